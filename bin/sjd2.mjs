@@ -1,0 +1,12 @@
+#!/usr/bin/env node
+// The sjd2 command: loads src/cli/main.ts, compiled on the way.
+import { existsSync } from 'node:fs'
+
+if (existsSync(new URL('../node_modules/commander', import.meta.url))) {
+  await import('./typescript.mjs')
+  const { main } = await import('../src/cli/main.ts')
+  await main(process.argv.slice(2))
+} else {
+  console.error('The node modules are not installed.\n  To mend it: npm start (it sets everything up)')
+  process.exitCode = 1
+}

@@ -1,0 +1,97 @@
+"""The seam between the worker and a model family: what an adapter must offer.
+
+An adapter module has a function `load(folder, device, dtype) -> Adapter`. Everything about the family that decoding
+must know is data of its card; the orchestrator knows no family by name.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+ModelCard = dict[str, Any]  # ModelCard of protocol/schema.json
+
+# attend(layer, q, k, v): q [1, N, heads, head_width], k and v [1, N, key_heads, head_width] -> like q.
+# It stores k and v in the entries' cells and attends to all cells that each entry may see.
+Attend = Callable[[int, Tensor, Tensor, Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class CacheShape:
+    """What a slot must hold: for each of `layers`, `cells` keys and values of [heads, head_width]."""
+
+    layers: int
+    cells: int
+    heads: int
+    head_width: int
+
+
+@dataclass(frozen=True)
+class Entries:
+    """All entries of a pass, of all its streams, one after the other (packed: nothing is padded)."""
+
+    embeddings: Tensor  # [N, width]
+    positions: Tensor  # int64 [N]: 0 is the first image token, the prompt's last token is -1
+    places: Tensor  # int64 [N]: counted from the prompt's first token
+    rows: Tensor  # int64 [R]: the entries whose logits are wanted
+
+
+@dataclass(frozen=True)
+class TokenizedPrompt:
+    """Both guidance branches' ids, and the words that the model cannot read and that were left out."""
+
+    conditional: list[int]
+    unconditional: list[int]
+    unknown: list[str]
+
+
+@dataclass(frozen=True)
+class Embeddings:
+    """The image codes as the model takes them, and their normalisation (algorithm.md, section 2)."""
+
+    table: Tensor  # f32 [count, width]
+    mean: Tensor  # f32 [width]
+    deviation: Tensor  # f32 [width]
+
+    @staticmethod
+    def measured(table: Tensor) -> Embeddings:
+        """With the mean and the (population) deviation of each dimension over the table's rows."""
+        table = table.float()
+        return Embeddings(table, table.mean(0), table.std(0, correction=0))
+
+
+class Adapter(ABC):
+    """A loaded checkpoint. `card`, `cache` and `embeddings` are set by the subclass; it keeps no state between calls."""
+
+    card: ModelCard
+    cache: CacheShape
+    embeddings: Embeddings  # on the model's device
+
+    @abstractmethod
+    def tokenize(self, prompt: str) -> TokenizedPrompt:
+        """Applies the family's prompt template."""
+
+    @abstractmethod
+    def embed(self, ids: Tensor) -> Tensor:
+        """Ids int64 [N] to what the model takes as entries, [N, width], in the model's dtype; not a view of weights."""
+
+    @abstractmethod
+    def forward(self, entries: Entries, attend: Attend) -> Tensor:
+        """Logits over the image codes, [R, count], for the entries named by `entries.rows`."""
+
+    @abstractmethod
+    def decode(self, codes: Tensor) -> Tensor:
+        """Image codes int64 [B, rows * columns], counted from 0, to RGB pictures uint8 [B, height, width, 3]."""
+
+    def timestep(self, timesteps: Tensor) -> Tensor:
+        """What is added to a noisy entry: f32 [M] on [0, 1] to [M, width]. Zero where none was trained."""
+        return torch.zeros(len(timesteps), self.card["width"], device=timesteps.device)
+
+    def noisy(self, latents: Tensor, timesteps: Tensor) -> Tensor:
+        """Normalised latents f32 [M, width] to what the model takes as entries, [M, width]."""
+        return self.embeddings.mean + self.embeddings.deviation * latents + self.timestep(timesteps)

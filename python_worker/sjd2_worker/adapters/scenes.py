@@ -1,0 +1,115 @@
+"""The bundled family: `scenes` (models/transformer.py and models/tokenizer.py)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..checkpoint import existing, fill, hash_files, part, read_config, read_tensors
+from ..errors import StartupError
+from ..models.tokenizer import CODES, STRIDE, ScenesTokenizer
+from ..models.transformer import ScenesConfig, ScenesTransformer, TimestepEmbedding, encode_caption
+from .base import Adapter, Attend, CacheShape, Embeddings, Entries, TokenizedPrompt
+
+SCHEDULES = ("karras", "cosine", "linear")
+SAMPLING = {"guidance": 3.0, "temperature": 1.0, "topK": 0, "topP": 1.0}
+SPARE_CELLS = 128  # behind the image's last position: room for a tree's siblings
+
+
+class ScenesAdapter(Adapter):
+    """One checkpoint folder: config.json, model.safetensors, tokenizer.safetensors."""
+
+    def __init__(self, folder: Path, device: torch.device, dtype: torch.dtype) -> None:
+        paths = [existing(folder / name) for name in ("config.json", "model.safetensors", "tokenizer.safetensors")]
+        values = read_config(folder)
+        self._config = config = _shapes(values, paths[0])
+        weights, pictures = read_tensors(paths[1], device, dtype), read_tensors(paths[2], device, torch.float32)
+        with torch.device("meta"):
+            self._transformer = ScenesTransformer(config)
+            self._timestep = TimestepEmbedding(config.width) if _denoises(values, weights, paths) else None
+            self._tokenizer = ScenesTokenizer()
+        fill(self._transformer, part(weights, "transformer"), paths[1])
+        fill(self._tokenizer, pictures, paths[2])
+        if self._timestep:
+            fill(self._timestep, part(weights, "timestep"), paths[1])
+        self._transformer.to(device)
+        self.embeddings = self._normalisation(part(weights, "denoising"))
+        self.cache = CacheShape(
+            config.layers, config.prompt + config.image_tokens + SPARE_CELLS, config.heads, config.width // config.heads
+        )
+        self.card = {
+            "family": "scenes",
+            "name": values.get("name", folder.resolve().name),
+            "hash": hash_files(paths),
+            "vocabulary": config.vocabulary,
+            "image": {"first": config.first_code, "count": config.codes},
+            "grid": {"rows": config.rows, "columns": config.columns},
+            "picture": {"height": config.rows * STRIDE, "width": config.columns * STRIDE},
+            "width": config.width,
+            "layout": [-1] * config.image_tokens,
+            "denoising": values.get("denoising"),
+            "sampling": SAMPLING | values.get("sampling", {}),
+        }
+
+    def tokenize(self, prompt: str) -> TokenizedPrompt:
+        conditional, unknown = encode_caption(self._config, prompt)
+        return TokenizedPrompt(conditional, encode_caption(self._config, "")[0], unknown)
+
+    def embed(self, ids: Tensor) -> Tensor:
+        return self._transformer.embedding(ids)
+
+    def timestep(self, timesteps: Tensor) -> Tensor:
+        return self._timestep(timesteps) if self._timestep else super().timestep(timesteps)
+
+    def forward(self, entries: Entries, attend: Attend) -> Tensor:
+        return self._transformer(entries.embeddings[None], entries.positions[None], attend, entries.rows)[0]
+
+    def decode(self, codes: Tensor) -> Tensor:
+        grid = codes.view(-1, self._config.rows, self._config.columns)
+        pictures = self._tokenizer.decode(grid).permute(0, 2, 3, 1)
+        return ((pictures + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+
+    def _normalisation(self, stored: dict[str, Tensor]) -> Embeddings:
+        table = self._transformer.embedding.weight[self._config.first_code :]
+        measured = Embeddings.measured(table)
+        mean, deviation = (stored.get(n, getattr(measured, n)).float() for n in ("mean", "deviation"))
+        return Embeddings(measured.table, mean, deviation)
+
+
+def load(folder: Path, device: torch.device, dtype: torch.dtype) -> Adapter:
+    """Raises `StartupError` where the folder cannot be used."""
+    return ScenesAdapter(folder, device, dtype)
+
+
+def _shapes(values: dict[str, Any], path: Path) -> ScenesConfig:
+    fields = {name: values[name] for name in ScenesConfig.__dataclass_fields__ if name in values}
+    words = fields.get("words")
+    if not (isinstance(words, list) and all(isinstance(word, str) for word in words)):
+        raise _wrong(path, "words should be a list of strings")
+    for name, value in fields.items():
+        if name != "words" and (type(value) is not int or value < 1):
+            raise _wrong(path, f"{name} is {value!r} and should be a positive whole number")
+    config = ScenesConfig.of(fields)
+    if config.width % config.heads or config.width // config.heads % 2 or config.width // config.heads < 12:
+        raise _wrong(path, f"width / heads is {config.width} / {config.heads} and should be even and at least 12")
+    if config.codes > CODES:
+        raise _wrong(path, f"codes is {config.codes}, the tokenizer has {CODES}")
+    return config
+
+
+def _denoises(values: dict[str, Any], weights: dict[str, Tensor], paths: list[Path]) -> bool:
+    """Whether the checkpoint was fine-tuned to denoise: its config and its weights must agree on that."""
+    denoising = values.get("denoising")
+    if denoising is not None and not (isinstance(denoising, dict) and denoising.get("schedule") in SCHEDULES):
+        raise _wrong(paths[0], f"denoising is {denoising!r} and should be a schedule, one of {', '.join(SCHEDULES)}")
+    if (denoising is not None) != bool(part(weights, "timestep")):
+        has, lacks = (paths[0], paths[1]) if denoising else (paths[1], paths[0])
+        raise _wrong(has, f"it is of a fine-tuned model, {lacks.name} beside it is not")
+    return denoising is not None
+
+
+def _wrong(path: Path, what: str) -> StartupError:
+    return StartupError("wrong-config", f"{path}: {what}.", "Restore the file, or make the checkpoint again.")

@@ -1,0 +1,44 @@
+"""What goes wrong, typed: every error says what happened (with why) and what to do."""
+
+from __future__ import annotations
+
+import json
+from typing import Literal
+
+StartupCode = Literal[
+    "missing-checkpoint",
+    "corrupt-checkpoint",
+    "wrong-family",
+    "wrong-config",
+    "wrong-torch",
+    "bad-endpoint",
+    "out-of-memory",
+    "internal",
+]
+RequestCode = Literal[
+    "protocol-version", "bad-message", "too-large", "bad-slot", "bad-token", "out-of-memory", "internal"
+]
+
+
+class StartupError(Exception):
+    """The worker cannot start; `main` prints it as the one JSON line on standard error."""
+
+    def __init__(self, code: StartupCode, message: str, remedy: str) -> None:
+        super().__init__(message)
+        self.code, self.message, self.remedy = code, message, remedy
+
+    def line(self) -> str:
+        return json.dumps({"error": {"code": self.code, "message": self.message, "remedy": self.remedy}})
+
+
+class RequestError(Exception):
+    """A request cannot be served; the server sends it as an `ErrorReply` and goes on."""
+
+    def __init__(self, code: RequestCode, message: str, remedy: str) -> None:
+        super().__init__(message)
+        self.code, self.message, self.remedy = code, message, remedy
+
+
+def bad_message(message: str) -> RequestError:
+    """A request that no correct orchestrator sends."""
+    return RequestError("bad-message", message, "Send what protocol/README.md describes; this is a fault of the caller.")

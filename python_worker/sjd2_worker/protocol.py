@@ -1,0 +1,111 @@
+"""The wire: a msgpack head that protocol/schema.json defines, then one raw little-endian frame per tensor."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from importlib.resources import files
+from typing import Any, cast
+
+import fastjsonschema
+import msgpack
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import RequestError, bad_message
+
+VERSION = 1
+OPERATIONS = ("hello", "tokenize", "embeddings", "forward", "decode", "stats", "shutdown")
+
+Head = dict[str, Any]
+Array = NDArray[Any]
+DTYPES: Mapping[str, np.dtype[Any]] = {name: np.dtype(f"<{name[0]}{int(name[1:]) // 8}") for name in ("f32", "f16", "i32", "u8")}
+_NAMES = {dtype: name for name, dtype in DTYPES.items()}
+
+
+@cache
+def schema() -> Head:
+    """protocol/schema.json."""
+    return cast(Head, json.loads((files(__package__) / "schema.json").read_text("utf-8")))
+
+
+@cache
+def validator(definition: str) -> Callable[[object], object]:
+    """A function that raises `fastjsonschema.JsonSchemaValueException` unless its argument is a `definition`."""
+    whole = schema()
+    reference = {"$schema": whole["$schema"], "definitions": whole["definitions"], "$ref": f"#/definitions/{definition}"}
+    return cast(Callable[[object], object], fastjsonschema.compile(reference))
+
+
+def encode(head: Head, tensors: Mapping[str, Array]) -> list[bytes | memoryview]:
+    """The frames of a message: `head`, whose `tensors` is filled in here, and each tensor, not copied if contiguous."""
+    arrays = {name: np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<"), copy=False) for name, array in tensors.items()}
+    if arrays:
+        described = [{"name": n, "dtype": _NAMES[a.dtype], "shape": list(a.shape)} for n, a in arrays.items()]
+        head = {**head, "tensors": described}
+    return [msgpack.packb(head), *(a.reshape(-1).view(np.uint8).data for a in arrays.values())]
+
+
+def decode_head(frame: bytes | memoryview) -> Head:
+    """The head's map, not yet validated. Raises `bad-message`."""
+    try:
+        head = msgpack.unpackb(frame)
+    except Exception as error:  # msgpack raises half a dozen kinds
+        raise bad_message(f"The head is not msgpack ({error or type(error).__name__}).") from error
+    if not isinstance(head, dict):
+        raise bad_message(f"The head is a {type(head).__name__}, not a map.")
+    return head
+
+
+def check_request(head: Head) -> None:
+    """Raises `protocol-version` or `bad-message` unless `head` is a request of the schema."""
+    operation = head.get("op")
+    if operation not in OPERATIONS:
+        raise bad_message(f"There is no operation {operation!r}; there are {', '.join(OPERATIONS)}.")
+    version = head.get("protocol")
+    if operation == "hello" and isinstance(version, int) and version != VERSION:
+        raise RequestError(
+            "protocol-version",
+            f"The orchestrator speaks protocol {version}, this worker speaks protocol {VERSION}.",
+            "Install the orchestrator and the worker from the same release.",
+        )
+    try:
+        validator(f"{operation.capitalize()}Request")(head)
+    except fastjsonschema.JsonSchemaValueException as error:
+        raise bad_message(f"In {operation}: {error.message.replace('data', 'the head', 1)}.") from error
+
+
+def decode_tensors(head: Head, frames: Sequence[bytes | memoryview]) -> dict[str, Array]:
+    """The tensors that a validated head describes, over the frames' own memory (read-only). Raises `bad-message`."""
+    described = head.get("tensors", [])
+    if len(described) != len(frames):
+        raise bad_message(f"The head describes {len(described)} tensors, {len(frames)} frames follow it.")
+    tensors: dict[str, Array] = {}
+    for tensor, frame in zip(described, frames, strict=True):
+        name, dtype, shape = tensor["name"], DTYPES[tensor["dtype"]], tensor["shape"]
+        if name in tensors:
+            raise bad_message(f"Tensor {name} comes twice.")
+        size, bytes_ = math.prod(shape) * dtype.itemsize, memoryview(frame).nbytes
+        if size != bytes_:
+            raise bad_message(f"Tensor {name} {tensor['dtype']} {shape} takes {size} bytes, its frame has {bytes_}.")
+        tensors[name] = np.frombuffer(frame, dtype).reshape(shape)
+    return tensors
+
+
+def take(tensors: dict[str, Array], name: str, dtypes: Sequence[str], dimensions: int) -> Array:
+    """Removes tensor `name` from `tensors`. Raises `bad-message` if it is absent or of another dtype or rank."""
+    if name not in tensors:
+        raise bad_message(f"Tensor {name} is missing.")
+    array = tensors.pop(name)
+    if _NAMES[array.dtype] not in dtypes or array.ndim != dimensions:
+        found = f"{_NAMES[array.dtype]} {list(array.shape)}"
+        raise bad_message(f"Tensor {name} is {found}; it should be {' or '.join(dtypes)} of {dimensions} dimensions.")
+    return array
+
+
+def finish(tensors: dict[str, Array]) -> None:
+    """Raises `bad-message` if a tensor was sent that nobody took."""
+    if tensors:
+        raise bad_message(f"Unknown tensors: {', '.join(tensors)}.")

@@ -1,0 +1,37 @@
+"""One progress line for every training command, through rich: a bar on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress as Bar, TextColumn, TimeRemainingColumn
+
+
+class Progress:
+    """`with Progress("tokenizer", steps) as p: p.update(done, "loss 1.2")`. Writes to standard error."""
+
+    def __init__(self, title: str, total: int, every_seconds: float = 20.0) -> None:
+        self._console = Console(stderr=True)
+        columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.fields[note]}"))
+        self._bar = Bar(TextColumn(title), *columns, console=self._console, disable=not self._console.is_terminal)
+        self._task = self._bar.add_task(title, total=total, note="")
+        self._title, self._total, self._every = title, total, every_seconds
+        self._start, self._spoke = time.monotonic(), 0.0
+
+    def __enter__(self) -> Progress:
+        self._bar.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._bar.stop()
+
+    def update(self, done: int, note: str) -> None:
+        """Says where the work is; elsewhere than on a terminal at most once in `every_seconds`."""
+        self._bar.update(self._task, completed=done, note=note)
+        now = time.monotonic()
+        if not self._console.is_terminal and (now - self._spoke > self._every or done == self._total):
+            self._spoke = now
+            print(f"{self._title} {done}/{self._total} {now - self._start:.0f}s {note}", file=sys.stderr, flush=True)

@@ -1,0 +1,139 @@
+"""What each operation does: one method per operation, from a checked head and its tensors to a reply."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from . import __version__
+from .adapters.base import Adapter, Entries
+from .errors import RequestError, StartupError, bad_message
+from .passes import Limits, Pass, read_pass
+from .protocol import OPERATIONS, VERSION, Array, Head, finish, take
+from .slots import Slots
+
+MAX_ENTRIES = 16_384
+Reply = tuple[Head, dict[str, Array]]  # without op, id and ok; the tensors
+
+
+class Worker:
+    """A loaded model and its slots. Nothing it holds outlives a request but the slots' cells and the statistics."""
+
+    def __init__(self, adapter: Adapter, slots: int, device: torch.device, dtype: torch.dtype) -> None:
+        self._adapter, self._device, self._dtype = adapter, device, dtype
+        self._slots = _allocate(adapter, slots, device, dtype)
+        card = adapter.card
+        self._limits = Limits(
+            slots, adapter.cache.cells, MAX_ENTRIES, card["vocabulary"], len(card["layout"]), card["width"]
+        )
+        self._forwards, self._entries, self._seconds = 0, 0, 0.0
+
+    def serve(self, head: Head, tensors: dict[str, Array]) -> Reply:
+        """Runs the operation of a request that `protocol.check_request` let through. Raises `RequestError`."""
+        handlers = {name: getattr(self, name) for name in OPERATIONS}
+        with torch.inference_mode():
+            reply: Reply = handlers[head["op"]](head, tensors)
+        finish(tensors)
+        return reply
+
+    def hello(self, head: Head, tensors: dict[str, Array]) -> Reply:
+        return {
+            "protocol": VERSION,
+            "worker": __version__,
+            "torch": torch.__version__,
+            "device": torch.cuda.get_device_name(self._device) if self._device.type == "cuda" else self._device.type,
+            "dtype": {torch.float32: "f32", torch.bfloat16: "bf16", torch.float16: "f16"}[self._dtype],
+            "slots": self._limits.slots,
+            "cells": self._limits.cells,
+            "maxEntries": self._limits.entries,
+            "model": self._adapter.card,
+        }, {}
+
+    def tokenize(self, head: Head, tensors: dict[str, Array]) -> Reply:
+        return {"prompts": [vars(self._adapter.tokenize(prompt)) for prompt in head["prompts"]]}, {}
+
+    def embeddings(self, head: Head, tensors: dict[str, Array]) -> Reply:
+        return {}, {name: _array(tensor) for name, tensor in vars(self._adapter.embeddings).items()}
+
+    def forward(self, head: Head, tensors: dict[str, Array]) -> Reply:
+        plan = read_pass(head, tensors, self._limits)
+        start = time.perf_counter()
+        logits = _array(self._logits(plan, torch.float16 if head["logits"] == "f16" else torch.float32))
+        seconds = time.perf_counter() - start
+        self._forwards, self._entries, self._seconds = (
+            self._forwards + 1,
+            self._entries + len(plan.tokens),
+            self._seconds + seconds,
+        )
+        return {"seconds": seconds}, {"logits": logits}
+
+    def _logits(self, plan: Pass, dtype: torch.dtype) -> Tensor:
+        """Guided logits of the pass's rows, [R, count]."""
+        if plan.kept.size:
+            self._slots.keep(self._tensor(plan.kept), self._tensor(plan.kept_to))
+        embeddings = self._adapter.embed(self._tensor(plan.tokens))
+        if plan.noisy.size:
+            noisy = self._adapter.noisy(self._tensor(plan.latents), self._tensor(plan.timesteps))
+            embeddings[self._tensor(plan.noisy)] = noisy.to(embeddings.dtype)
+        wanted = np.concatenate((plan.rows, plan.unconditional))
+        entries = Entries(
+            embeddings, self._tensor(plan.positions), self._tensor(plan.places), self._tensor(wanted)
+        )
+        logits = self._adapter.forward(entries, self._slots.attention(plan)).float()
+        logits, unconditional = logits[: len(plan.rows)], logits[len(plan.rows) :]
+        if plan.guided.size:
+            guided = self._tensor(plan.guided)
+            scale = self._tensor(plan.guidance)[:, None]
+            logits[guided] = unconditional + scale * (logits[guided] - unconditional)
+        return logits.to(dtype)
+
+    def decode(self, head: Head, tensors: dict[str, Array]) -> Reply:
+        codes = take(tensors, "codes", ["i32"], 2)
+        card = self._adapter.card
+        tokens = card["grid"]["rows"] * card["grid"]["columns"]
+        if codes.shape[1] != tokens:
+            raise bad_message(f"Pictures have {tokens} codes each, tensor codes is {list(codes.shape)}.")
+        if codes.size and not 0 <= codes.min() <= codes.max() < card["image"]["count"]:
+            message = f"An image code lies outside 0 … {card['image']['count'] - 1}."
+            raise RequestError("bad-token", message, "Send codes counted from 0, not ids of the vocabulary.")
+        return {}, {"pictures": _array(self._adapter.decode(self._tensor(codes.astype(np.int64))))}
+
+    def stats(self, head: Head, tensors: dict[str, Array]) -> Reply:
+        if self._device.type == "cuda":
+            peak = torch.cuda.max_memory_allocated(self._device)
+        else:
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+        return {
+            "forwards": self._forwards,
+            "entries": self._entries,
+            "forwardSeconds": self._seconds,
+            "cacheBytes": self._slots.bytes,
+            "peakBytes": peak,
+        }, {}
+
+    def shutdown(self, head: Head, tensors: dict[str, Array]) -> Reply:
+        return {}, {}
+
+    def _tensor(self, array: Array) -> Tensor:
+        return torch.from_numpy(array).to(self._device)
+
+
+def _array(tensor: Tensor) -> Array:
+    return tensor.cpu().numpy()
+
+
+def _allocate(adapter: Adapter, slots: int, device: torch.device, dtype: torch.dtype) -> Slots:
+    """Raises `out-of-memory`."""
+    shape = adapter.cache
+    size = 2 * shape.layers * slots * shape.cells * shape.heads * shape.head_width * dtype.itemsize
+    try:
+        return Slots(shape, slots, device, dtype)
+    except (RuntimeError, MemoryError) as error:
+        message = f"{slots} slots of {shape.cells} cells take {size / 2**30:.2f} GiB, which {device} does not have."
+        raise StartupError("out-of-memory", message, "Start the worker with fewer --slots.") from error

@@ -1,0 +1,86 @@
+// Python: the user's own interpreter, or a virtual environment in .venv with the worker and a pinned torch.
+import { createHash } from 'node:crypto'
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { ask } from './run.mjs'
+
+/** The torch that set-up installs and that the figures were measured with. */
+export const TORCH = 'torch==2.13.0'
+
+/** The oldest Python that the worker runs on. */
+export const OLDEST_PYTHON = [3, 10]
+
+/** @typedef {{ python: string, torch: string | null, worker: string | null, missing: string[] }} Probe */
+
+/**
+ * The interpreter to use: the one asked for, or that of the project's virtual environment.
+ * @param {string} root
+ * @param {string | undefined} wanted from --python
+ * @param {NodeJS.ProcessEnv} env
+ */
+export function choosePython(root, wanted, env) {
+  const own = wanted || env.SJD2_PYTHON
+  return own ? { path: own, own: true } : { path: venvPython(root), own: false }
+}
+
+/** @param {string} root */
+export const venvPython = (root) =>
+  process.platform === 'win32' ? join(root, '.venv', 'Scripts', 'python.exe') : join(root, '.venv', 'bin', 'python')
+
+/**
+ * What an interpreter has, or null where it is none.
+ * @param {string} python
+ * @param {string} root
+ * @param {NodeJS.ProcessEnv} env
+ * @returns {Probe | null}
+ */
+export function probePython(python, root, env) {
+  const answer = ask(python, [join(root, 'setup', 'probe.py')], { cwd: root, env })
+  try {
+    return answer === null ? null : JSON.parse(answer)
+  } catch {
+    return null
+  }
+}
+
+/** @param {string} version such as 3.11.7 */
+export function isOldEnough(version) {
+  const [major = 0, minor = 0] = version.split('.').map(Number)
+  const [oldestMajor = 0, oldestMinor = 0] = OLDEST_PYTHON
+  return major > oldestMajor || (major === oldestMajor && minor >= oldestMinor)
+}
+
+/**
+ * The first Python on PATH that can run the worker.
+ * @param {string} root
+ * @param {NodeJS.ProcessEnv} env
+ */
+export function findBasePython(root, env) {
+  const minors = [13, 12, 11, 14, 10].map((minor) => `python3.${minor}`)
+  return ['python3', 'python', ...minors, 'py'].find((name) => {
+    const version = ask(name, ['-c', 'import platform; print(platform.python_version())'], { cwd: root, env })
+    return version !== null && isOldEnough(version)
+  })
+}
+
+/** @param {string} root */
+export const stampPath = (root) => join(root, '.venv', 'sjd2-setup.json')
+
+/**
+ * Hash of all that decides what set-up puts into .venv.
+ * @param {string} root
+ */
+export const stampHash = (root) =>
+  createHash('sha256')
+    .update(`${TORCH}\n`)
+    .update(readFileSync(join(root, 'python_worker', 'pyproject.toml')))
+    .digest('hex')
+
+/**
+ * Whether .venv was set up from the present inputs, to its end.
+ * @param {string} root
+ */
+export function isVenvReady(root) {
+  if (!existsSync(venvPython(root)) || !existsSync(stampPath(root))) return false
+  return readFileSync(stampPath(root), 'utf8').includes(stampHash(root))
+}

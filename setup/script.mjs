@@ -1,0 +1,33 @@
+// What the npm scripts share: the project's folder, set-up, and an exit code for whatever goes wrong.
+import { fileURLToPath } from 'node:url'
+import { SetupError } from './run.mjs'
+import { setUpNodeModules, setUpPython } from './setup.mjs'
+
+export const root = fileURLToPath(new URL('..', import.meta.url))
+
+/** @param {string} line */
+export const log = (line) => console.error(line)
+
+/**
+ * @param {string} [python] the user's own interpreter, from --python
+ * @returns {Promise<string>} the interpreter to use
+ */
+export async function setUp(python) {
+  const setting = { root, env: process.env, log, python }
+  await setUpNodeModules(setting)
+  return setUpPython(setting)
+}
+
+/**
+ * Runs a script's body; what it throws becomes a message and an exit code.
+ * @param {() => Promise<void>} body
+ */
+export async function script(body) {
+  try {
+    await body()
+  } catch (error) {
+    if (!(error instanceof SetupError)) throw error
+    log(`${error.message}\n  To mend it: ${error.remedy}`)
+    process.exitCode = error.exitCode
+  }
+}

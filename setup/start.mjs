@@ -1,0 +1,20 @@
+// npm start: sets up what is missing, then runs the sjd2 command with the arguments given.
+import { setUpNodeModules } from './setup.mjs'
+import { log, root, script, setUp } from './script.mjs'
+
+const args = process.argv.slice(2)
+
+/** Commands that answer without Python: doctor is there to say what is missing. */
+const needsNoPython = args.some((arg) => ['doctor', 'help', '--help', '-h', '--version', '-V'].includes(arg))
+
+await script(async () => {
+  if (needsNoPython) await setUpNodeModules({ root, env: process.env, log })
+  else await setUp(pythonOption())
+  await import('../bin/sjd2.mjs')
+})
+
+/** The value of --python, which the command itself reads again. */
+function pythonOption() {
+  const at = args.findLastIndex((arg) => arg === '--python' || arg.startsWith('--python='))
+  return at < 0 ? undefined : (args[at]?.split('=')[1] ?? args[at + 1])
+}

@@ -1,0 +1,30 @@
+// Runs several checks one after the other: all of them, whatever the earlier ones say.
+import { run, SetupError } from './run.mjs'
+import { log, root } from './script.mjs'
+
+/** @typedef {{ name: string, program: string, args: string[] }} Step */
+
+/**
+ * @param {Step[]} steps
+ * @throws {SetupError} naming those that failed
+ */
+export async function runSteps(steps) {
+  /** @type {string[]} */
+  const failed = []
+  for (const { name, program, args } of steps) {
+    log(`\n── ${name}`)
+    const { code, interrupted } = await run(program, args, { cwd: root, env: process.env, stdout: 'inherit' })
+    if (interrupted) throw new SetupError('Interrupted.', 'run the same command again', 130)
+    if (code !== 0) failed.push(name)
+  }
+  if (failed.length > 0) throw new SetupError(`Failed: ${failed.join(', ')}.`, 'see the messages above')
+}
+
+/**
+ * A command that a node module brings.
+ * @param {string} name
+ * @param {string} file within node_modules
+ * @param {string[]} args
+ * @returns {Step}
+ */
+export const nodeStep = (name, file, args) => ({ name, program: process.execPath, args: [`node_modules/${file}`, ...args] })

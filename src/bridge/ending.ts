@@ -1,0 +1,51 @@
+import { WorkerError, type WorkerErrorCode } from './error.js'
+
+/** What execa tells of a process that has ended or was never started. */
+export interface Ending {
+  /** Neither is there where the process could not be started. */
+  readonly exitCode?: number | undefined
+  readonly signal?: string | undefined
+  readonly originalMessage?: string | undefined
+}
+
+/** Why a worker ended, as an error; `tail` are the last lines of its standard error. */
+export function endingError(python: string, ending: Ending, tail: readonly string[]): WorkerError {
+  return notStarted(python, ending) ?? announced(tail) ?? missingModule(python, tail) ?? lost(ending, tail)
+}
+
+function notStarted(python: string, { exitCode, signal, originalMessage }: Ending): WorkerError | undefined {
+  if (exitCode !== undefined || signal !== undefined) return undefined
+  return new WorkerError(
+    'no-python',
+    `Python could not be started as ${python}: ${originalMessage ?? 'unknown reason'}.`,
+    'Name a Python interpreter with --python or SJD2_PYTHON, or run `sjd2 doctor`.',
+  )
+}
+
+/** The worker says in one line of JSON why it cannot start. */
+function announced(tail: readonly string[]): WorkerError | undefined {
+  const line = tail.findLast((text) => /^\{"error":.*\}$/.test(text))
+  if (line === undefined) return undefined
+  const { error } = JSON.parse(line) as { error: { code: WorkerErrorCode; message: string; remedy: string } }
+  return new WorkerError(error.code, error.message, error.remedy)
+}
+
+function missingModule(python: string, tail: readonly string[]): WorkerError | undefined {
+  const name = tail.join('\n').match(/^ModuleNotFoundError: No module named '([^']+)'/m)?.[1]
+  if (name === undefined) return undefined
+  return new WorkerError(
+    name === 'torch' ? 'wrong-torch' : 'missing-package',
+    `The Python at ${python} has no module ${name}, which the worker needs.`,
+    'Run `sjd2 doctor`: it says what is missing and the command that mends it.',
+  )
+}
+
+function lost({ exitCode, signal }: Ending, tail: readonly string[]): WorkerError {
+  const how = signal === undefined ? `ended with exit code ${exitCode}` : `was killed by ${signal}`
+  const words = tail.length === 0 ? '' : `; its last words:\n${tail.join('\n')}`
+  const remedy =
+    signal === 'SIGKILL'
+      ? 'If nobody killed it, the system had too little memory: decode fewer images at once, or close other programs.'
+      : 'Run `sjd2 doctor`; if it finds nothing, the words above belong in a bug report.'
+  return new WorkerError('worker-lost', `The worker ${how}${words}${words === '' ? '.' : ''}`, remedy)
+}

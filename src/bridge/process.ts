@@ -1,0 +1,70 @@
+import { resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { execa } from 'execa'
+import { type Ending, endingError } from './ending.js'
+import type { WorkerError } from './error.js'
+
+/** The worker is run in its own folder: what lies where the user happens to be is never imported. */
+const workerFolder = fileURLToPath(new URL('../../python_worker/', import.meta.url))
+
+/** How many of the last lines of the worker's standard error are kept to be shown. */
+const tailLines = 20
+
+export interface ProcessOptions {
+  /** Folder of the checkpoint. */
+  readonly checkpoint: string
+  /** The Python interpreter: a path, or a name on the PATH. */
+  readonly python: string
+  readonly device: 'auto' | 'cpu' | 'cuda'
+  readonly dtype: 'auto' | 'f32' | 'bf16' | 'f16'
+  /** Key/value slots; an image with guidance takes two. */
+  readonly slots: number
+  /** Aborting it kills the worker. */
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface WorkerProcess {
+  readonly pid: number | undefined
+  /** Resolves when the process has ended or could not be started: with the reason, as an error. */
+  readonly ended: Promise<WorkerError>
+  /** Asks the process to end, insists after a second, and waits until it is gone. */
+  stop(): Promise<void>
+}
+
+/** Starts the worker; it ends with this process, however that ends. */
+export function startProcess(endpoint: string, options: ProcessOptions): WorkerProcess {
+  const { checkpoint, device, dtype, slots, signal } = options
+  const python = options.python.includes('/') ? resolve(options.python) : options.python
+  const tail: string[] = []
+  const args = {
+    model: resolve(checkpoint),
+    endpoint,
+    device,
+    dtype,
+    slots,
+    parent: process.pid,
+  }
+  const flags = Object.entries(args).flatMap(([name, value]) => [`--${name}`, String(value)])
+  const subprocess = execa(python, ['-m', 'sjd2_worker', ...flags], {
+    cwd: workerFolder,
+    stdin: 'ignore',
+    stdout: 'ignore',
+    // biome-ignore lint/correctness/useYield: it keeps the lines and passes none on
+    stderr: function* (line: unknown) {
+      tail.push(String(line))
+      if (tail.length > tailLines) tail.shift()
+    },
+    reject: false,
+    forceKillAfterDelay: 1000,
+    ...(signal && { cancelSignal: signal }),
+  })
+  const ended = subprocess.then((result: Ending) => endingError(python, result, tail))
+  return {
+    pid: subprocess.pid,
+    ended,
+    async stop() {
+      subprocess.kill()
+      await ended
+    },
+  }
+}

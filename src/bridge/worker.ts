@@ -1,0 +1,49 @@
+import { privateAddress } from './address.js'
+import { type Client, connectClient } from './client.js'
+import { WorkerError } from './error.js'
+import type { HelloReply } from './messages.generated.js'
+import { PROTOCOL } from './messages.js'
+import { type ProcessOptions, startProcess } from './process.js'
+
+/** A running worker that has said hello. */
+export interface Worker {
+  readonly pid: number | undefined
+  readonly hello: HelloReply
+  readonly request: Client['request']
+  /** Ends the worker and waits until it is gone. */
+  close(): Promise<void>
+}
+
+/**
+ * Starts a worker and agrees with it on the protocol. Nothing is left behind where that fails. When the worker ends
+ * later, all requests reject with `worker-lost`.
+ * @throws WorkerError, or the signal's reason
+ */
+export async function startWorker(options: ProcessOptions): Promise<Worker> {
+  options.signal?.throwIfAborted()
+  const address = privateAddress()
+  const client = connectClient(address.endpoint)
+  const process = startProcess(address.endpoint, options)
+  void process.ended.then((error) => client.close(error))
+
+  try {
+    const hello = await greet(client)
+    return { pid: process.pid, hello, request: client.request, close: process.stop }
+  } catch (error) {
+    await process.stop()
+    options.signal?.throwIfAborted()
+    throw error
+  } finally {
+    address.remove()
+  }
+}
+
+async function greet(client: Client): Promise<HelloReply> {
+  const { head } = await client.request({ op: 'hello', protocol: PROTOCOL })
+  if (head.protocol === PROTOCOL) return head
+  throw new WorkerError(
+    'protocol-version',
+    `The worker speaks version ${head.protocol} of the protocol, this program version ${PROTOCOL}.`,
+    'Update the older of the two; `sjd2 doctor` shows both.',
+  )
+}

@@ -1,0 +1,195 @@
+/**
+ * The whole command line: commands, arguments and options. What a command does is loaded when it runs, so that help
+ * is there at once.
+ */
+import { Command, CommanderError, Option } from 'commander'
+import { version } from '../experiment/project.js'
+import { UsageError } from './failure.js'
+import { interruptible } from './interrupt.js'
+import { count, natural, positive, real, share } from './values.js'
+
+/** Where the worker runs and what it loads. */
+export interface WorkerOptions {
+  readonly model?: string
+  readonly device: 'auto' | 'cpu' | 'cuda'
+  readonly dtype: 'auto' | 'f32' | 'bf16' | 'f16'
+  readonly python?: string
+  readonly imagesAtOnce: number
+}
+
+/** How distributions are filtered; what is not given comes from the checkpoint. */
+export interface SamplingOptions {
+  readonly temperature?: number
+  readonly topK?: number
+  readonly topP?: number
+}
+
+/** What is changed of a policy; each policy says which of them it knows. */
+export interface PolicyOptions {
+  readonly window?: number
+  readonly init?: string
+  readonly coupling?: string
+  readonly levels?: number
+  readonly margin?: number
+}
+
+export interface GenerateOptions extends WorkerOptions, SamplingOptions, PolicyOptions {
+  readonly policy: string
+  readonly seed: number
+  readonly count?: number
+  readonly out: string
+  readonly guidance?: number
+  readonly prompts?: string
+  readonly json?: boolean
+}
+
+export interface CompareOptions extends WorkerOptions, SamplingOptions {
+  readonly scenes: number
+  readonly prompts?: string
+  readonly guidance?: readonly number[]
+  readonly seed: number
+  readonly out?: string
+  readonly pictures?: boolean
+  readonly json?: boolean
+  readonly markdown?: boolean
+}
+
+export interface JsonOption {
+  readonly json?: boolean
+}
+
+export function createProgram(): Command {
+  const program = new Command('sjd2')
+    .description(
+      'Text-to-image decoding of autoregressive models in fewer passes, by Speculative Jacobi-Denoising Decoding.',
+    )
+    .version(version)
+    .configureHelp({ helpWidth: 100 })
+    .addHelpText('after', '\nWithout a command: generate. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.')
+  addGenerate(program)
+  addCompare(program)
+  addPolicies(program)
+  addDoctor(program)
+  for (const command of [program, ...program.commands]) {
+    command.exitOverride().configureOutput({ writeErr: () => undefined })
+  }
+  return program
+}
+
+/**
+ * Reads a command line and runs it.
+ * @param args without `node` and the script's name.
+ * @throws UsageError for a wrong command line; else whatever the command throws.
+ */
+export async function runProgram(args: readonly string[]): Promise<void> {
+  try {
+    await createProgram().parseAsync(withCommand(args), { from: 'user' })
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error
+    if (error.exitCode !== 0) throw new UsageError(error.message.replace(/^error: /, ''), 'see sjd2 --help')
+  }
+}
+
+/** Where no command is named, pictures are made. */
+function withCommand(args: readonly string[]): string[] {
+  const [first] = args
+  const own = ['-h', '--help', '-V', '--version']
+  return first === undefined || (first.startsWith('-') && !own.includes(first)) ? ['generate', ...args] : [...args]
+}
+
+function addGenerate(program: Command): void {
+  const command = program
+    .command('generate')
+    .argument('[prompts...]', 'what the pictures show; default: a scene, four times')
+    .description('Make pictures of prompts.')
+    .option('-p, --policy <name|file.ts>', 'how to decode: see `sjd2 policies`, or a file of your own', 'sjd2')
+    .option('-s, --seed <n>', 'the same seed gives the same pictures', natural, 0)
+    .option('-n, --count <n>', 'pictures of each prompt (default: 1)', count)
+    .option('-o, --out <folder>', 'where the pictures go', 'pictures')
+    .option('--prompts <file>', 'a text file with one prompt a line; lines that begin with # are comments')
+    .option('-g, --guidance <g>', 'classifier-free guidance; 1: off (default: the model’s)', real)
+    .option('--json', 'nothing but one JSON object per picture and line on standard output')
+  addPolicyOptions(command)
+  addSamplingOptions(command)
+  addWorkerOptions(command).action((prompts: string[], options: GenerateOptions) =>
+    interruptible(async (signal) => (await import('./generate.js')).generate(prompts, options, signal)),
+  )
+}
+
+function addCompare(program: Command): void {
+  const command = program
+    .command('compare')
+    .argument('[policies...]', 'as name:key=value,…; for example mc-sjd:window=96,init=above', [
+      'autoregressive',
+      'sjd',
+      'mc-sjd',
+      'sjd2',
+    ])
+    .description('Measure policies on the same prompts in one session: passes, compression, seconds, judged quality.')
+    .option('-n, --scenes <n>', 'how many prompts to draw in the scenes’ grammar', count, 32)
+    .option('--prompts <file>', 'take the prompts of a text file instead, one a line')
+    .option('-g, --guidance <g...>', 'one or more guidance scales (default: the model’s)', collect(real))
+    .option('-s, --seed <n>', 'of the prompts drawn and of the pictures', natural, 0)
+    .option('-o, --out <folder>', 'where results are appended as they come; a stopped comparison goes on from there')
+    .option('--pictures', 'keep the pictures too')
+    .addOption(new Option('--json', 'the table as JSON').conflicts('markdown'))
+    .option('--markdown', 'the table in Markdown')
+  addSamplingOptions(command)
+  addWorkerOptions(command).action((policies: string[], options: CompareOptions) =>
+    interruptible(async (signal) => (await import('./compare.js')).compare(policies, options, signal)),
+  )
+}
+
+function addPolicies(program: Command): void {
+  program
+    .command('policies')
+    .description('List the decoding policies: exact or relaxed, what each does, and its paper.')
+    .option('--json', 'one JSON object per policy and line')
+    .action(async (options: JsonOption) => (await import('./policies.js')).policies(options))
+}
+
+function addDoctor(program: Command): void {
+  program
+    .command('doctor')
+    .description('Say what is missing here and the command that mends it.')
+    .option('--json', 'as one JSON object')
+    .option('--model <folder>', 'the checkpoint to look at')
+    .option('--python <path>', 'the Python to look at')
+    .action((options: JsonOption & Pick<WorkerOptions, 'model' | 'python'>) =>
+      interruptible(async (signal) => (await import('./doctor.js')).doctor(options, signal)),
+    )
+}
+
+function addPolicyOptions(command: Command): Command {
+  return command
+    .optionsGroup('Changes to the policy:')
+    .option('--window <n>', 'positions decoded in parallel', count)
+    .option('--init <name>', 'what positions that enter the window hold')
+    .option('--coupling <name>', 'how a draft follows its distribution from pass to pass')
+    .option('--levels <n>', 'levels of noise', count)
+    .option('--margin <n>', 'clean entries before the first noisy one', natural)
+}
+
+function addSamplingOptions(command: Command): Command {
+  return command
+    .optionsGroup('Sampling (default: the model’s):')
+    .option('--temperature <t>', 'sharpens below 1, flattens above', positive)
+    .option('--top-k <k>', 'only the k likeliest codes; 0: all', natural)
+    .option('--top-p <p>', 'only the likeliest codes that together have probability p; 1: all', share)
+}
+
+function addWorkerOptions(command: Command): Command {
+  return command
+    .optionsGroup('Model and worker:')
+    .option('--model <folder>', 'checkpoint (default: the bundled scenes)')
+    .addOption(new Option('--device <name>', 'where the model runs').choices(['auto', 'cpu', 'cuda']).default('auto'))
+    .addOption(
+      new Option('--dtype <name>', 'precision of the weights').choices(['auto', 'f32', 'bf16', 'f16']).default('auto'),
+    )
+    .option('--python <path>', 'a Python with torch and the worker (default: SJD2_PYTHON, then .venv)')
+    .option('--images-at-once <n>', 'pictures decoded together', count, 8)
+}
+
+const collect =
+  <T>(read: (text: string) => T) =>
+  (text: string, before: readonly T[] = []): T[] => [...before, read(text)]

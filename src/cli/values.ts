@@ -1,0 +1,16 @@
+/** Readers of option values, each with a message that says what is expected. */
+import { InvalidArgumentError } from 'commander'
+
+const reader =
+  (expected: string, read: (text: string) => number, holds: (value: number) => boolean) =>
+  (text: string): number => {
+    const value = text.trim() === '' ? Number.NaN : read(text)
+    if (!holds(value)) throw new InvalidArgumentError(`It must be ${expected}.`)
+    return value
+  }
+
+export const count = reader('a whole number from 1', Number, (v) => Number.isSafeInteger(v) && v >= 1)
+export const natural = reader('a whole number from 0', Number, (v) => Number.isSafeInteger(v) && v >= 0)
+export const positive = reader('a number above 0', Number, (v) => Number.isFinite(v) && v > 0)
+export const share = reader('a number above 0 and at most 1', Number, (v) => v > 0 && v <= 1)
+export const real = reader('a number', Number, Number.isFinite)

@@ -1,0 +1,38 @@
+/** Token id that stands for "the next latent". */
+export const LATENT = -1
+/** Token id that stands for the prompt's last token (each guidance branch has its own); its position is -1. */
+export const ANCHOR = -2
+
+/**
+ * What one image wants forwarded in one pass. Cell `j + 1` of an image holds position `j` (cell 0 holds the anchor), so
+ * a chain that begins at position `p` has `base = p + 1`.
+ */
+export interface PassPlan {
+  /** Valid cells after the prompt (the anchor's is the first): entries are written from there on. */
+  readonly base: number
+  /** [entries] ids of the model, `LATENT` or `ANCHOR`. */
+  readonly tokens: Int32Array
+  /** [entries] positions in the generated sequence, -1 for the anchor. */
+  readonly positions: Int32Array
+  /** [latents, width] normalised latents, for the entries that say `LATENT`, in order. */
+  readonly latents: Float32Array
+  /** [latents] timesteps on (0, 1]. */
+  readonly timesteps: Float32Array
+  /** [rows] entries whose logits are wanted, ascending. */
+  readonly rows: Int32Array
+  /** Absent: each entry sees those before it. Else [entries * ceil(entries / 8)] bits, least significant first. */
+  readonly mask?: Uint8Array
+  /** Cells (counted like `base`) to copy, in order, so that they end at `base`, before the pass. */
+  readonly keep?: Int32Array
+}
+
+/** What the engine decodes: any pure state machine that plans passes and takes their logits. */
+export interface Decodable {
+  readonly done: boolean
+  /** The next pass. Calling it again without `advance` gives an equal plan. */
+  plan(): PassPlan
+  /** Takes the logits of the plan's rows, [rows, image count], guided; valid during the call only. */
+  advance(logits: Float32Array): void
+  /** The worker's cells are lost: the next plan starts from the anchor. */
+  forgetCells(): void
+}

@@ -1,0 +1,28 @@
+import type { TokenizeReply } from '../bridge/messages.generated.js'
+import type { Decodable } from '../decoding/pass.js'
+
+/** A prompt in the model's ids: with the text, without it, and the words that the model cannot read. */
+export type TokenizedPrompt = TokenizeReply['prompts'][number]
+
+/** One image to decode. */
+export interface Job {
+  readonly prompt: TokenizedPrompt
+  /** `g` of `l_u + g (l_c - l_u)`; 1 needs no unconditional branch. */
+  readonly guidance: number
+  readonly image: Decodable
+}
+
+/** What one image has cost so far. */
+export interface JobStatistics {
+  /** Forwards whose logits advanced the image. */
+  readonly passes: number
+  /** Entries of those passes; with guidance each runs through both branches and counts once. */
+  readonly entries: number
+  /** This image's share, by entries, of the model's time in those passes. */
+  readonly forwardSeconds: number
+  /** Forwards that only filled cells: of the prompt, or of what was lost with a worker. */
+  readonly prefillPasses: number
+  readonly prefillSeconds: number
+  /** Wall time since the image got its slots. */
+  readonly seconds: number
+}

@@ -1,0 +1,30 @@
+import { type Answer, floats, type ModelCard } from '../bridge/index.js'
+import type { Model } from '../decoding/model.js'
+
+/** What decoding must know, from the worker's model card and its embeddings. */
+export function modelOf(card: ModelCard, { tensors }: Answer<'embeddings'>): Model {
+  const { image, width, denoising } = card
+  const layout = Int32Array.from(card.layout)
+  const table = floats(tensors, 'table', [image.count, width])
+  const mean = floats(tensors, 'mean', [width])
+  const deviation = floats(tensors, 'deviation', [width])
+  return {
+    image,
+    layout,
+    rowLength: rowLength(layout, card.grid.columns),
+    denoising,
+    embeddings: { table: normalised(table, mean, deviation), width },
+  }
+}
+
+/** From the first free position of the first row to that of the second; the whole layout where there is one row. */
+function rowLength(layout: Int32Array, columns: number): number {
+  const free = [...layout.keys()].filter((position) => layout[position] === -1)
+  return columns < free.length ? free[columns] - free[0] : layout.length
+}
+
+/** `(E - mean) / deviation`, [count, width]; a dimension in which all rows agree becomes 0. */
+function normalised(table: Float32Array, mean: Float32Array, deviation: Float32Array): Float32Array {
+  const width = mean.length
+  return table.map((value, i) => (value - mean[i % width]) / (deviation[i % width] || 1))
+}

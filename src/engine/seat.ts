@@ -1,0 +1,104 @@
+import { performance } from 'node:perf_hooks'
+import type { Worker } from '../bridge/index.js'
+import type { Job, JobStatistics } from './job.js'
+import { type Branch, type LanePlan, promptPlan } from './lane.js'
+import { splitPlan } from './split.js'
+
+/** What an image wants in one forward. */
+interface Step {
+  readonly lanes: readonly LanePlan[]
+  /** Whether the plan of a pass is complete with it, so that the image can advance. */
+  readonly completes: boolean
+}
+
+/** An image that holds slots of the worker: it knows which steps bring it forward from where its cells are. */
+export class Seat {
+  readonly job: Job
+  readonly branches: readonly Branch[]
+  /** Most entries of one plan, so that all branches fit in one forward. */
+  readonly #limit: number
+  readonly #since = performance.now()
+  readonly #spent = { passes: 0, entries: 0, forwardSeconds: 0, prefillPasses: 0, prefillSeconds: 0 }
+  /** The worker that holds this image's cells. */
+  #worker: Worker | undefined
+  #steps: Step[] = []
+  /** Logits of the steps of a pass that is not complete. */
+  #parts: Float32Array[] = []
+
+  constructor(job: Job, slots: readonly number[], maxEntries: number) {
+    const { conditional, unconditional } = job.prompt
+    this.job = job
+    this.branches = slots.map((slot, i) => ({ slot, prompt: [conditional, unconditional][i] }))
+    this.#limit = Math.floor(maxEntries / slots.length)
+  }
+
+  get statistics(): JobStatistics {
+    return { ...this.#spent, seconds: (performance.now() - this.#since) / 1000 }
+  }
+
+  /** The lanes of the next step; the same until `take`. A worker that does not hold the image's cells gets them first. */
+  next(worker: Worker): readonly LanePlan[] {
+    if (worker !== this.#worker) {
+      this.#worker = worker
+      this.job.image.forgetCells()
+      this.#parts = []
+      this.#steps = this.#promptSteps()
+    }
+    if (this.#steps.length === 0) this.#steps = this.#passSteps()
+    return this.#steps[0].lanes
+  }
+
+  /**
+   * Takes what came of the step: its logits, [rows, image count], and its share of the forward's time. Says whether the
+   * image advanced.
+   */
+  take(logits: Float32Array, seconds: number): boolean {
+    const { lanes, completes } = this.#steps.shift() as Step
+    this.#parts.push(logits)
+    if (!completes) {
+      this.#spent.prefillPasses++
+      this.#spent.prefillSeconds += seconds
+      return false
+    }
+    this.#spent.passes++
+    this.#spent.entries += lanes[0].plan.tokens.length
+    this.#spent.forwardSeconds += seconds
+    this.job.image.advance(joined(this.#parts))
+    this.#parts = []
+    return true
+  }
+
+  /** The branches' prompts are filled side by side. */
+  #promptSteps(): Step[] {
+    const pieces = this.branches.map((branch) =>
+      branch.prompt.length === 1 ? [] : splitPlan(promptPlan(branch.prompt), this.#limit),
+    )
+    const count = Math.max(...pieces.map(({ length }) => length))
+    return Array.from({ length: count }, (_, step) => ({
+      lanes: this.branches.flatMap((branch, i) =>
+        pieces[i].slice(step, step + 1).map((plan) => ({ branches: [branch], guidance: 1, plan })),
+      ),
+      completes: false,
+    }))
+  }
+
+  #passSteps(): Step[] {
+    const { branches } = this
+    const plans = splitPlan(this.job.image.plan(), this.#limit)
+    return plans.map((plan, i) => ({
+      lanes: [{ branches, guidance: this.job.guidance, plan }],
+      completes: i === plans.length - 1,
+    }))
+  }
+}
+
+function joined(parts: readonly Float32Array[]): Float32Array {
+  if (parts.length === 1) return parts[0]
+  const whole = new Float32Array(parts.reduce((length, part) => length + part.length, 0))
+  let at = 0
+  for (const part of parts) {
+    whole.set(part, at)
+    at += part.length
+  }
+  return whole
+}

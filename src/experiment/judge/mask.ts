@@ -1,0 +1,73 @@
+import { PIXELS, SIZE } from './palette.js'
+
+/** A set of pixels: 1 inside, 0 outside, [PIXELS]. */
+export type Mask = Uint8Array
+
+export function maskOf(holds: (pixel: number) => boolean): Mask {
+  const mask = new Uint8Array(PIXELS)
+  for (let pixel = 0; pixel < PIXELS; pixel++) mask[pixel] = holds(pixel) ? 1 : 0
+  return mask
+}
+
+export function areaOf(mask: Mask): number {
+  let area = 0
+  for (const inside of mask) area += inside
+  return area
+}
+
+/** All pixels with a pixel of the mask at most `radius` away in both directions. */
+export function dilate(mask: Mask, radius: number): Mask {
+  const spread = (from: Mask, step: number, placeOf: (pixel: number) => number): Mask =>
+    maskOf((pixel) => {
+      const place = placeOf(pixel)
+      const last = Math.min(radius, SIZE - 1 - place)
+      for (let k = Math.max(-radius, -place); k <= last; k++) if (from[pixel + k * step]) return true
+      return false
+    })
+  const rows = spread(mask, 1, (pixel) => pixel % SIZE)
+  return spread(rows, SIZE, (pixel) => Math.floor(pixel / SIZE))
+}
+
+/** The pixels farther than `radius` from every pixel outside; beyond the picture's edge nothing counts as outside. */
+export function erode(mask: Mask, radius: number): Mask {
+  const outside = dilate(
+    maskOf((pixel) => !mask[pixel]),
+    radius
+  )
+  return maskOf((pixel) => !outside[pixel])
+}
+
+/** The parts of a mask that hang together, corners included; given `seeds`, only those that hold one of them. */
+export function components(mask: Mask, seeds?: Iterable<number>): Mask[] {
+  const left = mask.slice()
+  const parts: Mask[] = []
+  for (const seed of seeds ?? left.keys()) {
+    if (!left[seed]) continue
+    const part = new Uint8Array(PIXELS)
+    const stack = [seed]
+    left[seed] = 0
+    for (let pixel = stack.pop(); pixel !== undefined; pixel = stack.pop()) {
+      part[pixel] = 1
+      for (const next of neighbours(pixel)) {
+        if (left[next]) {
+          left[next] = 0
+          stack.push(next)
+        }
+      }
+    }
+    parts.push(part)
+  }
+  return parts
+}
+
+function neighbours(pixel: number): number[] {
+  const x = pixel % SIZE
+  const places: number[] = []
+  for (const row of [pixel - SIZE, pixel, pixel + SIZE]) {
+    if (row < 0 || row >= PIXELS) continue
+    if (x > 0) places.push(row - 1)
+    places.push(row)
+    if (x < SIZE - 1) places.push(row + 1)
+  }
+  return places
+}

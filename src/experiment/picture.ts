@@ -1,0 +1,37 @@
+/** Pictures as PNG files that carry, as text, the parameters that made them. */
+import { encode } from 'fast-png'
+import type { Picture } from '../engine/index.js'
+
+/** Keyword of the text chunk that holds the parameters, as JSON. */
+export const PARAMETERS_KEYWORD = 'sjd2'
+
+/** The bytes of a PNG file. */
+export function encodePicture(picture: Picture, parameters: object): Uint8Array {
+  const { width, height, rgb } = picture
+  const text = { Software: 'sjd2', [PARAMETERS_KEYWORD]: asciiJson(parameters) }
+  return encode({ width, height, data: rgb, channels: 3, depth: 8, text })
+}
+
+/** `<slug of the prompt>-s<seed>-<index>.png` */
+export const pictureName = (prompt: string, seed: number | bigint, index: number): string =>
+  `${slug(prompt)}-s${seed}-${index}.png`
+
+/** A prompt as a file name: lower-case letters and digits of any script, at most 80 characters. */
+export function slug(prompt: string): string {
+  const words = prompt.toLowerCase().normalize('NFC').match(/[\p{L}\p{M}\p{N}]+/gu) ?? []
+  let name = ''
+  for (const word of words) {
+    const longer = name === '' ? word : `${name}-${word}`
+    if (longer.length > 80) break
+    name = longer
+  }
+  return name || 'picture'
+}
+
+/** PNG text chunks are Latin-1; JSON can say every other character in ASCII. */
+function asciiJson(value: object): string {
+  return JSON.stringify(value).replace(
+    /[\u007f-\uffff]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
+}

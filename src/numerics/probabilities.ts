@@ -1,0 +1,102 @@
+import { kthLargest } from './select.js'
+
+/** How probabilities are made of logits: temperature, then top-k, then top-p. */
+export interface Sampling {
+  /** Divides the logits. 0: all mass on the largest. */
+  readonly temperature: number
+  /** Only the `topK` largest keep mass; 0: off. Of equal ones, the lower codes. */
+  readonly topK: number
+  /** Only the smallest set of the most probable whose mass reaches `topP` keeps mass; 1: off. Ties as for `topK`. */
+  readonly topP: number
+}
+
+/** @throws RangeError naming the setting that no distribution can be made with. */
+export function checkSampling({ temperature, topK, topP }: Sampling): void {
+  if (!(temperature >= 0 && temperature < Infinity)) {
+    throw new RangeError(`The temperature must be 0 (greedy) or positive, not ${temperature}.`)
+  }
+  if (!Number.isInteger(topK) || topK < 0) {
+    throw new RangeError(`Top-k must be 0 (off) or a positive integer, not ${topK}.`)
+  }
+  if (!(topP > 0 && topP <= 1)) {
+    throw new RangeError(`Top-p must be above 0 and at most 1 (off), not ${topP}.`)
+  }
+}
+
+let scratch = new Float32Array(0)
+
+/**
+ * Probabilities of the logits `logits[offset … offset + out.length - 1]` under `sampling`, written to `out`: at least
+ * one positive, summing to 1. The relative error of each that exceeds 1e-30 is below 2^-22.
+ *
+ * @throws RangeError where the logits define no distribution (a NaN, +infinity, or nothing finite).
+ */
+export function probabilities(
+  logits: Float32Array,
+  offset: number,
+  sampling: Sampling,
+  out: Float32Array,
+): void {
+  const count = out.length
+  let largest = offset
+  for (let i = offset; i < offset + count; i += 1) {
+    if (logits[i] > logits[largest]) largest = i
+    else if (Number.isNaN(logits[i])) throw notFinite('a NaN')
+  }
+  const maximum = logits[largest]
+  if (!Number.isFinite(maximum)) throw notFinite(`a largest value of ${maximum}`)
+  if (sampling.temperature === 0) {
+    out.fill(0)
+    out[largest - offset] = 1
+    return
+  }
+  if (scratch.length < count) scratch = new Float32Array(count)
+  for (let v = 0; v < count; v += 1) out[v] = Math.exp((logits[offset + v] - maximum) / sampling.temperature)
+  if (sampling.topK > 0 && sampling.topK < count) keepTop(logits, offset, sampling.topK, out)
+  if (sampling.topP < 1) keepNucleus(sampling.topP, out)
+  let total = 0
+  for (let v = 0; v < count; v += 1) total += out[v]
+  for (let v = 0; v < count; v += 1) out[v] /= total
+}
+
+/** Clears the weights of all but the `k` largest logits. (Logits, since weights of far logits round to equal ones.) */
+function keepTop(logits: Float32Array, offset: number, k: number, weights: Float32Array): void {
+  const count = weights.length
+  for (let v = 0; v < count; v += 1) scratch[v] = logits[offset + v]
+  const threshold = kthLargest(scratch, count, k)
+  let ties = k
+  for (let v = 0; v < count; v += 1) if (logits[offset + v] > threshold) ties -= 1
+  for (let v = 0; v < count; v += 1) {
+    const logit = logits[offset + v]
+    if (logit < threshold || (logit === threshold && ties-- <= 0)) weights[v] = 0
+  }
+}
+
+/** Clears the weights of all but the smallest set of the largest whose share of the total reaches `topP`. */
+function keepNucleus(topP: number, weights: Float32Array): void {
+  const count = weights.length
+  let total = 0
+  for (let v = 0; v < count; v += 1) total += weights[v]
+  const ascending = scratch.subarray(0, count)
+  ascending.set(weights)
+  ascending.sort()
+  let i = count - 1
+  let mass = ascending[i]
+  while (i > 0 && mass < topP * total) {
+    i -= 1
+    mass += ascending[i]
+  }
+  const threshold = ascending[i]
+  let ties = 0
+  for (let k = i; k < count && ascending[k] === threshold; k += 1) ties += 1
+  for (let v = 0; v < count; v += 1) {
+    if (weights[v] < threshold || (weights[v] === threshold && ties-- <= 0)) weights[v] = 0
+  }
+}
+
+function notFinite(what: string): RangeError {
+  return new RangeError(
+    `The model's logits hold ${what}, which makes no distribution. The checkpoint may be damaged, or too large ` +
+      'for its number format: try another dtype.',
+  )
+}
