@@ -4,9 +4,10 @@ import { existsSync } from 'node:fs'
 
 if (existsSync(new URL('../node_modules/commander', import.meta.url))) {
   await import('./typescript.mjs')
+  // @ts-ignore: the hooks compile it
   const { main } = await import('../src/cli/main.ts')
   await main(process.argv.slice(2))
 } else {
-  console.error('The node modules are not installed.\n  To mend it: npm start (it sets everything up)')
+  console.error('The node modules are not installed.\n  What to do: npm start (it sets everything up)')
   process.exitCode = 1
 }

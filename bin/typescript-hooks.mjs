@@ -6,12 +6,10 @@ import { fileURLToPath } from 'node:url'
 
 const root = new URL('..', import.meta.url)
 const cache = new URL('node_modules/.cache/sjd2/', root)
-const api = new URL('src/index.ts', root).href
 const settings = readFileSync(new URL('package-lock.json', root)) // pins ts-node and typescript
 
 /** @type {import('node:module').ResolveHook} */
 export async function resolve(specifier, context, next) {
-  if (specifier === 'sjd2') return { url: api, shortCircuit: true } // a user's policy file, wherever it lies
   if (/^\.{0,2}\/.*\.js$/.test(specifier) && context.parentURL?.endsWith('.ts')) {
     const url = new URL(specifier.replace(/js$/, 'ts'), context.parentURL)
     if (existsSync(url)) return { url: url.href, shortCircuit: true }

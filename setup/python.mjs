@@ -43,6 +43,32 @@ export function probePython(python, root, env) {
   }
 }
 
+/**
+ * What an interpreter lacks to run the worker, and the command that adds it.
+ * @param {string} python
+ * @param {string} root
+ * @param {NodeJS.ProcessEnv} env
+ * @returns {{ message: string, remedy: string } | null}
+ */
+export function pythonProblem(python, root, env) {
+  const probe = probePython(python, root, env)
+  if (!probe) return { message: `${python} is not a Python that runs.`, remedy: 'Correct --python or SJD2_PYTHON.' }
+  if (!isOldEnough(probe.python)) {
+    return {
+      message: `${python} is Python ${probe.python}; the worker needs ${OLDEST_PYTHON.join('.')} or newer.`,
+      remedy: 'Choose another with --python or SJD2_PYTHON.',
+    }
+  }
+  if (!probe.torch) {
+    return { message: `${python} has no torch.`, remedy: `${python} -m pip install ${TORCH}   (or the build for your GPU)` }
+  }
+  if (!probe.worker || probe.missing.length > 0) {
+    const what = probe.worker ? probe.missing.join(', ') : 'the worker (sjd2-worker)'
+    return { message: `${python} lacks ${what}.`, remedy: `${python} -m pip install -e "${join(root, 'python_worker')}[dev]"` }
+  }
+  return null
+}
+
 /** @param {string} version such as 3.11.7 */
 export function isOldEnough(version) {
   const [major = 0, minor = 0] = version.split('.').map(Number)

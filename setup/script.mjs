@@ -27,7 +27,7 @@ export async function script(body) {
     await body()
   } catch (error) {
     if (!(error instanceof SetupError)) throw error
-    log(`${error.message}\n  To mend it: ${error.remedy}`)
+    log(`${error.message}\n  What to do: ${error.remedy}`)
     process.exitCode = error.exitCode
   }
 }

@@ -5,10 +5,9 @@ import { missingNodeModules } from './node-modules.mjs'
 import {
   choosePython,
   findBasePython,
-  isOldEnough,
   isVenvReady,
   OLDEST_PYTHON,
-  probePython,
+  pythonProblem,
   stampHash,
   stampPath,
   TORCH,
@@ -50,7 +49,8 @@ export async function setUpNodeModules({ root, env, log }) {
 export async function setUpPython({ root, env, python, log }) {
   const chosen = choosePython(root, python, env)
   if (chosen.own) {
-    checkOwnPython(chosen.path, root, env)
+    const problem = pythonProblem(chosen.path, root, env) // nothing is ever installed into it
+    if (problem) throw new SetupError(problem.message, problem.remedy)
     return chosen.path
   }
   if (isVenvReady(root)) return chosen.path
@@ -87,30 +87,6 @@ export async function setUpPython({ root, env, python, log }) {
   renameSync(`${stampPath(root)}.tmp`, stampPath(root))
   log('Set-up is complete.')
   return chosen.path
-}
-
-/**
- * Checks the user's own interpreter, and installs nothing into it.
- * @param {string} python
- * @param {string} root
- * @param {NodeJS.ProcessEnv} env
- */
-function checkOwnPython(python, root, env) {
-  const probe = probePython(python, root, env)
-  if (!probe) throw new SetupError(`${python} is not a Python that runs.`, 'correct --python or SJD2_PYTHON')
-  if (!isOldEnough(probe.python)) {
-    throw new SetupError(
-      `${python} is Python ${probe.python}; the worker needs ${OLDEST_PYTHON.join('.')} or newer.`,
-      'choose another with --python or SJD2_PYTHON',
-    )
-  }
-  if (!probe.torch) {
-    throw new SetupError(`${python} has no torch.`, `${python} -m pip install ${TORCH}   (or the build for your GPU)`)
-  }
-  if (!probe.worker || probe.missing.length > 0) {
-    const what = probe.worker ? probe.missing.join(', ') : 'the worker (sjd2-worker)'
-    throw new SetupError(`${python} lacks ${what}.`, `${python} -m pip install -e "${root}/python_worker[dev]"`)
-  }
 }
 
 /**

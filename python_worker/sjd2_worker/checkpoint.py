@@ -73,7 +73,9 @@ def fill(module: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
         if expected.get(name) != found.get(name):
             there, wanted = (f"is {list(s[name])}" if name in s else "is absent" for s in (found, expected))
             message = f"{path} does not fit its config.json: {name} {there} in the file but {wanted} by the config."
-            raise StartupError("wrong-config", message, "Use the config.json and weights of one and the same checkpoint.")
+            raise StartupError(
+                "wrong-config", message, "Use the config.json and weights of one and the same checkpoint."
+            )
     module.load_state_dict(tensors, assign=True)
     module.eval().requires_grad_(False)
 

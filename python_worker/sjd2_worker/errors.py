@@ -41,4 +41,6 @@ class RequestError(Exception):
 
 def bad_message(message: str) -> RequestError:
     """A request that no correct orchestrator sends."""
-    return RequestError("bad-message", message, "Send what protocol/README.md describes; this is a fault of the caller.")
+    return RequestError(
+        "bad-message", message, "Send what protocol/README.md describes; this is a fault of the caller."
+    )

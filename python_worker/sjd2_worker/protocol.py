@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 from .errors import RequestError, bad_message
 
 VERSION = 1
-OPERATIONS = ("hello", "tokenize", "embeddings", "forward", "decode", "stats", "shutdown")
 
 Head = dict[str, Any]
 Array = NDArray[Any]
-DTYPES: Mapping[str, np.dtype[Any]] = {name: np.dtype(f"<{name[0]}{int(name[1:]) // 8}") for name in ("f32", "f16", "i32", "u8")}
+DTYPES: Mapping[str, np.dtype[Any]] = {
+    name: np.dtype(f"<{name[0]}{int(name[1:]) // 8}") for name in ("f32", "f16", "i32", "u8")
+}
 _NAMES = {dtype: name for name, dtype in DTYPES.items()}
 
 
@@ -32,16 +33,31 @@ def schema() -> Head:
 
 
 @cache
+def requests() -> dict[str, str]:
+    """The definition of each operation's request, by operation."""
+    definitions = schema()["definitions"]
+    names = [choice["$ref"].rsplit("/", 1)[1] for choice in definitions["Request"]["oneOf"]]
+    return {definitions[name]["properties"]["op"]["const"]: name for name in names}
+
+
+@cache
 def validator(definition: str) -> Callable[[object], object]:
     """A function that raises `fastjsonschema.JsonSchemaValueException` unless its argument is a `definition`."""
     whole = schema()
-    reference = {"$schema": whole["$schema"], "definitions": whole["definitions"], "$ref": f"#/definitions/{definition}"}
+    reference = {
+        "$schema": whole["$schema"],
+        "definitions": whole["definitions"],
+        "$ref": f"#/definitions/{definition}",
+    }
     return cast(Callable[[object], object], fastjsonschema.compile(reference))
 
 
 def encode(head: Head, tensors: Mapping[str, Array]) -> list[bytes | memoryview]:
     """The frames of a message: `head`, whose `tensors` is filled in here, and each tensor, not copied if contiguous."""
-    arrays = {name: np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<"), copy=False) for name, array in tensors.items()}
+    arrays = {
+        name: np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<"), copy=False)
+        for name, array in tensors.items()
+    }
     if arrays:
         described = [{"name": n, "dtype": _NAMES[a.dtype], "shape": list(a.shape)} for n, a in arrays.items()]
         head = {**head, "tensors": described}
@@ -62,8 +78,8 @@ def decode_head(frame: bytes | memoryview) -> Head:
 def check_request(head: Head) -> None:
     """Raises `protocol-version` or `bad-message` unless `head` is a request of the schema."""
     operation = head.get("op")
-    if operation not in OPERATIONS:
-        raise bad_message(f"There is no operation {operation!r}; there are {', '.join(OPERATIONS)}.")
+    if not isinstance(operation, str) or operation not in requests():
+        raise bad_message(f"There is no operation {operation!r}; there are {', '.join(requests())}.")
     version = head.get("protocol")
     if operation == "hello" and isinstance(version, int) and version != VERSION:
         raise RequestError(
@@ -72,7 +88,7 @@ def check_request(head: Head) -> None:
             "Install the orchestrator and the worker from the same release.",
         )
     try:
-        validator(f"{operation.capitalize()}Request")(head)
+        validator(requests()[operation])(head)
     except fastjsonschema.JsonSchemaValueException as error:
         raise bad_message(f"In {operation}: {error.message.replace('data', 'the head', 1)}.") from error
 
@@ -90,7 +106,10 @@ def decode_tensors(head: Head, frames: Sequence[bytes | memoryview]) -> dict[str
         size, bytes_ = math.prod(shape) * dtype.itemsize, memoryview(frame).nbytes
         if size != bytes_:
             raise bad_message(f"Tensor {name} {tensor['dtype']} {shape} takes {size} bytes, its frame has {bytes_}.")
-        tensors[name] = np.frombuffer(frame, dtype).reshape(shape)
+        try:
+            tensors[name] = np.frombuffer(frame, dtype).reshape(shape)
+        except ValueError as error:  # more dimensions than numpy has, or one of them 0 and another beyond its range
+            raise bad_message(f"Tensor {name} has the impossible shape {shape}.") from error
     return tensors
 
 

@@ -76,7 +76,7 @@ def _typed(error: Exception) -> RequestError:
             torch.cuda.empty_cache()
         return RequestError(
             "out-of-memory",
-            f"There was not enough memory for this request ({str(error).splitlines()[0]}).",
+            f"There was not enough memory for this request ({error or type(error).__name__}).",
             "Send fewer entries at once and prefill the slots of this request again.",
         )
     traceback.print_exception(error, file=sys.stderr)

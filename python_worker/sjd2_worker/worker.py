@@ -5,7 +5,7 @@ from __future__ import annotations
 import resource
 import sys
 import time
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -14,8 +14,9 @@ from torch import Tensor
 from . import __version__
 from .adapters.base import Adapter, Entries
 from .errors import RequestError, StartupError, bad_message
-from .passes import Limits, Pass, read_pass
-from .protocol import OPERATIONS, VERSION, Array, Head, finish, take
+from .lanes import Limits, read_lanes
+from .passes import Pass, pack
+from .protocol import VERSION, Array, Head, finish, take
 from .slots import Slots
 
 MAX_ENTRIES = 16_384
@@ -33,16 +34,24 @@ class Worker:
             slots, adapter.cache.cells, MAX_ENTRIES, card["vocabulary"], len(card["layout"]), card["width"]
         )
         self._forwards, self._entries, self._seconds = 0, 0, 0.0
+        self.operations: dict[str, Callable[[Head, dict[str, Array]], Reply]] = {
+            "hello": self._hello,
+            "tokenize": self._tokenize,
+            "embeddings": self._embeddings,
+            "forward": self._forward,
+            "decode": self._decode,
+            "stats": self._stats,
+            "shutdown": self._shutdown,
+        }
 
     def serve(self, head: Head, tensors: dict[str, Array]) -> Reply:
         """Runs the operation of a request that `protocol.check_request` let through. Raises `RequestError`."""
-        handlers = {name: getattr(self, name) for name in OPERATIONS}
         with torch.inference_mode():
-            reply: Reply = handlers[head["op"]](head, tensors)
+            reply = self.operations[head["op"]](head, tensors)
         finish(tensors)
         return reply
 
-    def hello(self, head: Head, tensors: dict[str, Array]) -> Reply:
+    def _hello(self, head: Head, tensors: dict[str, Array]) -> Reply:
         return {
             "protocol": VERSION,
             "worker": __version__,
@@ -55,37 +64,33 @@ class Worker:
             "model": self._adapter.card,
         }, {}
 
-    def tokenize(self, head: Head, tensors: dict[str, Array]) -> Reply:
+    def _tokenize(self, head: Head, tensors: dict[str, Array]) -> Reply:
         return {"prompts": [vars(self._adapter.tokenize(prompt)) for prompt in head["prompts"]]}, {}
 
-    def embeddings(self, head: Head, tensors: dict[str, Array]) -> Reply:
+    def _embeddings(self, head: Head, tensors: dict[str, Array]) -> Reply:
         return {}, {name: _array(tensor) for name, tensor in vars(self._adapter.embeddings).items()}
 
-    def forward(self, head: Head, tensors: dict[str, Array]) -> Reply:
-        plan = read_pass(head, tensors, self._limits)
+    def _forward(self, head: Head, tensors: dict[str, Array]) -> Reply:
+        plan = pack(read_lanes(head, tensors, self._limits))
         start = time.perf_counter()
         logits = _array(self._logits(plan, torch.float16 if head["logits"] == "f16" else torch.float32))
         seconds = time.perf_counter() - start
-        self._forwards, self._entries, self._seconds = (
-            self._forwards + 1,
-            self._entries + len(plan.tokens),
-            self._seconds + seconds,
-        )
+        self._forwards += 1
+        self._entries += plan.tokens.size
+        self._seconds += seconds
         return {"seconds": seconds}, {"logits": logits}
 
     def _logits(self, plan: Pass, dtype: torch.dtype) -> Tensor:
         """Guided logits of the pass's rows, [R, count]."""
-        if plan.kept.size:
-            self._slots.keep(self._tensor(plan.kept), self._tensor(plan.kept_to))
+        if plan.copies.slots.size:
+            self._slots.copy(plan.copies)
         embeddings = self._adapter.embed(self._tensor(plan.tokens))
         if plan.noisy.size:
             noisy = self._adapter.noisy(self._tensor(plan.latents), self._tensor(plan.timesteps))
             embeddings[self._tensor(plan.noisy)] = noisy.to(embeddings.dtype)
         wanted = np.concatenate((plan.rows, plan.unconditional))
-        entries = Entries(
-            embeddings, self._tensor(plan.positions), self._tensor(plan.places), self._tensor(wanted)
-        )
-        logits = self._adapter.forward(entries, self._slots.attention(plan)).float()
+        entries = Entries(embeddings, self._tensor(plan.positions), self._tensor(plan.places), self._tensor(wanted))
+        logits = self._adapter.forward(entries, self._slots.attention(plan.streams)).float()
         logits, unconditional = logits[: len(plan.rows)], logits[len(plan.rows) :]
         if plan.guided.size:
             guided = self._tensor(plan.guided)
@@ -93,7 +98,7 @@ class Worker:
             logits[guided] = unconditional + scale * (logits[guided] - unconditional)
         return logits.to(dtype)
 
-    def decode(self, head: Head, tensors: dict[str, Array]) -> Reply:
+    def _decode(self, head: Head, tensors: dict[str, Array]) -> Reply:
         codes = take(tensors, "codes", ["i32"], 2)
         card = self._adapter.card
         tokens = card["grid"]["rows"] * card["grid"]["columns"]
@@ -104,7 +109,7 @@ class Worker:
             raise RequestError("bad-token", message, "Send codes counted from 0, not ids of the vocabulary.")
         return {}, {"pictures": _array(self._adapter.decode(self._tensor(codes.astype(np.int64))))}
 
-    def stats(self, head: Head, tensors: dict[str, Array]) -> Reply:
+    def _stats(self, head: Head, tensors: dict[str, Array]) -> Reply:
         if self._device.type == "cuda":
             peak = torch.cuda.max_memory_allocated(self._device)
         else:
@@ -117,7 +122,7 @@ class Worker:
             "peakBytes": peak,
         }, {}
 
-    def shutdown(self, head: Head, tensors: dict[str, Array]) -> Reply:
+    def _shutdown(self, head: Head, tensors: dict[str, Array]) -> Reply:
         return {}, {}
 
     def _tensor(self, array: Array) -> Tensor:

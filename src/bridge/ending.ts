@@ -10,7 +10,7 @@ export interface Ending {
 
 /** Why a worker ended, as an error; `tail` are the last lines of its standard error. */
 export function endingError(python: string, ending: Ending, tail: readonly string[]): WorkerError {
-  return notStarted(python, ending) ?? announced(tail) ?? missingModule(python, tail) ?? lost(ending, tail)
+  return notStarted(python, ending) ?? announced(tail) ?? lost(ending, tail)
 }
 
 function notStarted(python: string, { exitCode, signal, originalMessage }: Ending): WorkerError | undefined {
@@ -22,22 +22,15 @@ function notStarted(python: string, { exitCode, signal, originalMessage }: Endin
   )
 }
 
-/** The worker says in one line of JSON why it cannot start. */
+/** A worker that cannot start says why in its last line, as JSON; what it printed before explains an internal error. */
 function announced(tail: readonly string[]): WorkerError | undefined {
-  const line = tail.findLast((text) => /^\{"error":.*\}$/.test(text))
-  if (line === undefined) return undefined
-  const { error } = JSON.parse(line) as { error: { code: WorkerErrorCode; message: string; remedy: string } }
-  return new WorkerError(error.code, error.message, error.remedy)
-}
-
-function missingModule(python: string, tail: readonly string[]): WorkerError | undefined {
-  const name = tail.join('\n').match(/^ModuleNotFoundError: No module named '([^']+)'/m)?.[1]
-  if (name === undefined) return undefined
-  return new WorkerError(
-    name === 'torch' ? 'wrong-torch' : 'missing-package',
-    `The Python at ${python} has no module ${name}, which the worker needs.`,
-    'Run `sjd2 doctor`: it says what is missing and the command that mends it.',
-  )
+  const last = tail.findLastIndex((line) => /^\{"error":.*\}$/.test(line))
+  if (last === -1) return undefined
+  const { error } = JSON.parse(tail[last]) as {
+    error: { code: WorkerErrorCode; message: string; remedy: string }
+  }
+  const before = error.code === 'internal' ? tail.slice(0, last) : []
+  return new WorkerError(error.code, [error.message, ...before].join('\n'), error.remedy)
 }
 
 function lost({ exitCode, signal }: Ending, tail: readonly string[]): WorkerError {

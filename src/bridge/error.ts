@@ -10,7 +10,6 @@ export type WorkerErrorCode =
   | 'wrong-torch'
   | 'bad-endpoint'
   | 'no-python'
-  | 'missing-package'
   | 'worker-lost'
   | 'bad-reply'
 
@@ -28,7 +27,7 @@ export class WorkerError extends Error {
 }
 
 /** Whether the worker is gone, so that a new one may be asked the same again. */
-export function isLost(error: unknown): boolean {
+export function isLost(error: unknown): error is WorkerError {
   return error instanceof WorkerError && error.code === 'worker-lost'
 }
 

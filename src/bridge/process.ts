@@ -8,7 +8,7 @@ import type { WorkerError } from './error.js'
 const workerFolder = fileURLToPath(new URL('../../python_worker/', import.meta.url))
 
 /** How many of the last lines of the worker's standard error are kept to be shown. */
-const tailLines = 20
+const tailLines = 40
 
 export interface ProcessOptions {
   /** Folder of the checkpoint. */

@@ -3,7 +3,8 @@ import { badReply } from './error.js'
 import { floatsOfHalves } from './half.js'
 import type { Tensor as Descriptor } from './messages.generated.js'
 
-if (endianness() !== 'LE') throw new Error('SJD2 needs a little-endian machine: its tensors travel as they lie in memory')
+if (endianness() !== 'LE')
+  throw new Error('SJD2 needs a little-endian machine: its tensors travel as they lie in memory')
 
 export type TensorData = Float32Array | Int32Array | Uint8Array
 
@@ -17,7 +18,10 @@ export interface Tensor<Data extends TensorData = TensorData> {
 export type Tensors = Readonly<Record<string, Tensor>>
 
 /** An array as a tensor; without a shape it has one dimension. */
-export function tensor<Data extends TensorData>(data: Data, shape: readonly number[] = [data.length]): Tensor<Data> {
+export function tensor<Data extends TensorData>(
+  data: Data,
+  shape: readonly number[] = [data.length],
+): Tensor<Data> {
   return { data, shape }
 }
 

@@ -7,7 +7,7 @@ import { type ProcessOptions, startProcess } from './process.js'
 
 /** A running worker that has said hello. */
 export interface Worker {
-  readonly pid: number | undefined
+  readonly pid: number
   readonly hello: HelloReply
   readonly request: Client['request']
   /** Ends the worker and waits until it is gone. */
@@ -28,7 +28,7 @@ export async function startWorker(options: ProcessOptions): Promise<Worker> {
 
   try {
     const hello = await greet(client)
-    return { pid: process.pid, hello, request: client.request, close: process.stop }
+    return { pid: process.pid as number, hello, request: client.request, close: process.stop }
   } catch (error) {
     await process.stop()
     options.signal?.throwIfAborted()

@@ -37,7 +37,8 @@ export class Interrupted extends Error {
 
 /** What any thrown value means to the user. What nobody foresaw is a bug and says so, with its stack. */
 export function explain(error: unknown): Failure {
-  if (error instanceof Interrupted) return { code: error.code, message: error.message, exitCode: error.exitCode }
+  if (error instanceof Interrupted)
+    return { code: error.code, message: error.message, exitCode: error.exitCode }
   if (error instanceof UsageError) {
     return { code: error.code, message: error.message, remedy: error.remedy, exitCode: 2 }
   }
@@ -61,5 +62,5 @@ function errorCode(error: Error): string {
 /** The failure as text for people, or as one line of JSON. */
 export function formatFailure({ code, message, remedy }: Failure, json: boolean): string {
   if (json) return JSON.stringify({ error: { code, message, remedy } })
-  return remedy === undefined ? message : `${message}\n  To mend it: ${remedy}`
+  return remedy === undefined ? message : `${message}\n  What to do: ${remedy}`
 }

@@ -15,7 +15,9 @@ export async function interruptible<T>(command: (signal: AbortSignal) => Promise
   const onSignal = (name: NodeJS.Signals) => {
     const exitCode = EXIT_CODES[name as keyof typeof EXIT_CODES]
     if (signal.aborted) process.exit(exitCode)
-    controller.abort(new Interrupted('Interrupted. What was finished is whole; nothing else was left.', exitCode))
+    controller.abort(
+      new Interrupted('Interrupted. What was finished is whole; nothing else was left.', exitCode),
+    )
   }
   const onOutputError = (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') throw error

@@ -6,7 +6,7 @@ import { Command, CommanderError, Option } from 'commander'
 import { version } from '../experiment/project.js'
 import { UsageError } from './failure.js'
 import { interruptible } from './interrupt.js'
-import { count, natural, positive, real, share } from './values.js'
+import { count, natural, notNegative, real, share } from './values.js'
 
 /** Where the worker runs and what it loads. */
 export interface WorkerOptions {
@@ -30,7 +30,10 @@ export interface PolicyOptions {
   readonly init?: string
   readonly coupling?: string
   readonly levels?: number
+  readonly denoise?: string
   readonly margin?: number
+  readonly verify?: string
+  readonly keepNoisyKeys?: true
 }
 
 export interface GenerateOptions extends WorkerOptions, SamplingOptions, PolicyOptions {
@@ -65,7 +68,10 @@ export function createProgram(): Command {
     )
     .version(version)
     .configureHelp({ helpWidth: 100 })
-    .addHelpText('after', '\nWithout a command: generate. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.')
+    .addHelpText(
+      'after',
+      '\nWithout a command: generate. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.',
+    )
   addGenerate(program)
   addCompare(program)
   addPolicies(program)
@@ -94,7 +100,9 @@ export async function runProgram(args: readonly string[]): Promise<void> {
 function withCommand(args: readonly string[]): string[] {
   const [first] = args
   const own = ['-h', '--help', '-V', '--version']
-  return first === undefined || (first.startsWith('-') && !own.includes(first)) ? ['generate', ...args] : [...args]
+  return first === undefined || (first.startsWith('-') && !own.includes(first))
+    ? ['generate', ...args]
+    : [...args]
 }
 
 function addGenerate(program: Command): void {
@@ -102,7 +110,11 @@ function addGenerate(program: Command): void {
     .command('generate')
     .argument('[prompts...]', 'what the pictures show; default: a scene, four times')
     .description('Make pictures of prompts.')
-    .option('-p, --policy <name|file.ts>', 'how to decode: see `sjd2 policies`, or a file of your own', 'sjd2')
+    .option(
+      '-p, --policy <name|file.ts>',
+      'how to decode: see `sjd2 policies`, or a file of your own',
+      'sjd2',
+    )
     .option('-s, --seed <n>', 'the same seed gives the same pictures', natural, 0)
     .option('-n, --count <n>', 'pictures of each prompt (default: 1)', count)
     .option('-o, --out <folder>', 'where the pictures go', 'pictures')
@@ -125,12 +137,17 @@ function addCompare(program: Command): void {
       'mc-sjd',
       'sjd2',
     ])
-    .description('Measure policies on the same prompts in one session: passes, compression, seconds, judged quality.')
+    .description(
+      'Measure policies on the same prompts in one session: passes, compression, seconds, judged quality.',
+    )
     .option('-n, --scenes <n>', 'how many prompts to draw in the scenes’ grammar', count, 32)
     .option('--prompts <file>', 'take the prompts of a text file instead, one a line')
     .option('-g, --guidance <g...>', 'one or more guidance scales (default: the model’s)', collect(real))
     .option('-s, --seed <n>', 'of the prompts drawn and of the pictures', natural, 0)
-    .option('-o, --out <folder>', 'where results are appended as they come; a stopped comparison goes on from there')
+    .option(
+      '-o, --out <folder>',
+      'where results are appended as they come; a stopped comparison goes on from there',
+    )
     .option('--pictures', 'keep the pictures too')
     .addOption(new Option('--json', 'the table as JSON').conflicts('markdown'))
     .option('--markdown', 'the table in Markdown')
@@ -164,16 +181,19 @@ function addPolicyOptions(command: Command): Command {
   return command
     .optionsGroup('Changes to the policy:')
     .option('--window <n>', 'positions decoded in parallel', count)
-    .option('--init <name>', 'what positions that enter the window hold')
-    .option('--coupling <name>', 'how a draft follows its distribution from pass to pass')
-    .option('--levels <n>', 'levels of noise', count)
-    .option('--margin <n>', 'clean entries before the first noisy one', natural)
+    .option('--init <name>', 'what enters the window: random, repeat, left, above, vertical, gaussian')
+    .option('--coupling <name>', 'how drafts are drawn anew: independent, maximal, gumbel')
+    .option('--levels <n>', 'steps of denoising from pure noise to clean', count)
+    .option('--denoise <by>', 'what the levels follow: passes, distance (to the front)')
+    .option('--margin <n>', 'clean drafts at the front, with --denoise distance', natural)
+    .option('--verify <rule>', 'exact, or relaxed: accept noisy entries too')
+    .option('--keep-noisy-keys', 'with --verify relaxed: do not feed accepted noisy entries again')
 }
 
 function addSamplingOptions(command: Command): Command {
   return command
     .optionsGroup('Sampling (default: the model’s):')
-    .option('--temperature <t>', 'sharpens below 1, flattens above', positive)
+    .option('--temperature <t>', 'sharpens below 1, flattens above; 0: greedy', notNegative)
     .option('--top-k <k>', 'only the k likeliest codes; 0: all', natural)
     .option('--top-p <p>', 'only the likeliest codes that together have probability p; 1: all', share)
 }
@@ -182,9 +202,13 @@ function addWorkerOptions(command: Command): Command {
   return command
     .optionsGroup('Model and worker:')
     .option('--model <folder>', 'checkpoint (default: the bundled scenes)')
-    .addOption(new Option('--device <name>', 'where the model runs').choices(['auto', 'cpu', 'cuda']).default('auto'))
     .addOption(
-      new Option('--dtype <name>', 'precision of the weights').choices(['auto', 'f32', 'bf16', 'f16']).default('auto'),
+      new Option('--device <name>', 'where the model runs').choices(['auto', 'cpu', 'cuda']).default('auto'),
+    )
+    .addOption(
+      new Option('--dtype <name>', 'precision of the weights')
+        .choices(['auto', 'f32', 'bf16', 'f16'])
+        .default('auto'),
     )
     .option('--python <path>', 'a Python with torch and the worker (default: SJD2_PYTHON, then .venv)')
     .option('--images-at-once <n>', 'pictures decoded together', count, 8)

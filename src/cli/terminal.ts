@@ -45,12 +45,14 @@ export function createProgress(stream: Stream, now: () => number = () => perform
 
 /** Columns padded to equal width, two spaces apart; numbers to the right. */
 export function formatTable(rows: readonly (readonly string[])[]): string {
-  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)))
-  const numeric = widths.map((_, column) => rows.slice(1).every((row) => /^[\d–-]/.test(row[column]!)))
+  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)))
+  const numeric = widths.map((_, column) => rows.slice(1).every((row) => /^[\d–-]/.test(row[column])))
   return rows
     .map((row) =>
       row
-        .map((cell, column) => (numeric[column] ? cell.padStart(widths[column]!) : cell.padEnd(widths[column]!)))
+        .map((cell, column) =>
+          numeric[column] ? cell.padStart(widths[column]) : cell.padEnd(widths[column]),
+        )
         .join('  ')
         .trimEnd(),
     )
@@ -60,7 +62,7 @@ export function formatTable(rows: readonly (readonly string[])[]): string {
 /** The same table in Markdown. */
 export function formatMarkdown([head, ...rows]: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`
-  return [line(head!), line(head!.map(() => '---')), ...rows.map(line)].join('\n')
+  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n')
 }
 
 /** Seconds as people read them: 8.3 s, 4 min, 2 h 10 min. */

@@ -1,6 +1,13 @@
 /** Decodes many images together through one worker. */
-export { WorkerError, type WorkerErrorCode } from '../bridge/error.js'
-export type { HelloReply, ModelCard, StatsReply } from '../bridge/messages.generated.js'
+export {
+  type HelloReply,
+  type ModelCard,
+  type StatsReply,
+  WorkerError,
+  type WorkerErrorCode,
+} from '../bridge/index.js'
+export type { RunOptions } from './decode.js'
 export type { Job, JobStatistics, TokenizedPrompt } from './job.js'
-export { openSession, type OpenOptions, type RunOptions, type Session, type SessionEvent } from './session.js'
+export type { WorkerEvent } from './lasting-worker.js'
 export type { Picture } from './pictures.js'
+export { type OpenOptions, openSession, type Session } from './session.js'

@@ -1,4 +1,4 @@
-import { bytes, tensor, type ModelCard } from '../bridge/index.js'
+import { bytes, type ModelCard, tensor } from '../bridge/index.js'
 import type { LastingWorker } from './lasting-worker.js'
 
 /** A decoded picture: 8-bit red, green, blue, row by row from the top. */

@@ -1,5 +1,6 @@
 import { performance } from 'node:perf_hooks'
 import type { Worker } from '../bridge/index.js'
+import { concatenated } from './concatenated.js'
 import type { Job, JobStatistics } from './job.js'
 import { type Branch, type LanePlan, promptPlan } from './lane.js'
 import { splitPlan } from './split.js'
@@ -63,7 +64,9 @@ export class Seat {
     this.#spent.passes++
     this.#spent.entries += lanes[0].plan.tokens.length
     this.#spent.forwardSeconds += seconds
-    this.job.image.advance(joined(this.#parts))
+    this.job.image.advance(
+      this.#parts.length === 1 ? this.#parts[0] : concatenated(Float32Array, this.#parts),
+    )
     this.#parts = []
     return true
   }
@@ -90,15 +93,4 @@ export class Seat {
       completes: i === plans.length - 1,
     }))
   }
-}
-
-function joined(parts: readonly Float32Array[]): Float32Array {
-  if (parts.length === 1) return parts[0]
-  const whole = new Float32Array(parts.reduce((length, part) => length + part.length, 0))
-  let at = 0
-  for (const part of parts) {
-    whole.set(part, at)
-    at += part.length
-  }
-  return whole
 }

@@ -1,8 +1,16 @@
-import type { WorkerError } from '../bridge/error.js'
-import type { HelloReply, ModelCard, StatsReply } from '../bridge/messages.generated.js'
+import {
+  type HelloReply,
+  type ModelCard,
+  type ProcessOptions,
+  type StatsReply,
+  startWorker,
+} from '../bridge/index.js'
 import type { Model } from '../decoding/model.js'
-import type { Job, JobStatistics, TokenizedPrompt } from './job.js'
-import type { Picture } from './pictures.js'
+import { decodeTogether, type RunOptions } from './decode.js'
+import type { Job, TokenizedPrompt } from './job.js'
+import { LastingWorker, type WorkerEvent } from './lasting-worker.js'
+import { modelOf } from './model.js'
+import { decodePictures, type Picture } from './pictures.js'
 
 export interface OpenOptions {
   /** Folder of the checkpoint. */
@@ -10,28 +18,14 @@ export interface OpenOptions {
   /** The Python interpreter: a path, or a name on the PATH. */
   readonly python: string
   /** Default: `auto`, CUDA where there is one. */
-  readonly device?: 'auto' | 'cpu' | 'cuda'
+  readonly device?: ProcessOptions['device']
   /** Default: `auto`, f32 on a CPU. */
-  readonly dtype?: 'auto' | 'f32' | 'bf16' | 'f16'
-  /** How many images at most are decoded together, with guidance or without; default 16. */
+  readonly dtype?: ProcessOptions['dtype']
+  /** How many images at most are decoded together; default 16. Each reserves two slots, for guidance. */
   readonly images?: number
-  /** Aborting it kills the worker: opening and everything in progress rejects with the signal's reason. */
+  /** Aborting it kills the worker: what is in progress rejects with the signal's reason. */
   readonly signal?: AbortSignal
-  readonly onEvent?: (event: SessionEvent) => void
-}
-
-/** What happens to the worker while a session lasts. */
-export type SessionEvent =
-  | { readonly kind: 'worker-ready'; readonly pid: number; readonly hello: HelloReply }
-  | { readonly kind: 'worker-lost'; readonly error: WorkerError }
-
-export interface RunOptions {
-  /** Aborting it ends the run before its next pass, with the signal's reason; the session stays usable. */
-  readonly signal?: AbortSignal
-  /** After each forward, for each image that was in it. */
-  readonly onStep?: (job: Job, statistics: JobStatistics) => void
-  /** When an image is done. */
-  readonly onDone?: (job: Job, statistics: JobStatistics) => void
+  readonly onEvent?: (event: WorkerEvent) => void
 }
 
 export interface Session {
@@ -41,15 +35,69 @@ export interface Session {
   tokenize(prompts: readonly string[]): Promise<TokenizedPrompt[]>
   /** Decodes all jobs, as many together as there are slots; the rest join as others leave. One run at a time. */
   run(jobs: Iterable<Job>, options?: RunOptions): Promise<void>
-  /** Pictures of finished images, from each one's ids over the whole layout. */
+  /** Pictures of finished images, from each one's ids over the whole layout. May be asked while a run goes on. */
   decode(images: readonly Int32Array[]): Promise<Picture[]>
   stats(): Promise<StatsReply>
-  /** Ends the worker and waits until it is gone. */
+  /** Ends the worker and waits until it is gone; what is in progress rejects. */
   close(): Promise<void>
 }
 
 /**
- * Starts a worker on a checkpoint and asks it for all that decoding must know.
- * @throws WorkerError when Python, its packages, the checkpoint or the worker are not as they must be.
+ * Starts a worker on a checkpoint and asks it for all that decoding must know. A worker that dies later is started
+ * again, a few times in a row at most.
+ * @throws WorkerError when Python, its packages, the checkpoint or the worker are not as they must be
  */
-export declare function openSession(options: OpenOptions): Promise<Session>
+export async function openSession(options: OpenOptions): Promise<Session> {
+  const { checkpoint, python, device = 'auto', dtype = 'auto', images = 16, onEvent = () => {} } = options
+  const closing = new AbortController()
+  const signal = options.signal ? AbortSignal.any([options.signal, closing.signal]) : closing.signal
+  const start = () => startWorker({ checkpoint, python, device, dtype, slots: 2 * images, signal })
+  const worker = await LastingWorker.begin({ start, signal, onEvent })
+
+  async function close() {
+    closing.abort(new Error('The session is closed.'))
+    await worker.gone()
+  }
+
+  try {
+    const model = modelOf(worker.hello.model, await worker.request({ op: 'embeddings' }))
+    return sessionOf(worker, model, images, close)
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+function sessionOf(worker: LastingWorker, model: Model, images: number, close: () => Promise<void>): Session {
+  let running = false
+  return {
+    hello: worker.hello,
+    card: worker.hello.model,
+    model,
+
+    async tokenize(prompts) {
+      const { head } = await worker.request({ op: 'tokenize', prompts: [...prompts] })
+      return head.prompts
+    },
+
+    async run(jobs, options = {}) {
+      if (running)
+        throw new Error('This session is decoding already: wait for its run, or give that all jobs.')
+      running = true
+      try {
+        await decodeTogether(worker, jobs, options)
+      } finally {
+        running = false
+      }
+    },
+
+    decode: (tokens) => decodePictures(worker, tokens, images),
+
+    async stats() {
+      const { head } = await worker.request({ op: 'stats' })
+      return head
+    },
+
+    close,
+  }
+}

@@ -18,7 +18,11 @@ export const pictureName = (prompt: string, seed: number | bigint, index: number
 
 /** A prompt as a file name: lower-case letters and digits of any script, at most 80 characters. */
 export function slug(prompt: string): string {
-  const words = prompt.toLowerCase().normalize('NFC').match(/[\p{L}\p{M}\p{N}]+/gu) ?? []
+  const words =
+    prompt
+      .toLowerCase()
+      .normalize('NFC')
+      .match(/[\p{L}\p{M}\p{N}]+/gu) ?? []
   let name = ''
   for (const word of words) {
     const longer = name === '' ? word : `${name}-${word}`

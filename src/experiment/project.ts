@@ -11,7 +11,11 @@ export const version: string = JSON.parse(readFileSync(`${projectRoot}/package.j
 /** The project's commit, and whether files were changed since; null where this is no git work tree. */
 export function gitState(): { commit: string; changed: boolean } | null {
   const git = (...args: string[]) =>
-    execFileSync('git', args, { cwd: projectRoot, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim()
+    execFileSync('git', args, {
+      cwd: projectRoot,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    }).trim()
   try {
     return { commit: git('rev-parse', 'HEAD'), changed: git('status', '--porcelain') !== '' }
   } catch {

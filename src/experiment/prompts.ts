@@ -12,7 +12,8 @@ export async function readPrompts(file: string): Promise<string[]> {
   try {
     text = new TextDecoder('utf-8', { fatal: true }).decode(await readFile(file))
   } catch (error) {
-    const reason = (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'it does not exist' : (error as Error).message
+    const reason =
+      (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'it does not exist' : (error as Error).message
     throw new ExperimentError('bad-prompts-file', `Cannot read the prompts in ${file}: ${reason}.`, remedy, {
       cause: error,
     })
@@ -21,6 +22,7 @@ export async function readPrompts(file: string): Promise<string[]> {
     .split(/\r?\n/)
     .map((line) => line.trim())
     .filter((line) => line !== '' && !line.startsWith('#'))
-  if (prompts.length === 0) throw new ExperimentError('bad-prompts-file', `There is no prompt in ${file}.`, remedy)
+  if (prompts.length === 0)
+    throw new ExperimentError('bad-prompts-file', `There is no prompt in ${file}.`, remedy)
   return prompts
 }

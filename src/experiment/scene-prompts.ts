@@ -25,9 +25,9 @@ export function scenePrompts(count: number, random: () => number): string[] {
 
 /** A scene whose objects differ in colour from each other and from the background. */
 function sampleCaption(random: () => number): SceneCaption {
-  const pick = <T>(from: readonly T[]): T => from[Math.floor(random() * from.length)]!
+  const pick = <T>(from: readonly T[]): T => from[Math.floor(random() * from.length)]
   const free = [...colours]
-  const colour = () => free.splice(Math.floor(random() * free.length), 1)[0]!
+  const colour = () => free.splice(Math.floor(random() * free.length), 1)[0]
   const thing = (): CaptionObject => ({ texture: pick(textures), colour: colour(), shape: pick(shapes) })
   const first = thing()
   const single = random() < SINGLE

@@ -17,11 +17,11 @@ export function bootstrapMean(values: readonly number[], random: () => number, r
   const means = new Float64Array(resamples)
   for (let r = 0; r < resamples; r++) {
     let sum = 0
-    for (let i = 0; i < n; i++) sum += values[Math.floor(random() * n)]!
+    for (let i = 0; i < n; i++) sum += values[Math.floor(random() * n)]
     means[r] = sum / n
   }
   means.sort()
-  const at = (quantile: number) => means[Math.round(quantile * (resamples - 1))]!
+  const at = (quantile: number) => means[Math.round(quantile * (resamples - 1))]
   return { mean: mean(values), low: at(0.025), high: at(0.975) }
 }
 

@@ -1,4 +1,4 @@
 export { philox } from './philox.js'
-export { type Sampling, checkSampling, probabilities } from './probabilities.js'
+export { checkSampling, probabilities, type Sampling } from './probabilities.js'
 export { ImageRandom, type Purpose } from './random.js'
 export { argmax, race, sample } from './sample.js'

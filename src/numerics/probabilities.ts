@@ -50,48 +50,55 @@ export function probabilities(
     out[largest - offset] = 1
     return
   }
-  if (scratch.length < count) scratch = new Float32Array(count)
   for (let v = 0; v < count; v += 1) out[v] = Math.exp((logits[offset + v] - maximum) / sampling.temperature)
   if (sampling.topK > 0 && sampling.topK < count) keepTop(logits, offset, sampling.topK, out)
-  if (sampling.topP < 1) keepNucleus(sampling.topP, out)
-  let total = 0
-  for (let v = 0; v < count; v += 1) total += out[v]
+  if (sampling.topP < 1) keepNucleus(logits, offset, sampling, out)
+  const total = sum(out)
   for (let v = 0; v < count; v += 1) out[v] /= total
 }
 
-/** Clears the weights of all but the `k` largest logits. (Logits, since weights of far logits round to equal ones.) */
 function keepTop(logits: Float32Array, offset: number, k: number, weights: Float32Array): void {
-  const count = weights.length
-  for (let v = 0; v < count; v += 1) scratch[v] = logits[offset + v]
-  const threshold = kthLargest(scratch, count, k)
+  const copy = copyOf(logits, offset, weights.length)
+  keepLargest(logits, offset, k, kthLargest(copy, copy.length, k), weights)
+}
+
+function keepNucleus(logits: Float32Array, offset: number, { topP, temperature }: Sampling, weights: Float32Array): void {
+  const wanted = topP * sum(weights)
+  const ascending = copyOf(logits, offset, weights.length).sort()
+  const maximum = ascending[ascending.length - 1]
+  let kept = 1
+  let mass = 1
+  while (kept < ascending.length && mass < wanted) {
+    kept += 1
+    mass += Math.exp((ascending[ascending.length - kept] - maximum) / temperature)
+  }
+  keepLargest(logits, offset, kept, ascending[ascending.length - kept], weights)
+}
+
+/**
+ * Clears the weights of all but the `k` largest logits, the last of which is `threshold`; of equal ones the lower codes
+ * stay. (Logits are compared, since the weights of close or of tiny ones round to equal numbers.)
+ */
+function keepLargest(logits: Float32Array, offset: number, k: number, threshold: number, weights: Float32Array): void {
   let ties = k
-  for (let v = 0; v < count; v += 1) if (logits[offset + v] > threshold) ties -= 1
-  for (let v = 0; v < count; v += 1) {
+  for (let v = 0; v < weights.length; v += 1) if (logits[offset + v] > threshold) ties -= 1
+  for (let v = 0; v < weights.length; v += 1) {
     const logit = logits[offset + v]
     if (logit < threshold || (logit === threshold && ties-- <= 0)) weights[v] = 0
   }
 }
 
-/** Clears the weights of all but the smallest set of the largest whose share of the total reaches `topP`. */
-function keepNucleus(topP: number, weights: Float32Array): void {
-  const count = weights.length
+function copyOf(logits: Float32Array, offset: number, count: number): Float32Array {
+  if (scratch.length < count) scratch = new Float32Array(count)
+  const copy = scratch.subarray(0, count)
+  copy.set(logits.subarray(offset, offset + count))
+  return copy
+}
+
+function sum(values: Float32Array): number {
   let total = 0
-  for (let v = 0; v < count; v += 1) total += weights[v]
-  const ascending = scratch.subarray(0, count)
-  ascending.set(weights)
-  ascending.sort()
-  let i = count - 1
-  let mass = ascending[i]
-  while (i > 0 && mass < topP * total) {
-    i -= 1
-    mass += ascending[i]
-  }
-  const threshold = ascending[i]
-  let ties = 0
-  for (let k = i; k < count && ascending[k] === threshold; k += 1) ties += 1
-  for (let v = 0; v < count; v += 1) {
-    if (weights[v] < threshold || (weights[v] === threshold && ties-- <= 0)) weights[v] = 0
-  }
+  for (let v = 0; v < values.length; v += 1) total += values[v]
+  return total
 }
 
 function notFinite(what: string): RangeError {

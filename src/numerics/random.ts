@@ -46,12 +46,14 @@ export class ImageRandom {
 
   /** Standard normal numbers by Box and Muller (|x| < 6.8). */
   normals(position: number, iteration: number, out: Float32Array): void {
-    for (let i = 0; i < out.length; i += 2) {
+    for (let i = 0; i < out.length; i += 4) {
       const block = this.#fill('latent', i >> 2, position, iteration)
-      const radius = Math.sqrt(-2 * Math.log(toUniform(block[i & 2])))
-      const angle = 2 * Math.PI * toUniform(block[(i & 2) + 1])
-      out[i] = radius * Math.cos(angle)
-      if (i + 1 < out.length) out[i + 1] = radius * Math.sin(angle)
+      for (let k = 0; k < 4 && i + k < out.length; k += 2) {
+        const radius = Math.sqrt(-2 * Math.log(toUniform(block[k])))
+        const angle = 2 * Math.PI * toUniform(block[k + 1])
+        out[i + k] = radius * Math.cos(angle)
+        if (i + k + 1 < out.length) out[i + k + 1] = radius * Math.sin(angle)
+      }
     }
   }
 

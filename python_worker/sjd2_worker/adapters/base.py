@@ -66,7 +66,7 @@ class Embeddings:
 
 
 class Adapter(ABC):
-    """A loaded checkpoint. `card`, `cache` and `embeddings` are set by the subclass; it keeps no state between calls."""
+    """A loaded checkpoint. Subclasses set `card`, `cache` and `embeddings`, and keep no state between calls."""
 
     card: ModelCard
     cache: CacheShape

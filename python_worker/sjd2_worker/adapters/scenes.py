@@ -85,14 +85,13 @@ def load(folder: Path, device: torch.device, dtype: torch.dtype) -> Adapter:
 
 
 def _shapes(values: dict[str, Any], path: Path) -> ScenesConfig:
-    fields = {name: values[name] for name in ScenesConfig.__dataclass_fields__ if name in values}
-    words = fields.get("words")
+    words = values.get("words")
     if not (isinstance(words, list) and all(isinstance(word, str) for word in words)):
         raise _wrong(path, "words should be a list of strings")
-    for name, value in fields.items():
+    config = ScenesConfig.of(values)
+    for name, value in vars(config).items():
         if name != "words" and (type(value) is not int or value < 1):
             raise _wrong(path, f"{name} is {value!r} and should be a positive whole number")
-    config = ScenesConfig.of(fields)
     if config.width % config.heads or config.width // config.heads % 2 or config.width // config.heads < 12:
         raise _wrong(path, f"width / heads is {config.width} / {config.heads} and should be even and at least 12")
     if config.codes > CODES:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import torch
@@ -56,7 +56,9 @@ class ScenesConfig:
 
     @staticmethod
     def of(values: dict[str, object]) -> ScenesConfig:
-        return ScenesConfig(**{**values, "words": tuple(values["words"])})  # type: ignore[arg-type]
+        """From a checkpoint's config.json; what that says besides shapes is left out."""
+        shapes = {f.name: values[f.name] for f in fields(ScenesConfig) if f.name in values}
+        return ScenesConfig(**{**shapes, "words": tuple(shapes["words"])})  # type: ignore[arg-type]
 
 
 PADDING, BEGIN = 0, 1

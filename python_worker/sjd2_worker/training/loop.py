@@ -25,14 +25,15 @@ from .progress import Progress
 
 @dataclass(frozen=True)
 class Schedule:
-    """A trapezoid: `warmup` steps up, flat, then linear to zero over the last `decay` share of `steps`."""
+    """A trapezoid: `warmup` steps up, flat, then linear to zero over the last `decay` share of `steps` (0: none)."""
 
     steps: int
+    decay: float
     warmup: int = 50
-    decay: float = 0.6
 
     def __call__(self, step: int) -> float:
-        return min(1.0, (step + 1) / self.warmup, (self.steps - step) / (self.steps * self.decay))
+        down = (self.steps - step) / (self.steps * self.decay) if self.decay else 1.0
+        return min(1.0, (step + 1) / self.warmup, down)
 
 
 def optimisers(model: nn.Module, scale: float) -> list[torch.optim.Optimizer]:

@@ -1,4 +1,8 @@
-"""Trains the sequential scenes transformer: `python -m sjd2_worker.training.transformer --data FILE --out DIR`."""
+"""Trains the sequential scenes transformer: `python -m sjd2_worker.training.transformer --data FILE --out DIR`.
+
+The learning rate stays flat to the end: fine-tuning goes on from there, trains the same clean sequences beside its
+windows, and brings the rate down.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +56,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="what sjd2_worker.training.data wrote")
     parser.add_argument("--out", type=Path, required=True, help="folder for config.json and model.safetensors")
     parser.add_argument("--state", type=Path, required=True, help="the resumable state; continues it if it exists")
-    parser.add_argument("--steps", type=int, default=2800)
+    parser.add_argument("--steps", type=int, default=1700)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--seed", type=int, default=2)
     arguments = parser.parse_args()
@@ -74,7 +78,7 @@ def main() -> None:
     def export() -> None:
         save_weights({"transformer": model}, arguments.out / "model.safetensors")
 
-    run("transformer", model, loss_of, Schedule(arguments.steps), 1.0, arguments.state, export)
+    run("transformer", model, loss_of, Schedule(arguments.steps, decay=0.0), 1.0, arguments.state, export)
 
 
 if __name__ == "__main__":

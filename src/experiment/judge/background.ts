@@ -1,6 +1,6 @@
 import type { BackgroundKind, Colour } from './caption.js'
 import { components, erode, maskOf } from './mask.js'
-import { type ColourMap, PIXELS, SIZE, distanceFrom, isClear } from './palette.js'
+import { type ColourMap, distanceFrom, isClear, PIXELS, SIZE } from './palette.js'
 import { leastSquares } from './regression.js'
 
 /** What stands behind the objects. */
@@ -22,15 +22,18 @@ const EXPLAINED = 0.5
 export function observeBackground(maps: readonly ColourMap[]): Background {
   const map = edgeColour(maps)
   const seen = surroundings(maps, map)
-  const shadeOf = (pixel: number) => map.shade[pixel]!
+  const shadeOf = (pixel: number) => map.shade[pixel]
   const plane = leastSquares(seen, shadeOf, planeAt)
   const wave = leastSquares(seen, shadeOf, waveAt)
   const deviation = Math.sqrt(mean(seen, (p) => shadeOf(p) ** 2) - mean(seen, shadeOf) ** 2)
   const [kind, features, weights] =
-    deviation < PLAIN ? (['plain', planeAt, plane.weights] as const)
-    : Math.max(plane.explained, wave.explained) < EXPLAINED ? (['noisy', () => [1], [mean(seen, shadeOf)]] as const)
-    : plane.explained > wave.explained ? (['gradient', planeAt, plane.weights] as const)
-    : (['wavy', waveAt, wave.weights] as const)
+    deviation < PLAIN
+      ? (['plain', planeAt, plane.weights] as const)
+      : Math.max(plane.explained, wave.explained) < EXPLAINED
+        ? (['noisy', () => [1], [mean(seen, shadeOf)]] as const)
+        : plane.explained > wave.explained
+          ? (['gradient', planeAt, plane.weights] as const)
+          : (['wavy', waveAt, wave.weights] as const)
   const expected = Float32Array.from({ length: PIXELS }, (_, pixel) => dot(features(pixel), weights))
   return { colour: map.colour, kind, distance: distanceFromExpected(map, seen, expected) }
 }
@@ -40,7 +43,7 @@ function edgeColour(maps: readonly ColourMap[]): ColourMap {
   const counts = new Map(maps.map((map) => [map, 0]))
   for (let pixel = 0; pixel < PIXELS; pixel++) {
     if (!isEdge(pixel)) continue
-    for (const map of maps) if (isClear(maps, map, pixel)) counts.set(map, counts.get(map)! + 1)
+    for (const map of maps) if (isClear(maps, map, pixel)) counts.set(map, counts.get(map) + 1)
   }
   return [...counts].reduce((best, next) => (next[1] > best[1] ? next : best))[0]
 }
@@ -58,7 +61,7 @@ function surroundings(maps: readonly ColourMap[], map: ColourMap): number[] {
   const parts = components(clear, edge)
   const region = erode(
     maskOf((pixel) => parts.some((part) => part[pixel])),
-    2
+    2,
   )
   return [...region.keys()].filter((pixel) => region[pixel])
 }
@@ -77,7 +80,7 @@ function waveAt(pixel: number): number[] {
 
 /** How far each pixel is from the expected shade, give or take what the background itself shows around it. */
 function distanceFromExpected(map: ColourMap, seen: number[], expected: Float32Array): Float32Array {
-  const errors = Float32Array.from(seen, (pixel) => map.shade[pixel]! - expected[pixel]!).sort()
+  const errors = Float32Array.from(seen, (pixel) => map.shade[pixel] - expected[pixel]).sort()
   const low = (errors[Math.floor(errors.length * 0.01)] ?? 0) - SLACK
   const high = (errors[Math.floor(errors.length * 0.99)] ?? 0) + SLACK
   return expected.map((shade, pixel) => distanceFrom(map, pixel, shade + low, shade + high))
@@ -86,7 +89,7 @@ function distanceFromExpected(map: ColourMap, seen: number[], expected: Float32A
 /** Shades beyond the background's own by less than this still count as its own. */
 const SLACK = 0.08
 
-const dot = (a: readonly number[], b: readonly number[]) => a.reduce((sum, v, i) => sum + v * b[i]!, 0)
+const dot = (a: readonly number[], b: readonly number[]) => a.reduce((sum, v, i) => sum + v * b[i], 0)
 
 const mean = (places: readonly number[], valueOf: (place: number) => number) =>
   places.reduce((sum, place) => sum + valueOf(place), 0) / places.length

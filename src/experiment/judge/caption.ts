@@ -32,10 +32,12 @@ export class CaptionError extends Error {
 const oneOf = (words: readonly string[]): string => `(${words.join('|')})`
 const thing = `a ${oneOf(textures)} ${oneOf(colours)} ${oneOf(shapes)}`
 const grammar = new RegExp(
-  `^${thing}(?: ${oneOf(relations)} ${thing})? on a ${oneOf(backgrounds)} ${oneOf(colours)} background$`
+  `^${thing}(?: ${oneOf(relations)} ${thing})? on a ${oneOf(backgrounds)} ${oneOf(colours)} background$`,
 )
 const vocabulary = new Set(
-  ['a', 'on', 'background', ...colours, ...shapes, ...textures, ...backgrounds, ...relations].join(' ').split(' ')
+  ['a', 'on', 'background', ...colours, ...shapes, ...textures, ...backgrounds, ...relations]
+    .join(' ')
+    .split(' '),
 )
 
 /** Reads a caption; spaces and capitals do not matter. Throws a CaptionError that teaches the grammar. */
@@ -61,7 +63,9 @@ export function writeCaption({ objects: [first, second], relation, background }:
 
 function explain(caption: string, words: string[]): string {
   const strange = words.find((word) => !vocabulary.has(word))
-  const reason = strange ? `no scene knows the word "${strange}"` : 'its words do not stand in the order of the grammar'
+  const reason = strange
+    ? `no scene knows the word "${strange}"`
+    : 'its words do not stand in the order of the grammar'
   return [
     `The caption "${caption}" cannot be judged: ${reason}. Write`,
     '  a <texture> <colour> <shape> [<relation> a <texture> <colour> <shape>] on a <kind> <colour> background',

@@ -1,3 +1,3 @@
-export { type SceneCaption, CaptionError, parseCaption, writeCaption } from './caption.js'
-export { type Fact, type Verdict, judgePicture } from './judge.js'
-export { type SeenScene, observeScene } from './observe.js'
+export { CaptionError, parseCaption, type SceneCaption, writeCaption } from './caption.js'
+export { type Fact, judgePicture, type Verdict } from './judge.js'
+export { observeScene, type SeenScene } from './observe.js'

@@ -1,6 +1,6 @@
-import { type CaptionObject, type Relation, type SceneCaption, parseCaption } from './caption.js'
+import { type CaptionObject, parseCaption, type Relation, type SceneCaption } from './caption.js'
 import type { SeenObject } from './objects.js'
-import { type SeenScene, observeScene } from './observe.js'
+import { observeScene, type SeenScene } from './observe.js'
 
 /** One thing that a caption says, and what the picture shows of it. */
 export interface Fact {
@@ -55,8 +55,8 @@ function meanings(count: number, seen: readonly SeenObject[]): (SeenObject | und
   return choices.flatMap((first) =>
     meanings(
       count - 1,
-      seen.filter((object) => object !== first)
-    ).map((rest) => [first, ...rest])
+      seen.filter((object) => object !== first),
+    ).map((rest) => [first, ...rest]),
   )
 }
 

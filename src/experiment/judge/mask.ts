@@ -32,9 +32,14 @@ export function dilate(mask: Mask, radius: number): Mask {
 export function erode(mask: Mask, radius: number): Mask {
   const outside = dilate(
     maskOf((pixel) => !mask[pixel]),
-    radius
+    radius,
   )
   return maskOf((pixel) => !outside[pixel])
+}
+
+/** The mask without what is thinner than `2 * radius + 1` pixels: lines and specks. */
+export function open(mask: Mask, radius: number): Mask {
+  return dilate(erode(mask, radius), radius)
 }
 
 /** The parts of a mask that hang together, corners included; given `seeds`, only those that hold one of them. */

@@ -1,8 +1,8 @@
 import type { Background } from './background.js'
 import type { Colour, Shape, Texture } from './caption.js'
-import { type Mask, areaOf, components, dilate, erode, maskOf } from './mask.js'
-import { type ColourMap, PIXELS, isClear, isNear } from './palette.js'
-import { fitSilhouettes, pixelsOf } from './silhouette.js'
+import { areaOf, components, dilate, erode, type Mask, maskOf, open } from './mask.js'
+import { type ColourMap, isClear, isNear, PIXELS } from './palette.js'
+import { fitSilhouettes } from './silhouette.js'
 import { observeTexture } from './texture.js'
 
 /** An object as the picture shows it; null is what a good observer could not name. */
@@ -13,81 +13,74 @@ export interface SeenObject {
   /** The centre, in pixels. */
   readonly x: number
   readonly y: number
-  /** Its pixels, their number. */
-  readonly area: number
 }
 
 /** Regions below this many pixels are specks, not objects: the smallest object of a scene has about 350. */
 const SPECK = 120
 /** Two distances from colours that differ by less than this say nothing about which of them a pixel has. */
 const DOUBT = 8
-/** The share of a surface's pixels that no other colour could explain. */
-const CLEAR = 0.2
 /** What the best silhouette must share with a region. */
 const OVERLAP = 0.6
+/** Width of the band along an object's outline where its colour is blended with what lies behind, in pixels. */
+const BLEND = 2
 
 /** Finds the objects in front of a background, without knowing what should be there. */
 export function observeObjects(maps: readonly ColourMap[], background: Background): SeenObject[] {
-  const others = maps.filter((map) => map.colour !== background.colour)
-  const present = presentColours(others, background)
-  return present.flatMap((map) => {
-    const surface = surfaceOf(map, present, background)
-    // Pieces at most 4 px apart are one object.
-    return components(dilate(surface, 2))
-      .map((part) => maskOf((p) => part[p] === 1 && surface[p] === 1))
-      .filter((region) => areaOf(region) >= SPECK)
-      .map((region) => observeObject(map, region, background))
+  const paints = maps.filter((map) => map.colour !== background.colour)
+  const front = maskOf((p) => paints.some((map) => map.distance[p] + DOUBT < background.distance[p]))
+  return patchesOf(front).flatMap((patch) => {
+    const present = coloursOf(patch, paints)
+    return present.flatMap((map) =>
+      patchesOf(maskOf((p) => patch[p] === 1 && present.every((other) => map.distance[p] <= other.distance[p])))
+        .map((region) => observeObject(map, region, background))
+    )
   })
 }
 
+/** The parts of a mask that are no specks; pieces at most 2 px apart are one part. */
+function patchesOf(mask: Mask): Mask[] {
+  return components(dilate(mask, 1))
+    .map((part) => maskOf((p) => part[p] === 1 && mask[p] === 1))
+    .filter((part) => areaOf(open(part, 1)) >= SPECK)
+}
+
 /**
- * The colours of surfaces in front of the background, the largest first. What the blend of two colours at an edge
- * looks like is a line, and vanishes where it is eroded; what a larger surface explains is taken away first.
+ * The colours of a patch, the one that explains most of it first. Another is there only where it has a surface of its
+ * own: the blend of two colours at an edge may look like a third, but is a line and vanishes where it is opened.
  */
-function presentColours(maps: readonly ColourMap[], background: Background): ColourMap[] {
-  const free = new Uint8Array(PIXELS).fill(1)
-  const surfaces = maps.map((map) => ({ map, surface: surfaceOf(map, maps, background) }))
+function coloursOf(patch: Mask, paints: readonly ColourMap[]): ColourMap[] {
   const found: ColourMap[] = []
-  for (;;) {
-    const { map, surface, area } = surfaces
-      .map(({ map, surface }) => {
-        const left = maskOf((p) => free[p] === 1 && surface[p] === 1)
-        return { map, surface, area: areaOf(dilate(erode(left, 1), 1)) }
-      })
-      .reduce((a, b) => (b.area > a.area ? b : a))
-    if (area < SPECK) return found
-    found.push(map)
-    dilate(surface, 2).forEach((taken, pixel) => {
-      if (taken) free[pixel] = 0
+  for (let left = patch; areaOf(open(left, 1)) >= SPECK; ) {
+    const surfaces = paints.map((map) => {
+      const near = maskOf((p) => left[p] === 1 && isNear(paints, map, p))
+      return { map, near, area: areaOf(near) }
     })
+    const { map, near, area } = surfaces.reduce((a, b) => (b.area > a.area ? b : a))
+    if (found.length > 0 && areaOf(open(near, 1)) < SPECK) break
+    found.push(map)
+    const taken = dilate(near, 1)
+    const rest = left
+    left = maskOf((p) => rest[p] === 1 && taken[p] === 0)
   }
-}
-
-/**
- * Where a colour may stand in front of the background: the parts that this colour alone explains over a good share of
- * their pixels. So the grey that white and black have in common goes with the white or black around it.
- */
-function surfaceOf(map: ColourMap, rivals: readonly ColourMap[], background: Background): Mask {
-  const near = maskOf((p) => map.distance[p]! + DOUBT < background.distance[p]! && isNear(rivals, map, p))
-  const parts = components(near).filter((part) => {
-    const clear = maskOf((p) => part[p] === 1 && isClear(rivals, map, p))
-    return areaOf(clear) >= CLEAR * areaOf(part)
-  })
-  return maskOf((p) => parts.some((part) => part[p]))
+  return found
 }
 
 function observeObject(map: ColourMap, region: Mask, background: Background): SeenObject {
-  const doubtful = maskOf((p) => map.distance[p]! < 2 * DOUBT && background.distance[p]! < 2 * DOUBT)
-  const [best] = fitSilhouettes(region, doubtful)
-  const { shape, x, y, overlap } = best!
-  const inner = pixelsOf(best!, 1)
-  const surface = [...inner.keys()].filter((pixel) => inner[pixel] && (region[pixel] || doubtful[pixel]))
+  const doubtful = maskOf((p) => map.distance[p] < 2 * DOUBT && background.distance[p] < 2 * DOUBT)
+  const [{ shape, x, y, overlap }, ...rest] = fitSilhouettes(region, doubtful)
+  if (process.env.DBG) console.log('SHAPE', shape, overlap.toFixed(2), rest.map((r) => r.shape + r.overlap.toFixed(2)).join(' '))
   return {
     colour: map.colour,
     shape: overlap > OVERLAP ? shape : null,
-    texture: observeTexture(surface, map.shade),
+    texture: observeTexture(interiorOf(region), map.shade),
     x,
     y,
-    area: areaOf(region),
   }
+}
+
+/** The pixels well inside a region, where no other colour blends in. */
+function interiorOf(region: Mask): number[] {
+  const inner = erode(region, BLEND)
+  const inside = areaOf(inner) >= SPECK ? inner : erode(region, BLEND - 1)
+  return [...inside.keys()].filter((pixel) => inside[pixel])
 }

@@ -1,6 +1,6 @@
 import { type Background, observeBackground } from './background.js'
-import { type SeenObject, observeObjects } from './objects.js'
-import { SIZE, mapColours } from './palette.js'
+import { observeObjects, type SeenObject } from './objects.js'
+import { mapColours, SIZE } from './palette.js'
 
 /** What a picture shows, told without its caption. */
 export interface SeenScene {
@@ -13,7 +13,7 @@ export function observeScene(rgb: Uint8Array, width: number, height: number): Se
   if (width !== SIZE || height !== SIZE || rgb.length !== SIZE * SIZE * 3) {
     throw new RangeError(
       `The judge knows scenes of ${SIZE}x${SIZE} RGB pixels, but got ${width}x${height} in ${rgb.length} bytes. ` +
-        'Judge pictures of the "scenes" checkpoint only, as they were decoded, without scaling.'
+        'Judge pictures of the "scenes" checkpoint only, as they were decoded, without scaling.',
     )
   }
   const maps = mapColours(rgb)

@@ -39,16 +39,25 @@ export interface ColourMap {
 }
 
 /** Distance from the part `low … high` of a colour's shades. */
-export function distanceFrom({ shade, off, length }: ColourMap, pixel: number, low: number, high: number): number {
-  return Math.hypot(off[pixel]!, length * Math.max(low - shade[pixel]!, shade[pixel]! - high, 0))
+export function distanceFrom(
+  { shade, off, length }: ColourMap,
+  pixel: number,
+  low: number,
+  high: number,
+): number {
+  const beyond = length * Math.max(low - shade[pixel], shade[pixel] - high, 0)
+  return Math.sqrt(off[pixel] ** 2 + beyond ** 2)
 }
+
+const difference = (a: Rgb, b: Rgb): Rgb => [a[0] - b[0], a[1] - b[1], a[2] - b[2]]
+const dot = (a: Rgb, b: Rgb): number => a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
 
 /** A picture [SIZE, SIZE, 3] in the light of every colour. */
 export function mapColours(rgb: Uint8Array): ColourMap[] {
   return colours.map((colour) => {
     const main = mainShades[colour]
-    const axis = secondShade(main).map((v, i) => v - main[i]!)
-    const length = Math.hypot(...axis)
+    const axis = difference(secondShade(main), main)
+    const length = Math.sqrt(dot(axis, axis))
     const map: ColourMap = {
       colour,
       length,
@@ -57,10 +66,10 @@ export function mapColours(rgb: Uint8Array): ColourMap[] {
       distance: new Float32Array(PIXELS),
     }
     for (let pixel = 0; pixel < PIXELS; pixel++) {
-      const from = main.map((v, i) => rgb[pixel * 3 + i]! - v)
-      const shade = from.reduce((sum, v, i) => sum + v * axis[i]!, 0) / length ** 2
-      map.shade[pixel] = shade
-      map.off[pixel] = Math.hypot(...from.map((v, i) => v - shade * axis[i]!))
+      const from = difference([rgb[pixel * 3], rgb[pixel * 3 + 1], rgb[pixel * 3 + 2]], main)
+      const along = dot(from, axis) / length
+      map.shade[pixel] = along / length
+      map.off[pixel] = Math.sqrt(Math.max(0, dot(from, from) - along ** 2))
       map.distance[pixel] = distanceFrom(map, pixel, 0, 1)
     }
     return map
@@ -72,10 +81,10 @@ const ALIKE = 12
 
 /** Whether a pixel may have this colour: none of the others is clearly nearer. */
 export function isNear(maps: readonly ColourMap[], map: ColourMap, pixel: number): boolean {
-  return maps.every((other) => other === map || map.distance[pixel]! < other.distance[pixel]! + ALIKE)
+  return maps.every((other) => other === map || map.distance[pixel] < other.distance[pixel] + ALIKE)
 }
 
 /** Whether a pixel must have this colour: it is clearly nearer than all others. */
 export function isClear(maps: readonly ColourMap[], map: ColourMap, pixel: number): boolean {
-  return maps.every((other) => other === map || map.distance[pixel]! + ALIKE < other.distance[pixel]!)
+  return maps.every((other) => other === map || map.distance[pixel] + ALIKE < other.distance[pixel])
 }

@@ -12,26 +12,26 @@ export interface Fit {
 export function leastSquares(
   places: ArrayLike<number>,
   valueOf: (place: number) => number,
-  featuresOf: (place: number) => readonly number[]
+  featuresOf: (place: number) => readonly number[],
 ): Fit {
-  const size = places.length > 0 ? featuresOf(places[0]!).length : 0
+  const size = places.length > 0 ? featuresOf(places[0]).length : 0
   const rows = Array.from({ length: size }, () => new Float64Array(size + 1))
   let sum = 0
   let squares = 0
   for (let i = 0; i < places.length; i++) {
-    const value = valueOf(places[i]!)
-    const features = featuresOf(places[i]!)
+    const value = valueOf(places[i])
+    const features = featuresOf(places[i])
     sum += value
     squares += value * value
     for (let r = 0; r < size; r++) {
-      for (let c = 0; c < size; c++) rows[r]![c]! += features[r]! * features[c]!
-      rows[r]![size]! += features[r]! * value
+      for (let c = 0; c < size; c++) rows[r][c] += features[r] * features[c]
+      rows[r][size] += features[r] * value
     }
   }
-  const moments = rows.map((row) => row[size]!)
+  const moments = rows.map((row) => row[size])
   const weights = solve(rows)
   const variation = squares - sum ** 2 / places.length
-  const left = squares - weights.reduce((total, weight, i) => total + weight * moments[i]!, 0)
+  const left = squares - weights.reduce((total, weight, i) => total + weight * moments[i], 0)
   return { weights, explained: variation > 0 ? 1 - left / variation : 0 }
 }
 
@@ -40,16 +40,16 @@ function solve(rows: Float64Array[]): number[] {
   const size = rows.length
   const dead = new Set<number>()
   for (let pivot = 0; pivot < size; pivot++) {
-    const row = rows[pivot]!
-    if (Math.abs(row[pivot]!) < 1e-6) {
+    const row = rows[pivot]
+    if (Math.abs(row[pivot]) < 1e-6) {
       dead.add(pivot)
       continue
     }
     for (const other of rows) {
       if (other === row) continue
-      const share = other[pivot]! / row[pivot]!
-      for (let c = pivot; c <= size; c++) other[c]! -= share * row[c]!
+      const share = other[pivot] / row[pivot]
+      for (let c = pivot; c <= size; c++) other[c] -= share * row[c]
     }
   }
-  return rows.map((row, i) => (dead.has(i) ? 0 : row[size]! / row[i]!))
+  return rows.map((row, i) => (dead.has(i) ? 0 : row[size] / row[i]))
 }

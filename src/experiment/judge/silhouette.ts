@@ -1,6 +1,6 @@
 import { type Shape, shapes } from './caption.js'
-import { type Mask, areaOf, maskOf } from './mask.js'
-import { SIZE } from './palette.js'
+import { areaOf, dilate, erode, type Mask } from './mask.js'
+import { PIXELS, SIZE } from './palette.js'
 
 /** A shape laid over a region: centre and radius in pixels, and how well it covers the region. */
 export interface Silhouette {
@@ -14,12 +14,13 @@ export interface Silhouette {
 
 /** Signed distance from a shape's outline, negative inside, at (dx, dy) from its centre; all shapes stand upright. */
 const outlines: Readonly<Record<Shape, (dx: number, dy: number, radius: number) => number>> = {
-  circle: (dx, dy, r) => Math.hypot(dx, dy) - r,
+  circle: (dx, dy, r) => Math.sqrt(dx * dx + dy * dy) - r,
   square: (dx, dy, r) => Math.max(Math.abs(dx), Math.abs(dy)) - 0.87 * r,
   triangle: (dx, dy, r) => Math.max(dy - 0.75 * r, 0.894 * Math.abs(dx) - 0.447 * (dy + r)),
-  ring: (dx, dy, r) => Math.abs(Math.hypot(dx, dy) - 0.76 * r) - 0.24 * r,
+  ring: (dx, dy, r) => Math.abs(Math.sqrt(dx * dx + dy * dy) - 0.76 * r) - 0.24 * r,
   cross: (dx, dy, r) => {
-    const [short, long] = Math.abs(dx) < Math.abs(dy) ? [Math.abs(dx), Math.abs(dy)] : [Math.abs(dy), Math.abs(dx)]
+    const [short, long] =
+      Math.abs(dx) < Math.abs(dy) ? [Math.abs(dx), Math.abs(dy)] : [Math.abs(dy), Math.abs(dx)]
     return Math.max(long - r, short - 0.34 * r)
   },
 }
@@ -33,31 +34,43 @@ const unitAreas: Readonly<Record<Shape, number>> = {
   cross: 2.26,
 }
 
-/** The pixels inside a silhouette, farther than `inset` from its outline. */
-export function pixelsOf({ shape, x, y, radius }: Silhouette, inset = 0): Mask {
-  const outline = outlines[shape]
-  return maskOf((p) => outline((p % SIZE) + 0.5 - x, Math.floor(p / SIZE) + 0.5 - y, radius) < -inset)
-}
-
 /**
  * Lays each of the five shapes over a region as well as it can, and gives back all, the best first.
  * Pixels in `ignored` count neither for nor against.
  */
 export function fitSilhouettes(region: Mask, ignored: Mask): Silhouette[] {
-  return shapes.map((shape) => fitShape(shape, region, ignored)).sort((a, b) => b.overlap - a.overlap)
+  const weights = weightsOf(region, ignored)
+  return shapes.map((shape) => fitShape(shape, region, weights)).sort((a, b) => b.overlap - a.overlap)
 }
 
-/** Starts from the region's centre and area and climbs in position and radius, in ever smaller steps. */
-function fitShape(shape: Shape, region: Mask, ignored: Mask): Silhouette {
-  const { x, y, height } = middleOf(region)
-  const radius = Math.max(Math.sqrt(areaOf(region) / unitAreas[shape]), height / 2)
-  const laid = (at: Omit<Silhouette, 'overlap'>): Silhouette => ({ ...at, overlap: overlapOf(at, region, ignored) })
-  let best = laid({ shape, x, y, radius })
+/** What each pixel counts: the more, the farther it is from the region's outline, which may be a little deformed. */
+function weightsOf(region: Mask, ignored: Mask): Uint8Array {
+  const weights = new Uint8Array(PIXELS).fill(1)
+  for (let depth = 1; depth <= DEPTH; depth++) {
+    const inner = erode(region, depth)
+    const outer = dilate(region, depth)
+    for (let pixel = 0; pixel < PIXELS; pixel++) weights[pixel] += inner[pixel] + 1 - outer[pixel]
+  }
+  return weights.map((weight, pixel) => (ignored[pixel] ? 0 : weight))
+}
+
+/** Pixels farther than this from the outline count all the same. */
+const DEPTH = 3
+
+/** Starts from the region's middle and size and climbs in position and radius, in ever smaller steps. */
+function fitShape(shape: Shape, region: Mask, weights: Uint8Array): Silhouette {
+  const box = boxOf(region)
+  const radius = Math.max(Math.sqrt(areaOf(region) / unitAreas[shape]), (box.bottom - box.top) / 2)
+  const laid = (x: number, y: number, r: number): Silhouette => {
+    const overlap = overlapOf({ shape, x, y, radius: r }, region, weights, box)
+    return { shape, x, y, radius: r, overlap }
+  }
+  let best = laid((box.left + box.right) / 2, (box.top + box.bottom) / 2, radius)
   for (let step = 4; step >= 0.25; step /= 2) {
     for (let previous = -1; best.overlap > previous; ) {
       previous = best.overlap
       for (const [dx, dy, dr] of moves) {
-        const next = laid({ shape, x: best.x + dx * step, y: best.y + dy * step, radius: best.radius + dr * step })
+        const next = laid(best.x + dx * step, best.y + dy * step, best.radius + dr * step)
         if (next.overlap > best.overlap) best = next
       }
     }
@@ -74,32 +87,42 @@ const moves = [
   [0, 0, -1],
 ] as const
 
-function middleOf(region: Mask): { x: number; y: number; height: number } {
-  let [left, right, top, bottom] = [SIZE, 0, SIZE, 0]
-  region.forEach((inside, pixel) => {
-    if (!inside) return
-    const x = pixel % SIZE
-    const y = Math.floor(pixel / SIZE)
-    left = Math.min(left, x)
-    right = Math.max(right, x + 1)
-    top = Math.min(top, y)
-    bottom = Math.max(bottom, y + 1)
-  })
-  return { x: (left + right) / 2, y: (top + bottom) / 2, height: bottom - top }
+/** Pixel columns `left … right - 1` and rows `top … bottom - 1`. */
+interface Box {
+  readonly left: number
+  readonly right: number
+  readonly top: number
+  readonly bottom: number
+}
+
+function boxOf(region: Mask): Box {
+  const inside = [...region.keys()].filter((pixel) => region[pixel])
+  const columns = inside.map((pixel) => pixel % SIZE)
+  const rows = inside.map((pixel) => Math.floor(pixel / SIZE))
+  return {
+    left: Math.min(...columns),
+    right: Math.max(...columns) + 1,
+    top: Math.min(...rows),
+    bottom: Math.max(...rows) + 1,
+  }
 }
 
 /** Intersection over union; a shape's pixels at its outline count by the part that is covered. */
-function overlapOf(at: Omit<Silhouette, 'overlap'>, region: Mask, ignored: Mask): number {
+function overlapOf(at: Omit<Silhouette, 'overlap'>, region: Mask, weights: Uint8Array, box: Box): number {
   const outline = outlines[at.shape]
+  const reach = at.radius + 1
+  const right = Math.min(SIZE, Math.max(box.right, at.x + reach))
+  const bottom = Math.min(SIZE, Math.max(box.bottom, at.y + reach))
+  const left = Math.max(0, Math.floor(Math.min(box.left, at.x - reach)))
   let both = 0
   let either = 0
-  for (let pixel = 0, y = 0.5 - at.y; y < SIZE - at.y; y++) {
-    for (let x = 0.5 - at.x; x < SIZE - at.x; x++, pixel++) {
-      if (ignored[pixel]) continue
-      const cover = Math.min(1, Math.max(0, 0.5 - outline(x, y, at.radius)))
-      const inside = region[pixel]!
-      both += cover * inside
-      either += cover > inside ? cover : inside
+  for (let y = Math.max(0, Math.floor(Math.min(box.top, at.y - reach))); y < bottom; y++) {
+    for (let x = left; x < right; x++) {
+      const pixel = y * SIZE + x
+      const cover = Math.min(1, Math.max(0, 0.5 - outline(x + 0.5 - at.x, y + 0.5 - at.y, at.radius)))
+      const inside = region[pixel]
+      both += weights[pixel] * cover * inside
+      either += weights[pixel] * (cover > inside ? cover : inside)
     }
   }
   return either > 0 ? both / either : 0

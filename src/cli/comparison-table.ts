@@ -1,0 +1,37 @@
+import type { Estimate } from '../experiment/statistics.js'
+import type { Row } from '../experiment/summary.js'
+import { mark } from './policies.js'
+
+/** What stands below every table of a comparison. */
+export const NOTES = [
+  'compression: image tokens / passes (sequential decoding: 1), mean over the pictures; reading the prompt is not counted.',
+  'seconds: wall time of a picture, with those decoded together sharing it. [ ]: 95 % interval, bootstrap over prompts.',
+  'facts, right: the judge’s share of the captions’ facts that the pictures show, and of pictures that show all.',
+  'relaxed: the pictures do not follow sequential decoding’s distribution.',
+].join('\n')
+
+/** A comparison as cells, the head first. */
+export function table(rows: readonly Row[]): string[][] {
+  return [
+    ['policy', 'output', 'guidance', 'pictures', 'passes', 'compression', 'seconds', 'time gain', 'facts', 'right'],
+    ...rows.map((row) => [
+      row.spec,
+      mark(row),
+      String(row.guidance),
+      String(row.pictures),
+      row.passes.toFixed(1),
+      interval(row.compression, (value) => `${value.toFixed(2)}×`),
+      row.seconds.toFixed(2),
+      row.timeGain === null ? '–' : `${row.timeGain.toFixed(2)}×`,
+      interval(row.facts, percent),
+      interval(row.right, percent),
+    ]),
+  ]
+}
+
+const percent = (value: number) => `${(100 * value).toFixed(1)} %`
+
+function interval(estimate: Estimate | null, format: (value: number) => string): string {
+  if (estimate === null) return '–'
+  return `${format(estimate.mean)} [${format(estimate.low)}, ${format(estimate.high)}]`
+}

@@ -1,0 +1,82 @@
+import { missingNodeModules } from '../../setup/node-modules.mjs'
+import { choosePython, pythonProblem } from '../../setup/python.mjs'
+import { projectRoot } from '../experiment/project.js'
+import { explain, type Failure } from './failure.js'
+import type { JsonOption, WorkerOptions } from './program.js'
+import { withSession } from './session.js'
+import { createProgress } from './terminal.js'
+
+interface Check {
+  readonly name: string
+  readonly ok: boolean
+  readonly detail: string
+  readonly remedy?: string | undefined
+}
+
+/** What a check finds: a detail, or what is wrong. */
+type Finding = string | Pick<Failure, 'message' | 'remedy'>
+
+/** `sjd2 doctor`: exit code 1 where something is missing. */
+export async function doctor(
+  options: JsonOption & Pick<WorkerOptions, 'model' | 'python'>,
+  signal: AbortSignal,
+): Promise<void> {
+  const checks: Check[] = []
+  const check = async (name: string, find: () => Finding | Promise<Finding>) => {
+    const finding = await Promise.resolve()
+      .then(find)
+      .catch((error: unknown) => explain(error))
+    signal.throwIfAborted()
+    const ok = typeof finding === 'string'
+    checks.push({
+      name,
+      ok,
+      ...(ok ? { detail: finding } : { detail: finding.message, remedy: finding.remedy }),
+    })
+    if (!options.json) console.log(format(checks.at(-1)!))
+  }
+
+  await check('node modules', nodeModules)
+  await check('python', () => python(options.python))
+  if (checks.every(({ ok }) => ok)) await check('worker and model', () => worker(options, signal))
+  const ok = checks.every((entry) => entry.ok)
+  if (options.json) console.log(JSON.stringify({ ok, checks }))
+  else
+    console.log(ok ? 'Nothing is missing.' : 'What is missing is marked ✗; mend the first, then ask again.')
+  if (!ok) process.exitCode = 1
+}
+
+async function nodeModules(): Promise<Finding> {
+  const missing = missingNodeModules(projectRoot)
+  if (missing.length > 0) {
+    return { message: `${missing.length} missing or of another version.`, remedy: 'npm ci --ignore-scripts' }
+  }
+  try {
+    await import('zeromq')
+  } catch (error) {
+    return { message: `zeromq does not load: ${(error as Error).message}`, remedy: 'npm rebuild zeromq' }
+  }
+  return `installed, for Node ${process.version}`
+}
+
+function python(wanted: string | undefined): Finding {
+  const { path, own } = choosePython(projectRoot, wanted, process.env)
+  const problem = pythonProblem(path, projectRoot, process.env)
+  if (!problem) return path
+  return own ? problem : { message: `.venv is not ready: ${problem.message}`, remedy: 'npm start' }
+}
+
+/** The whole way once: the worker starts, loads the checkpoint and answers. */
+function worker(options: Pick<WorkerOptions, 'model' | 'python'>, signal: AbortSignal): Promise<Finding> {
+  const progress = createProgress(process.stderr)
+  const settings = { ...options, device: 'auto', dtype: 'auto', imagesAtOnce: 1 } as const
+  return withSession(settings, 1, { signal, progress }, async ({ hello }) => {
+    progress.clear()
+    const { model, device, dtype, torch, worker: release } = hello
+    return `${model.name} on ${device} (${dtype}), torch ${torch}, worker ${release}`
+  })
+}
+
+function format({ name, ok, detail, remedy }: Check): string {
+  return `${ok ? '✓' : '✗'} ${name}: ${detail}${remedy ? `\n    ${remedy}` : ''}`
+}

@@ -1,0 +1,127 @@
+/** `sjd2 generate`: pictures of prompts. */
+import { join } from 'node:path'
+import type { Session, TokenizedPrompt } from '../engine/index.js'
+import { decodeImages, type FinishedImage, type ImageRequest } from '../experiment/images.js'
+import { describeEnvironment, writeManifest } from '../experiment/manifest.js'
+import { prepareOutput, writeWhole } from '../experiment/output.js'
+import { encodePicture, pictureName, slug } from '../experiment/picture.js'
+import { choosePolicy, type PolicyChoice } from '../experiment/policy.js'
+import { readPrompts } from '../experiment/prompts.js'
+import { resultOf, settingsOf } from '../experiment/record.js'
+import { mean } from '../experiment/statistics.js'
+import { checkWords, knownWords } from '../experiment/words.js'
+import { UsageError } from './failure.js'
+import { mark } from './policies.js'
+import type { GenerateOptions } from './program.js'
+import { bundledCheckpoint, formatRun, withSession } from './session.js'
+import { createProgress, formatTable } from './terminal.js'
+
+/** What is made where nobody says what. */
+const DEFAULT_PROMPT = 'a striped red circle left of a plain blue square on a wavy green background'
+const DEFAULT_COUNT = 4
+
+/** More than a PNG file takes: for the check that the disk has room. */
+const PICTURE_BYTES = 1 << 20
+
+export async function generate(
+  args: readonly string[],
+  options: GenerateOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const progress = createProgress(process.stderr)
+  const { prompts, count } = await wantedPrompts(args, options)
+  const policy = await choosePolicy(options.policy, options)
+  await prepareOutput(options.out, prompts.length * count * PICTURE_BYTES)
+
+  await withSession(options, prompts.length * count, { signal, progress }, async (session) => {
+    const tokenized = await session.tokenize(prompts)
+    const known = await knownWords(options.model ?? bundledCheckpoint)
+    for (const warning of checkWords(prompts, tokenized, known)) progress.log(warning)
+
+    const requests = [...plan(session, policy, prompts, tokenized, count, options)]
+    const environment = describeEnvironment(session.hello)
+    const images = requests.map((request) => ({ ...settingsOf(request), file: fileOf(request) }))
+    await writeManifest(options.out, { environment, images })
+
+    const finished: FinishedImage[] = []
+    const begin = performance.now()
+    await decodeImages(session, requests, {
+      signal,
+      onStep: (state) => progress.show(formatRun(state)),
+      async onImage(image) {
+        const settings = settingsOf(image.request)
+        const file = join(options.out, fileOf(image.request))
+        await writeWhole(file, encodePicture(image.picture, { ...settings, environment }))
+        finished.push(image)
+        progress.clear()
+        console.log(options.json ? JSON.stringify({ ...settings, file, ...resultOf(image) }) : file)
+      },
+    })
+    progress.clear()
+    if (!options.json) console.log(summarize(finished, (performance.now() - begin) / 1000))
+  })
+}
+
+async function wantedPrompts(
+  args: readonly string[],
+  { prompts: file, count }: GenerateOptions,
+): Promise<{ prompts: readonly string[]; count: number }> {
+  if (file !== undefined && args.length > 0) {
+    throw new UsageError('There are prompts and a file of prompts.', 'Give one or the other.')
+  }
+  if (args.some((prompt) => prompt.trim() === '')) {
+    throw new UsageError('A prompt is empty.', `Say what the picture shows, for example "${DEFAULT_PROMPT}".`)
+  }
+  if (file !== undefined) return { prompts: await readPrompts(file), count: count ?? 1 }
+  if (args.length > 0) return { prompts: args, count: count ?? 1 }
+  return { prompts: [DEFAULT_PROMPT], count: count ?? DEFAULT_COUNT }
+}
+
+/** The images to make. Each is numbered among those whose file names begin alike, so that all names differ. */
+function* plan(
+  { model, card }: Session,
+  choice: PolicyChoice,
+  prompts: readonly string[],
+  tokenized: readonly TokenizedPrompt[],
+  count: number,
+  options: GenerateOptions,
+): Generator<ImageRequest> {
+  const policy = choice.create(model)
+  const { guidance, temperature, topK, topP, seed } = { ...card.sampling, ...options }
+  const used = new Map<string, number>()
+  for (const [i, prompt] of prompts.entries()) {
+    const first = used.get(slug(prompt)) ?? 0
+    used.set(slug(prompt), first + count)
+    for (let index = first; index < first + count; index++) {
+      const sampling = { temperature, topK, topP }
+      yield {
+        prompt,
+        tokenized: tokenized[i],
+        policy,
+        parameters: choice.overrides,
+        sampling,
+        guidance,
+        seed,
+        index,
+      }
+    }
+  }
+}
+
+const fileOf = ({ prompt, seed, index }: ImageRequest): string => pictureName(prompt, seed, index)
+
+function summarize(images: readonly FinishedImage[], seconds: number): string {
+  const { policy } = images[0].request
+  return formatTable([
+    ['policy', 'output', 'pictures', 'passes', 'compression', 'seconds each', 'seconds in all'],
+    [
+      policy.name,
+      mark(policy),
+      String(images.length),
+      mean(images.map(({ statistics }) => statistics.passes)).toFixed(1),
+      `${mean(images.map(({ compression }) => compression)).toFixed(2)}×`,
+      mean(images.map(({ statistics }) => statistics.seconds)).toFixed(2),
+      seconds.toFixed(2),
+    ],
+  ])
+}

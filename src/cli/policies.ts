@@ -1,0 +1,23 @@
+import { describePolicies } from '../policies/index.js'
+import type { JsonOption } from './program.js'
+import { formatTable } from './terminal.js'
+
+/** How a policy is marked wherever it is named. */
+export const mark = ({ exact }: { exact: boolean }): string => (exact ? 'exact' : 'relaxed')
+
+/** `sjd2 policies` */
+export function policies({ json }: JsonOption): void {
+  const all = describePolicies()
+  if (json) for (const policy of all) console.log(JSON.stringify(policy))
+  else {
+    console.log(
+      formatTable([
+        ['policy', 'output', 'what it does', 'paper'],
+        ...all.map((policy) => [policy.name, mark(policy), policy.summary, policy.paper]),
+      ]),
+    )
+    console.log(
+      '\nexact: the distribution of the pictures is that of sequential decoding. relaxed: it is not.',
+    )
+  }
+}

@@ -1,0 +1,67 @@
+/** Opens a session as the options say, and closes it whatever happens. */
+import { existsSync } from 'node:fs'
+import { isAbsolute, join } from 'node:path'
+import { choosePython } from '../../setup/python.mjs'
+import type { Session } from '../engine/index.js'
+import type { RunState } from '../experiment/images.js'
+import { projectRoot } from '../experiment/project.js'
+import { UsageError } from './failure.js'
+import type { WorkerOptions } from './program.js'
+import type { Progress } from './terminal.js'
+
+/** The checkpoint that comes with sjd2. */
+export const bundledCheckpoint = join(projectRoot, 'checkpoints', 'scenes')
+
+/**
+ * @param images how many images there will be in all.
+ * @throws UsageError where there is no Python; WorkerError where the worker cannot start; what `use` throws.
+ */
+export async function withSession<T>(
+  options: WorkerOptions,
+  images: number,
+  { signal, progress }: { signal: AbortSignal; progress: Progress },
+  use: (session: Session) => Promise<T>,
+): Promise<T> {
+  const { model: checkpoint = bundledCheckpoint, device, dtype, imagesAtOnce } = options
+  const python = findPython(options.python)
+  const { openSession } = await import('../engine/index.js')
+  progress.show(`starting the worker and loading ${checkpoint} …`)
+  const session = await openSession({
+    checkpoint,
+    python,
+    device,
+    dtype,
+    images: Math.min(images, imagesAtOnce),
+    signal,
+    onEvent(event) {
+      if (event.kind === 'worker-lost')
+        progress.log(`${event.error.message} Starting it again; the images go on.`)
+    },
+  })
+  try {
+    return await use(session)
+  } finally {
+    await session.close()
+  }
+}
+
+/** The interpreter to use. @throws UsageError where that is a path to nothing. */
+export function findPython(wanted: string | undefined): string {
+  const { path, own } = choosePython(projectRoot, wanted, process.env)
+  if ((isAbsolute(path) || path.includes('/')) && !existsSync(path)) {
+    throw own
+      ? new UsageError(`There is no Python at ${path}.`, 'Correct --python or SJD2_PYTHON.')
+      : new UsageError(
+          'The Python environment is not set up yet.',
+          'Run npm start, which sets it up, or name a Python that has torch and the worker with --python.',
+        )
+  }
+  return path
+}
+
+/** The line that says how far a run is. */
+export function formatRun({ done, images, tokens, passes, length, seconds }: RunState): string {
+  const compression = passes > 0 ? `${(tokens / passes).toFixed(2)}×` : '–'
+  const speed = seconds > 0 ? Math.round(tokens / seconds) : 0
+  return `${done}/${images} pictures · ${tokens}/${length} tokens · ${passes} passes · ${compression} · ${speed} tokens/s`
+}

@@ -1,0 +1,95 @@
+import type { Draft, Noise } from './draft.js'
+import type { Draw } from './draw.js'
+import type { Initializer } from './initializer.js'
+import type { Denoising } from './levels.js'
+import type { Model } from './model.js'
+import { denoise, noiseSchedules } from './noise-schedule.js'
+import { type DecodingPolicy, type ImageState, PolicyError } from './policy.js'
+import { type PrefixRule, verifyPrefix } from './prefix.js'
+
+/** The pieces of a policy whose pass is one chain of drafts behind the committed tokens. */
+export interface ChainPieces {
+  readonly name: string
+  /** How many drafts a pass carries. 0: sequential decoding. */
+  readonly window: number | ((image: ImageState) => number)
+  /** What enters the window. */
+  readonly initialize: Initializer
+  /** How a draft is accepted or corrected. */
+  readonly verify: Draw
+  /** How far the accepted prefix may reach. */
+  readonly prefix: PrefixRule
+  /** How the drafts behind the first rejection are drawn anew. */
+  readonly refine: Draw
+  /** How noisy entries become clean; null where nothing is noisy. */
+  readonly denoise: Denoising | null
+}
+
+/**
+ * Composes a policy (algorithm: SJD, arXiv 2410.01699, alg. 1; with noise: SJD2, arXiv 2510.08994). It is exact iff its
+ * pieces make it so.
+ *
+ * @throws PolicyError where pieces do not fit each other.
+ */
+export function chain(pieces: ChainPieces): DecodingPolicy {
+  const { initialize, verify, refine, prefix, window } = pieces
+  checkPieces(pieces)
+  const honest = initialize.honest && refine.follows !== 'neither'
+  return {
+    name: pieces.name,
+    noisy: initialize.noisy,
+    exact: verify.follows === 'model' && (honest || !verify.trusting) && (prefix.exact || !initialize.noisy),
+
+    schedule(image) {
+      const drafts: Draft[] = []
+      for (const position of image.upcoming(typeof window === 'number' ? window : window(image))) {
+        drafts.push(image.drafts[drafts.length] ?? initialize.start(position, image, drafts))
+      }
+      return drafts
+    },
+
+    verify: (pass, image) => verifyPrefix(pass, image, verify, prefix),
+
+    refine: (pass, image) =>
+      image.drafts.map((draft, distance) => {
+        const { code, proposal } = refine.draw(draft, pass)
+        const noise =
+          draft.noise && denoised(draft.noise, code, distance, pieces.denoise as Denoising, image.model)
+        return { position: draft.position, code, proposal, noise }
+      }),
+  }
+}
+
+/** Takes a latent towards its draft's embedding, down to the level it should have; null once it is clean. */
+function denoised(
+  noise: Noise,
+  code: number,
+  distance: number,
+  denoising: Denoising,
+  model: Model,
+): Noise | null {
+  const level = denoising.next(noise.level, distance)
+  if (level <= 0) return null
+  const { table, width } = model.embeddings
+  const { schedule } = model.denoising as NonNullable<Model['denoising']>
+  const timestep = level / denoising.levels
+  denoise(noise.latent, table, code * width, noiseSchedules[schedule], noise.timestep, timestep)
+  return { latent: noise.latent, level, timestep }
+}
+
+function checkPieces({ name, window, initialize, denoise }: ChainPieces): void {
+  if (typeof window === 'number' && (!Number.isInteger(window) || window < 0)) {
+    throw new PolicyError(`The window of ${name} is ${window}.`, 'Give a whole number of drafts, 0 or more.')
+  }
+  if (initialize.noisy && denoise === null) {
+    throw new PolicyError(
+      `${name} starts from ${initialize.name} latents, but has no levels to denoise them by.`,
+      'Give denoise: denoiseByPasses(levels), or start from codes.',
+    )
+  }
+  if (!initialize.noisy && denoise !== null) {
+    throw new PolicyError(
+      `${name} has levels of noise, but starts from codes (${initialize.name}), which are clean.`,
+      'Initialise by gaussian(levels), or give denoise: null.',
+    )
+  }
+}

@@ -1,0 +1,83 @@
+import { argmax, race, sample } from '../numerics/index.js'
+import type { Draft } from './draft.js'
+import type { Pass } from './policy.js'
+import { draftProbability, type Proposal, sampleResidual } from './proposal.js'
+
+/** A code, and the distribution to say it was drawn from when it becomes a draft. */
+export interface Drawn {
+  readonly code: number
+  readonly proposal: Proposal
+}
+
+/**
+ * A way to draw a position's next code from `p_j`, given the draft it holds. The same ways serve to verify (the draft is
+ * accepted iff the code drawn equals it, else the code is the correction) and to refine.
+ */
+export interface Draw {
+  readonly name: string
+  /**
+   * What the code drawn is distributed like, over this draw's randomness and the draft's: the model's `p_j` (then it can
+   * verify), or at least the proposal it returns (then it can refine), or neither.
+   */
+  readonly follows: 'model' | 'proposal' | 'neither'
+  /** Whether that holds only for drafts that were themselves distributed like their proposals. */
+  readonly trusting: boolean
+  draw(draft: Draft, pass: Pass): Drawn
+}
+
+/**
+ * Maximal coupling: keep the draft with probability `min(1, p/q)`, else draw from `norm(max(0, p - q))`. As verification
+ * it is speculative sampling (arXiv 2211.17192, 2302.01318; SJD, 2410.01699); as refinement, MC-SJD (2510.24211). A
+ * position without a draft draws from `p`.
+ */
+export const maximal: Draw = {
+  name: 'maximal',
+  follows: 'model',
+  trusting: true,
+  draw(draft, pass) {
+    const p = pass.distribution(draft)
+    const proposal: Proposal = { kind: 'dense', probabilities: p }
+    if (draft.proposal === null) return { code: sample(p, pass.uniform('draw', draft.position)), proposal }
+    const q = draftProbability(draft.proposal, draft.code, p.length)
+    if (pass.uniform('accept', draft.position) * q < p[draft.code]) return { code: draft.code, proposal }
+    return {
+      code: sampleResidual(p, draft.proposal, draft.code, pass.uniform('draw', draft.position)),
+      proposal,
+    }
+  },
+}
+
+/**
+ * Gumbel coupling (common random numbers): `argmax log p + g` with noise that the position keeps for all passes. Drafts
+ * play no part in what is drawn, so verified by it an image is sequential decoding's, token for token.
+ */
+export const gumbel: Draw = {
+  name: 'gumbel',
+  follows: 'model',
+  trusting: false,
+  draw(draft, pass) {
+    const p = pass.distribution(draft)
+    const code = race(p, pass.exponentials(draft.position))
+    return { code, proposal: { kind: 'dense', probabilities: p } }
+  },
+}
+
+/** A new draw from `p` in every pass, whatever the draft: what the first SJD refines by (arXiv 2410.01699). */
+export const independent: Draw = {
+  name: 'independent',
+  follows: 'model',
+  trusting: false,
+  draw(draft, pass) {
+    const p = pass.distribution(draft)
+    const code = sample(p, pass.uniform('draw', draft.position))
+    return { code, proposal: { kind: 'dense', probabilities: p } }
+  },
+}
+
+/** The most probable code: Jacobi iteration of greedy decoding (arXiv 2305.10427). Not a sample of `p`. */
+export const greedy: Draw = {
+  name: 'greedy',
+  follows: 'proposal',
+  trusting: false,
+  draw: (draft, pass) => ({ code: argmax(pass.distribution(draft)), proposal: { kind: 'one-hot' } }),
+}

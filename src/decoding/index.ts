@@ -1,0 +1,19 @@
+export { type ChainPieces, chain } from './chain.js'
+export { type Draft, NO_CODE, type Noise } from './draft.js'
+export { type Draw, type Drawn, greedy, gumbel, independent, maximal } from './draw.js'
+export { above, gaussian, type Initializer, left, random, repeat, vertical } from './initializer.js'
+export { type Denoising, denoiseByDistance, denoiseByPasses } from './levels.js'
+export type { Model } from './model.js'
+export { denoise, type NoiseSchedule, noiseSchedules, type SignalAndNoise } from './noise-schedule.js'
+export { ANCHOR, type Decodable, LATENT, type PassPlan } from './pass.js'
+export {
+  checkPolicy,
+  type DecodingPolicy,
+  type ImageState,
+  type Pass,
+  PolicyError,
+  type Verdict,
+} from './policy.js'
+export { exactPrefix, type PrefixRule, relaxedPrefix, verifyPrefix } from './prefix.js'
+export { draftProbability, type Proposal, sampleResidual } from './proposal.js'
+export { type PassRecord, Trajectory, type TrajectoryOptions } from './trajectory.js'

@@ -1,0 +1,91 @@
+import type { ImageRandom, Purpose, Sampling } from '../numerics/index.js'
+import type { Draft } from './draft.js'
+import type { Model } from './model.js'
+
+/** What a policy sees of the image it decodes. All of it is settled: nothing here changes while a policy decides. */
+export interface ImageState {
+  readonly model: Model
+  readonly sampling: Sampling
+  /** Numbers that depend on the seed, the image and the arguments alone. */
+  readonly random: ImageRandom
+  /** [length] ids; final below `committed` and where the layout forces them, -1 elsewhere. */
+  readonly tokens: Int32Array
+  /** How many positions are final. */
+  readonly committed: number
+  /** What the positions after the committed ones hold, in order. */
+  readonly drafts: readonly Draft[]
+  /** Passes done so far. */
+  readonly passes: number
+  /** For each pass so far, how many codes it committed. */
+  readonly history: readonly number[]
+  /**
+   * The next free positions, at most `count`: what a window may hold. The image's last free position never enters one,
+   * since there is nothing that its entry could predict.
+   */
+  upcoming(count: number): number[]
+}
+
+/** What a forward pass gave. Distributions are made when they are first asked for: a row nobody reads costs nothing. */
+export interface Pass {
+  /** Number of the pass within its image, from 0. */
+  readonly number: number
+  /** The free position after the last draft, which the window's last entry predicts. It holds no draft. */
+  readonly bonus: Draft
+  /**
+   * `p_j` [count] for the position of a draft (or the bonus): guidance, temperature, top-k and top-p applied. Valid during
+   * the pass, and for as long as it is a draft's proposal.
+   */
+  distribution(draft: Draft): Float32Array
+  /** A number on (0, 1) for this purpose, position and pass. */
+  uniform(purpose: Purpose, position: number): number
+  /** The position's own noise [count], the same in every pass (`ImageRandom.exponentials`). */
+  exponentials(position: number): Float32Array
+}
+
+/** What verification found. */
+export interface Verdict {
+  /** Codes that become final, for the next free positions in order: at least one. */
+  readonly codes: readonly number[]
+  /** How many leading drafts' cells may stay: their entries were what is now committed. */
+  readonly held: number
+}
+
+/**
+ * A decoding method: three decisions, each a pure function of what it is given. Most are composed of pieces by `chain`.
+ * A policy serves any number of images, so what it must remember belongs into drafts or is read from `history`.
+ */
+export interface DecodingPolicy {
+  readonly name: string
+  /** Whether its images follow the very distribution that sequential decoding draws from. */
+  readonly exact: boolean
+  /** Whether it feeds noisy entries, which only a checkpoint that was trained to denoise can read. */
+  readonly noisy: boolean
+  /** Which positions the next pass decodes, and what they hold: those of `image.drafts` that stay, then entering ones. */
+  schedule(image: ImageState): Draft[]
+  /** Which codes become final. */
+  verify(pass: Pass, image: ImageState): Verdict
+  /** What the drafts that are still open (`image.drafts`) hold next, in the same order. */
+  refine(pass: Pass, image: ImageState): Draft[]
+}
+
+/** A policy that cannot be, with the reason and what to do about it. */
+export class PolicyError extends Error {
+  override readonly name = 'PolicyError'
+  constructor(
+    message: string,
+    readonly remedy: string,
+  ) {
+    super(message)
+  }
+}
+
+/** @throws PolicyError where the policy needs of the model what it has not. */
+export function checkPolicy(policy: DecodingPolicy, model: Model): void {
+  if (policy.noisy && model.denoising === null) {
+    throw new PolicyError(
+      `${policy.name} feeds noisy entries, and this checkpoint was not trained to read them.`,
+      'Use mc-sjd, start from codes (init random, left, above, vertical or repeat), or fine-tune the checkpoint for ' +
+        'next-clean-token prediction.',
+    )
+  }
+}

@@ -1,0 +1,212 @@
+import { checkSampling, ImageRandom, type Sampling } from '../numerics/index.js'
+import { type Draft, NO_CODE } from './draft.js'
+import type { Model } from './model.js'
+import type { Decodable, PassPlan } from './pass.js'
+import { planChain } from './plan.js'
+import {
+  checkPolicy,
+  type DecodingPolicy,
+  type ImageState,
+  type Pass,
+  PolicyError,
+  type Verdict,
+} from './policy.js'
+import { PositionNoise, readPass, Vectors } from './readout.js'
+
+/** One pass of an image, as a progress line, a viewer or a test wants it. */
+export interface PassRecord {
+  /** Number of the pass, from 0. */
+  readonly pass: number
+  /** Positions that were final before and after it, forced ones included. */
+  readonly committedBefore: number
+  readonly committed: number
+  /** How many drafts it accepted. */
+  readonly accepted: number
+  /** Entries it fed. */
+  readonly entries: number
+  /** First position behind the committed ones, to which the first of `drafts` and `levels` belong. */
+  readonly windowStart: number
+  /** [window] ids that the positions held: drafts, forced tokens, -1 where there was none. */
+  readonly drafts: Int32Array
+  /** [window] levels of noise they were fed with, 0: clean. */
+  readonly levels: Uint8Array
+}
+
+export interface TrajectoryOptions {
+  readonly model: Model
+  readonly policy: DecodingPolicy
+  readonly sampling: Sampling
+  readonly seed: bigint | number
+  /** The image's number under this seed. */
+  readonly index: number
+  /** Told of every pass, after it. */
+  readonly onPass?: ((record: PassRecord) => void) | undefined
+}
+
+/**
+ * The decoding of one image: committed tokens, drafts behind them, and which of the worker's cells are valid. Its next
+ * state is a function of its state and the logits, so that it may be stopped, moved and repeated at will.
+ */
+export class Trajectory implements Decodable, ImageState {
+  readonly model: Model
+  readonly policy: DecodingPolicy
+  readonly sampling: Sampling
+  readonly random: ImageRandom
+  readonly tokens: Int32Array
+  readonly history: number[] = []
+  readonly #onPass: TrajectoryOptions['onPass']
+  readonly #vectors: Vectors
+  readonly #noise: PositionNoise
+  /** The image's last free position, -1 where all are forced. */
+  readonly #lastFree: number
+  #committed = 0
+  #drafts: Draft[] = []
+  /** Valid cells, the anchor's included. */
+  #valid = 0
+
+  /** @throws PolicyError where the policy needs what the model has not; RangeError for senseless settings. */
+  constructor({ model, policy, sampling, seed, index, onPass }: TrajectoryOptions) {
+    checkSampling(sampling)
+    checkPolicy(policy, model)
+    this.model = model
+    this.policy = policy
+    this.sampling = sampling
+    this.random = new ImageRandom(seed, index)
+    this.tokens = Int32Array.from(model.layout)
+    this.#onPass = onPass
+    this.#vectors = new Vectors(model.image.count)
+    this.#noise = new PositionNoise(this.random, model.image.count)
+    this.#lastFree = model.layout.findLastIndex((id) => id < 0)
+    this.#commit([])
+    this.#schedule()
+  }
+
+  get length(): number {
+    return this.tokens.length
+  }
+
+  get committed(): number {
+    return this.#committed
+  }
+
+  get drafts(): readonly Draft[] {
+    return this.#drafts
+  }
+
+  get passes(): number {
+    return this.history.length
+  }
+
+  get done(): boolean {
+    return this.#committed === this.length
+  }
+
+  upcoming(count: number): number[] {
+    const positions: number[] = []
+    for (let j = this.#committed; j < this.#lastFree && positions.length < count; j += 1) {
+      if (this.model.layout[j] < 0) positions.push(j)
+    }
+    return positions
+  }
+
+  plan(): PassPlan {
+    if (this.done) throw new Error('The image is finished: there is no pass to plan.')
+    return planChain(this.model, this.tokens, this.#valid, this.#drafts, this.#bonus())
+  }
+
+  advance(logits: Float32Array): void {
+    const drafts = this.#drafts
+    const expected = (drafts.length + 1) * this.model.image.count
+    if (this.done || logits.length !== expected) {
+      throw new RangeError(
+        this.done
+          ? 'The image is finished: there is no pass to take logits of.'
+          : `The pass has ${drafts.length + 1} rows of ${this.model.image.count} logits, ${expected} in all, ` +
+              `but ${logits.length} came.`,
+      )
+    }
+    const before = this.#onPass ? this.#record() : null
+    const bonus: Draft = { position: this.#bonus(), code: NO_CODE, proposal: null, noise: null }
+    const pass = readPass(this.passes, logits, drafts, bonus, this, this.#vectors, this.#noise)
+    const verdict = this.policy.verify(pass, this)
+    this.#settle(verdict, pass)
+    this.#drafts = this.done ? [] : this.policy.refine(pass, this)
+    this.history.push(verdict.codes.length)
+    if (!this.done) this.#schedule()
+    this.#vectors.reclaim(this.#drafts)
+    this.#noise.forgetBefore(this.#committed)
+    if (before !== null) {
+      const changed = drafts.findIndex(({ code }, i) => code !== verdict.codes[i])
+      const accepted = changed < 0 ? drafts.length : changed
+      this.#onPass?.({ ...before, accepted, committed: this.#committed })
+    }
+  }
+
+  forgetCells(): void {
+    this.#valid = 0
+  }
+
+  /** Commits what verification found, and works out which cells stay valid. */
+  #settle({ codes, held }: Verdict, pass: Pass): void {
+    const drafts = this.#drafts
+    if (
+      codes.length < 1 ||
+      codes.length > drafts.length + 1 ||
+      held < 0 ||
+      held > Math.min(codes.length, drafts.length)
+    ) {
+      throw new PolicyError(
+        `${this.policy.name} committed ${codes.length} codes and held ${held} cells in a pass over ` +
+          `${drafts.length} drafts.`,
+        'Commit at least one code and at most one more than there are drafts; hold no more cells than drafts committed.',
+      )
+    }
+    // Cell j + 1 holds position j; the first draft that is not held spoils its own cell and all behind it.
+    const sound = held < drafts.length ? drafts[held].position : pass.bonus.position
+    this.#commit(codes)
+    // The last committed token is always fed again: its output predicts what comes next.
+    this.#valid = Math.min(sound + 1, this.#committed)
+    this.#drafts = drafts.slice(codes.length)
+  }
+
+  /** Makes codes final at the next free positions, and forced tokens as soon as they are reached. */
+  #commit(codes: readonly number[]): void {
+    const { layout, image } = this.model
+    let next = 0
+    for (; this.#committed < this.length; this.#committed += 1) {
+      if (layout[this.#committed] >= 0) continue
+      if (next === codes.length) return
+      this.tokens[this.#committed] = image.first + codes[next]
+      next += 1
+    }
+  }
+
+  #schedule(): void {
+    this.#drafts = this.policy.schedule(this)
+  }
+
+  /** The first free position behind the drafts. */
+  #bonus(): number {
+    let j = this.#drafts.length > 0 ? this.#drafts[this.#drafts.length - 1].position + 1 : this.#committed
+    while (this.model.layout[j] >= 0) j += 1
+    return j
+  }
+
+  #record(): Omit<PassRecord, 'accepted' | 'committed'> {
+    const start = this.#committed
+    const held = Int32Array.from(this.model.layout.subarray(start, this.#bonus()))
+    const levels = new Uint8Array(held.length)
+    for (const { position, code, noise } of this.#drafts) {
+      if (code !== NO_CODE) held[position - start] = this.model.image.first + code
+      levels[position - start] = noise?.level ?? 0
+    }
+    return {
+      pass: this.passes,
+      committedBefore: start,
+      entries: this.#bonus() - (this.#valid - 1),
+      windowStart: start,
+      drafts: held,
+      levels,
+    }
+  }
+}

@@ -1,0 +1,81 @@
+import { readFileSync } from 'node:fs'
+import { createRequire, isBuiltin } from 'node:module'
+import { pathToFileURL } from 'node:url'
+import { compileFunction } from 'node:vm'
+import type ts from 'typescript'
+import { PolicyError } from '../decoding/index.js'
+
+/** A module's exports by name. */
+type Exports = Record<string, unknown>
+
+/**
+ * Runs a type-checked TypeScript module and the files it imports, independently of whatever loads this program's own
+ * TypeScript. 'sjd2' is `library`: the very objects that the program uses. Packages are resolved from the file.
+ *
+ * @throws PolicyError where it throws while it is loaded.
+ */
+export async function evaluate(
+  compiler: typeof ts,
+  file: string,
+  options: ts.CompilerOptions,
+  library: Exports,
+): Promise<Exports> {
+  const sources = new Map<string, string>()
+  const imported = new Map<string, Exports>([['sjd2', library]])
+
+  /** The file that a relative import means; undefined for a package. */
+  const fileOf = (specifier: string, from: string) =>
+    /^[./]/.test(specifier)
+      ? compiler.resolveModuleName(specifier, from, options, compiler.sys).resolvedModule?.resolvedFileName
+      : undefined
+
+  /** Transpiles a file and all it imports, and imports the packages among them. */
+  async function gather(path: string): Promise<void> {
+    if (sources.has(path)) return
+    const javascript = transpile(compiler, path, options)
+    sources.set(path, javascript)
+    for (const { fileName } of compiler.preProcessFile(javascript, true, true).importedFiles) {
+      const local = fileOf(fileName, path)
+      if (local !== undefined) await gather(local)
+      else if (!imported.has(fileName)) imported.set(fileName, await importPackage(fileName, path))
+    }
+  }
+
+  const modules = new Map<string, { exports: Exports }>()
+
+  function run(path: string): Exports {
+    const known = modules.get(path)
+    if (known !== undefined) return known.exports
+    const module = { exports: {} as Exports }
+    modules.set(path, module)
+    const require = (specifier: string) => {
+      const local = fileOf(specifier, path)
+      return local === undefined ? { __esModule: true, ...imported.get(specifier) } : run(local)
+    }
+    const body = compileFunction(sources.get(path) as string, ['require', 'module', 'exports'], {
+      filename: path,
+    })
+    body(require, module, module.exports)
+    return module.exports
+  }
+
+  try {
+    await gather(file)
+    return run(file)
+  } catch (error) {
+    if (error instanceof PolicyError) throw error
+    throw new PolicyError(`${file} failed while it was loaded: ${String(error)}`, 'Mend the file.')
+  }
+}
+
+function transpile(compiler: typeof ts, path: string, options: ts.CompilerOptions): string {
+  return compiler.transpileModule(readFileSync(path, 'utf8'), {
+    fileName: path,
+    compilerOptions: { ...options, module: compiler.ModuleKind.CommonJS, noEmit: false },
+  }).outputText
+}
+
+async function importPackage(specifier: string, from: string): Promise<Exports> {
+  if (isBuiltin(specifier)) return import(specifier)
+  return import(pathToFileURL(createRequire(from).resolve(specifier)).href)
+}

@@ -1,0 +1,44 @@
+import { checkPolicy, type DecodingPolicy, type Model, PolicyError } from '../decoding/index.js'
+import { autoregressive } from './autoregressive.js'
+import type { PolicyDefinition } from './definition.js'
+import { jacobi } from './jacobi.js'
+import { mcSjd } from './mc-sjd.js'
+import type { PolicyOverrides } from './overrides.js'
+import { sjd } from './sjd.js'
+import { sjd2 } from './sjd2.js'
+import { sjd2Paper } from './sjd2-paper.js'
+
+export { loadPolicyFile, type PolicyFactory } from './load.js'
+export type { PolicyOverrides } from './overrides.js'
+
+const definitions: readonly PolicyDefinition[] = [autoregressive, jacobi, sjd, mcSjd, sjd2, sjd2Paper]
+
+export const policyNames: readonly string[] = definitions.map(({ name }) => name)
+
+/** What there is to choose from, `exact` as the default settings make it. */
+export function describePolicies(): { name: string; exact: boolean; summary: string; paper: string }[] {
+  return definitions.map(({ name, summary, paper, create }) => ({
+    name,
+    exact: create({}).exact,
+    summary,
+    paper,
+  }))
+}
+
+/**
+ * A published policy by name, with what the user changes of it.
+ *
+ * @throws PolicyError where there is no such policy, the overrides make no sense, or the model cannot serve it.
+ */
+export function createPolicy(name: string, overrides: PolicyOverrides, model: Model): DecodingPolicy {
+  const definition = definitions.find((candidate) => candidate.name === name)
+  if (definition === undefined) {
+    throw new PolicyError(
+      `There is no policy "${name}".`,
+      `Choose one of ${policyNames.join(', ')}, or give the path of a policy file of your own.`,
+    )
+  }
+  const policy = definition.create(overrides)
+  checkPolicy(policy, model)
+  return policy
+}

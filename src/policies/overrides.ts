@@ -1,0 +1,156 @@
+import {
+  above,
+  type ChainPieces,
+  type Denoising,
+  type Draw,
+  denoiseByDistance,
+  denoiseByPasses,
+  exactPrefix,
+  gaussian,
+  gumbel,
+  type Initializer,
+  independent,
+  left,
+  maximal,
+  PolicyError,
+  random,
+  relaxedPrefix,
+  repeat,
+  vertical,
+} from '../decoding/index.js'
+
+/** What a user may change of a policy. Names are checked when the policy is made. */
+export interface PolicyOverrides {
+  /** Drafts in a pass. */
+  readonly window?: number | undefined
+  /** What enters the window: random, repeat, left, above, vertical or gaussian. */
+  readonly init?: string | undefined
+  /** How drafts are drawn anew: independent, maximal or gumbel. */
+  readonly coupling?: string | undefined
+  /** Steps of denoising from pure noise to clean; with gaussian init. */
+  readonly levels?: number | undefined
+  /** What levels follow: passes or distance (to the front). */
+  readonly denoise?: string | undefined
+  /** Clean drafts at the front; with denoise by distance. */
+  readonly margin?: number | undefined
+  /** How far the accepted prefix may reach: exact or relaxed. */
+  readonly verify?: string | undefined
+  /** Keep the cells of accepted noisy entries instead of feeding them again; with relaxed verification. */
+  readonly keepNoisyKeys?: boolean | undefined
+}
+
+/** A policy's settings before a user changes them; what is left out is never noisy, or as plain as can be. */
+export interface ChainSettings extends PolicyOverrides {
+  readonly window: number
+  readonly init: string
+  readonly coupling: string
+}
+
+const starts: Readonly<Record<string, Initializer>> = { random, repeat, left, above, vertical }
+
+/** How a coupling verifies and refines. */
+const couplings: Readonly<Record<string, { verify: Draw; refine: Draw }>> = {
+  independent: { verify: maximal, refine: independent },
+  maximal: { verify: maximal, refine: maximal },
+  gumbel: { verify: gumbel, refine: gumbel },
+}
+
+/** So that a level fits a byte of a `PassRecord`. */
+const MOST_LEVELS = 255
+
+/**
+ * The pieces that a policy's settings name, under what the user changed of them.
+ *
+ * @throws PolicyError where a value is none of those possible, or a combination makes no sense.
+ */
+export function pieces(name: string, defaults: ChainSettings, overrides: PolicyOverrides): ChainPieces {
+  const settings: ChainSettings = { ...defaults, ...withoutUndefined(overrides) }
+  const { init, coupling, verify = 'exact', keepNoisyKeys = false } = settings
+  const window = wholeNumber('window', settings.window, 1)
+  const levels = wholeNumber('levels', settings.levels ?? 1, 1, MOST_LEVELS)
+  const initialize = choose('init', init, { ...starts, gaussian: gaussian(levels) })
+  const prefix = choose('verify', verify, { exact: exactPrefix, relaxed: relaxedPrefix(keepNoisyKeys) })
+  const draws = choose('coupling', coupling, couplings)
+  const denoise = denoising(settings, levels)
+  if (initialize.noisy) checkNoisy(name, settings, overrides)
+  else checkClean(name, settings, overrides)
+  return { name, window, initialize, ...draws, prefix, denoise: initialize.noisy ? denoise : null }
+}
+
+function denoising({ denoise = 'passes', margin = 0, window }: ChainSettings, levels: number): Denoising {
+  return choose('denoise', denoise, {
+    passes: denoiseByPasses(levels),
+    distance: denoiseByDistance(levels, wholeNumber('margin', margin, 0), window),
+  })
+}
+
+function refuse(name: string, option: string, reason: string, remedy: string): never {
+  throw new PolicyError(`${option} makes no sense for ${name} here: ${reason}.`, remedy)
+}
+
+/** Refuses what the user asked for where only noisy entries would give it a meaning. */
+function checkClean(name: string, { init }: ChainSettings, asked: PolicyOverrides): void {
+  for (const option of ['levels', 'denoise', 'margin', 'keepNoisyKeys'] as const) {
+    if (asked[option] === undefined) continue
+    const remedy = `Leave ${option} out, or use gaussian init.`
+    refuse(name, option, `${init} init starts from codes, which hold no noise`, remedy)
+  }
+  if (asked.verify === 'relaxed') {
+    const reason = `it differs from exact at noisy entries only, and ${init} init makes none`
+    refuse(name, 'relaxed verification', reason, 'Leave it out, or use gaussian init.')
+  }
+}
+
+/** Refuses what the user asked for where the other settings of noise make it meaningless. */
+function checkNoisy(name: string, settings: ChainSettings, asked: PolicyOverrides): void {
+  const { window, denoise = 'passes', margin = 0, verify = 'exact' } = settings
+  if (asked.margin !== undefined && denoise !== 'distance') {
+    refuse(name, 'margin', 'levels that count passes know no distance to the front', 'Add denoise distance.')
+  }
+  if (denoise === 'distance' && margin >= window) {
+    refuse(
+      name,
+      `margin ${margin}`,
+      `it leaves no draft of the window of ${window} noisy`,
+      'Give a smaller margin.',
+    )
+  }
+  if (asked.keepNoisyKeys === true && verify !== 'relaxed') {
+    const reason = 'exact verification stops at noisy entries, so none is ever kept'
+    refuse(name, 'keepNoisyKeys', reason, 'Add verify relaxed.')
+  }
+}
+
+/** Refuses every override but the ones named. */
+export function allowOnly(
+  name: string,
+  allowed: readonly (keyof PolicyOverrides)[],
+  asked: PolicyOverrides,
+): void {
+  for (const [option, value] of Object.entries(asked)) {
+    if (value === undefined || (allowed as readonly string[]).includes(option)) continue
+    throw new PolicyError(
+      `${name} has no ${option}.`,
+      allowed.length === 0 ? 'It takes no options of a policy.' : `It takes ${allowed.join(', ')}.`,
+    )
+  }
+}
+
+export function wholeNumber(option: string, value: number, least: number, most = Infinity): number {
+  if (Number.isInteger(value) && value >= least && value <= most) return value
+  const range = most === Infinity ? `${least} or more` : `${least} to ${most}`
+  throw new PolicyError(`${option} is ${value}.`, `Give a whole number, ${range}.`)
+}
+
+export function choose<T>(option: string, value: string, choices: Readonly<Record<string, T>>): T {
+  if (Object.hasOwn(choices, value)) return choices[value]
+  throw new PolicyError(
+    `There is no ${option} "${value}".`,
+    `Choose one of ${Object.keys(choices).join(', ')}.`,
+  )
+}
+
+function withoutUndefined<T extends object>(values: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  const defined = Object.entries(values).filter(([, value]) => value !== undefined)
+  return Object.fromEntries(defined) as { [K in keyof T]: Exclude<T[K], undefined> }
+}

@@ -1,0 +1,19 @@
+import { chain } from '../decoding/index.js'
+import type { PolicyDefinition } from './definition.js'
+import { pieces } from './overrides.js'
+
+/**
+ * Speculative Jacobi decoding. Each pass over `x_{n-1}` and the window `d_n … d_{n+W-1}`:
+ * 1. accept `d_j` from the left with probability `min(1, p_j(d_j) / q_j(d_j))`; at the first rejection draw the correction
+ *    from `norm(max(0, p_j - q_j))`;
+ * 2. draw every draft behind it anew, `d_j ~ p_j`, `q_j <- p_j`;
+ * 3. slide the window; entering positions are random, or copied from left or above.
+ */
+export const sjd: PolicyDefinition = {
+  name: 'sjd',
+  summary: 'speculative Jacobi decoding: drafts verified like speculative sampling, redrawn independently',
+  paper:
+    'Teng et al., Accelerating auto-regressive text-to-image generation with training-free SJD, arXiv 2410.01699',
+  create: (overrides) =>
+    chain(pieces('sjd', { window: 32, init: 'random', coupling: 'independent' }, overrides)),
+}

@@ -1,0 +1,150 @@
+import { describe, expect, test } from 'vitest'
+import { floats, tensor } from '../../src/bridge/index.js'
+import { ANCHOR, type Decodable, LATENT, type PassPlan } from '../../src/decoding/pass.js'
+import { collect, handBack } from '../../src/engine/batch.js'
+import { Seat } from '../../src/engine/seat.js'
+import { FakeWorker, image } from './fake-worker.js'
+
+/** An image that wants one plan for ever and keeps what it is given. */
+class Still implements Decodable {
+  readonly done = false
+  readonly given: Float32Array[] = []
+  readonly #plan: PassPlan
+
+  constructor(plan: PassPlan) {
+    this.#plan = plan
+  }
+
+  plan() {
+    return this.#plan
+  }
+
+  advance(logits: Float32Array) {
+    this.given.push(logits)
+  }
+
+  forgetCells() {}
+}
+
+const noisy: PassPlan = {
+  base: 0,
+  tokens: Int32Array.of(ANCHOR, LATENT, 12, LATENT),
+  positions: Int32Array.of(-1, 0, 1, 2),
+  latents: Float32Array.of(0.5, 1, 1.5, 2),
+  timesteps: Float32Array.of(0.25, 1),
+  rows: Int32Array.of(0, 2),
+}
+
+const tree: PassPlan = {
+  base: 4,
+  tokens: Int32Array.of(11, 13),
+  positions: Int32Array.of(3, 3),
+  latents: Float32Array.of(),
+  timesteps: Float32Array.of(),
+  rows: Int32Array.of(1),
+  mask: Uint8Array.of(1, 2),
+  keep: Int32Array.of(1, 3),
+}
+
+function seated(plan: PassPlan, slots: number[], prompt = { conditional: [7], unconditional: [8] }) {
+  const still = new Still(plan)
+  const job = { prompt: { ...prompt, unknown: [] }, guidance: slots.length === 2 ? 2.5 : 1, image: still }
+  return { seat: new Seat(job, slots, 64), still }
+}
+
+describe('a batch', () => {
+  const worker = new FakeWorker()
+  const guidedImage = seated(noisy, [0, 1])
+  const plainImage = seated(tree, [5])
+  const batch = collect([guidedImage.seat, plainImage.seat], worker)
+
+  test('names for each image its slots, anchors and cells', () => {
+    expect(batch.ask).toEqual({
+      op: 'forward',
+      logits: 'f32',
+      lanes: [
+        {
+          branches: [
+            { slot: 0, base: 0, prompt: 1, anchor: 7 },
+            { slot: 1, base: 0, prompt: 1, anchor: 8 },
+          ],
+          guidance: 2.5,
+          entries: 4,
+          rows: 2,
+          visibility: 'chain',
+        },
+        {
+          branches: [{ slot: 5, base: 4, prompt: 1, anchor: 7 }],
+          entries: 2,
+          rows: 1,
+          visibility: 'mask',
+          keep: [1, 3],
+        },
+      ],
+    })
+  })
+
+  test('lays the tensors end to end', () => {
+    expect(batch.tensors).toEqual({
+      tokens: tensor(Int32Array.of(ANCHOR, LATENT, 12, LATENT, 11, 13)),
+      positions: tensor(Int32Array.of(-1, 0, 1, 2, 3, 3)),
+      rows: tensor(Int32Array.of(0, 2, 1)),
+      latents: tensor(Float32Array.of(0.5, 1, 1.5, 2), [2, 2]),
+      timesteps: tensor(Float32Array.of(0.25, 1)),
+      mask: tensor(Uint8Array.of(1, 2)),
+    })
+  })
+
+  test('hands each image its rows as a view of the reply', () => {
+    const logits = tensor(
+      Float32Array.from({ length: 3 * image.count }, (_, i) => i),
+      [3, image.count],
+    )
+    handBack(
+      batch,
+      { head: { op: 'forward', id: 1, ok: true, seconds: 1, tensors: [] }, tensors: { logits } },
+      worker,
+    )
+    expect(guidedImage.still.given).toEqual([logits.data.subarray(0, 2 * image.count)])
+    expect(plainImage.still.given).toEqual([logits.data.subarray(2 * image.count)])
+    expect(plainImage.still.given[0].buffer).toBe(floats({ logits }, 'logits', logits.shape).buffer)
+    expect(guidedImage.seat.statistics).toMatchObject({ forwardSeconds: 0.8, entries: 4 })
+    expect(plainImage.seat.statistics).toMatchObject({ forwardSeconds: 0.2, entries: 2 })
+  })
+
+  test('refuses a reply with another number of rows', () => {
+    const logits = tensor(new Float32Array(2 * image.count), [2, image.count])
+    const head = { op: 'forward', id: 1, ok: true, seconds: 1, tensors: [] } as const
+    const three = collect([seated(noisy, [0]).seat, seated(tree, [1]).seat], worker)
+    const badReply = expect.objectContaining({ code: 'bad-reply' })
+    expect(() =>
+      handBack(three, { head: { ...head, tensors: [] }, tensors: { logits } }, worker),
+    ).toThrowError(badReply)
+  })
+
+  test('counts cells from the start of the slot: behind the prompt, which may differ between branches', () => {
+    const { seat } = seated(tree, [2, 3], { conditional: [1, 2, 3, 4], unconditional: [5, 6] })
+    const filling = collect([seat], worker)
+    expect(filling.ask.lanes).toEqual([
+      { branches: [{ slot: 2, base: 0, prompt: 4, anchor: 4 }], entries: 3, rows: 0, visibility: 'chain' },
+      { branches: [{ slot: 3, base: 0, prompt: 2, anchor: 6 }], entries: 1, rows: 0, visibility: 'chain' },
+    ])
+    expect(filling.tensors.positions.data).toEqual(Int32Array.of(-4, -3, -2, -2))
+    seat.take(new Float32Array(), 0)
+    expect(collect([seat], worker).ask.lanes).toMatchObject([
+      {
+        branches: [
+          { base: 7, prompt: 4 },
+          { base: 5, prompt: 2 },
+        ],
+        keep: [4, 6],
+      },
+    ])
+  })
+
+  test('leaves out those that no longer fit', () => {
+    const small = new FakeWorker({ maxEntries: 9 })
+    const seats = [seated(noisy, [0, 1]).seat, seated(tree, [2]).seat, seated(tree, [3]).seat]
+    expect(collect(seats, small).ask.lanes.map(({ branches }) => branches[0].slot)).toEqual([0])
+  })
+})

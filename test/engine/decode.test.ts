@@ -1,0 +1,229 @@
+import { describe, expect, test } from 'vitest'
+import { WorkerError } from '../../src/bridge/index.js'
+import { decodeTogether, type RunOptions } from '../../src/engine/decode.js'
+import type { Job } from '../../src/engine/job.js'
+import { LastingWorker, type WorkerEvent } from '../../src/engine/lasting-worker.js'
+import { expectedImage, FakeWorker, image } from './fake-worker.js'
+import { Greedy } from './greedy.js'
+
+const model = { ...image, length: 12 }
+
+type GreedyJob = Job & { readonly image: Greedy }
+
+/** Images whose prompts, guidance, windows and drafts all differ. */
+function someJobs(count: number): GreedyJob[] {
+  return Array.from({ length: count }, (_, i) => ({
+    prompt: {
+      conditional: Array.from({ length: 2 + (i % 5) }, (_, j) => 1 + ((i + j) % 9)),
+      unconditional: Array.from({ length: 1 + ((i * 2) % 5) }, () => 0),
+      unknown: [],
+    },
+    guidance: [1, 3, 1.5][i % 3],
+    image: new Greedy(model, [0, 3, 7, 20][i % 4], i % image.count),
+  }))
+}
+
+/** Runs jobs on fake workers, the next where one dies. */
+async function run(jobs: Iterable<Job>, workers: FakeWorker[], options: RunOptions = {}) {
+  const events: WorkerEvent['kind'][] = []
+  const lasting = await LastingWorker.begin({
+    start: async () => {
+      const next = workers.shift()
+      if (next === undefined) throw new Error('the test has no more workers')
+      return next
+    },
+    signal: new AbortController().signal,
+    onEvent: ({ kind }) => events.push(kind),
+  })
+  await decodeTogether(lasting, jobs, options)
+  return events
+}
+
+function expectRightImages(jobs: readonly GreedyJob[]) {
+  const expected = jobs.map(({ prompt, guidance }) => expectedImage(prompt, guidance))
+  expect(jobs.map(({ image }) => [...image.tokens])).toEqual(expected)
+}
+
+describe('many images in one batch', () => {
+  test.each([2, 3, 8, 64])('are the same with %i slots as one by one', async (slots) => {
+    const jobs = someJobs(17)
+    await run(jobs, [new FakeWorker({ slots })])
+    expectRightImages(jobs)
+  })
+
+  test.each([2, 5, 11, 30])('are the same where a forward takes %i entries only', async (maxEntries) => {
+    const jobs = someJobs(9)
+    const worker = new FakeWorker({ maxEntries })
+    await run(jobs, [worker])
+    expectRightImages(jobs)
+  })
+
+  test('advance each by its own acceptance', async () => {
+    const jobs = [0, 3].map((window) => ({
+      prompt: { conditional: [1], unconditional: [0], unknown: [] },
+      guidance: 1,
+      image: new Greedy(model, window),
+    }))
+    const finished: Job[] = []
+    await run(jobs, [new FakeWorker()], { onDone: (job) => finished.push(job) })
+    expect(finished).toEqual([jobs[1], jobs[0]])
+    expect(jobs[0].image.passes).toBe(12)
+    expect(jobs[1].image.passes).toBeLessThan(12)
+  })
+
+  test('leave their slots to those who wait, who are asked for only then', async () => {
+    const jobs = someJobs(6).map((job) => ({ ...job, guidance: 3 }))
+    const asked: Job[] = []
+    const log: string[] = []
+    function* queue() {
+      for (const job of jobs) {
+        asked.push(job)
+        log.push(`asked ${jobs.indexOf(job)}`)
+        yield job
+      }
+    }
+    await run(queue(), [new FakeWorker({ slots: 4 })], {
+      onDone: (job) => log.push(`done ${jobs.indexOf(job as GreedyJob)}`),
+    })
+    expectRightImages(jobs)
+    expect(log.indexOf('asked 3')).toBeGreaterThan(log.findIndex((line) => line.startsWith('done')))
+  })
+
+  test('take turns where not all fit in one forward', async () => {
+    const prompt = { conditional: [1], unconditional: [0], unknown: [] }
+    const jobs = Array.from({ length: 5 }, () => ({ prompt, guidance: 1, image: new Greedy(model, 0) }))
+    let others: number[] | undefined
+    const onDone = () => {
+      others ??= jobs.map(({ image }) => image.passes)
+    }
+    await run(jobs, [new FakeWorker({ maxEntries: 2 })], { onDone })
+    expect(Math.min(...(others ?? []))).toBeGreaterThanOrEqual(11)
+  })
+
+  test('need no slot when they are done already', async () => {
+    const [job] = someJobs(1)
+    await run([job], [new FakeWorker()])
+    const again = new FakeWorker()
+    const finished: Job[] = []
+    await run([job], [again], { onDone: (done) => finished.push(done) })
+    expect(finished).toEqual([job])
+    expect(again.forwards).toEqual([])
+  })
+
+  test('are refused where one does not fit the worker at all', async () => {
+    const jobs = someJobs(2)
+    await expect(run(jobs, [new FakeWorker({ slots: 1 })])).rejects.toMatchObject({ code: 'too-large' })
+  })
+
+  test('prefill while others decode: no forward is spent on prompts alone but the first', async () => {
+    const jobs = someJobs(12).map((job) => ({ ...job, guidance: 1 }))
+    const worker = new FakeWorker({ slots: 3 })
+    await run(jobs, [worker])
+    const silent = worker.forwards.filter(({ lanes }) => lanes.every(({ rows }) => rows === 0))
+    expect(silent.length).toBe(1)
+  })
+})
+
+describe('statistics', () => {
+  test('count passes, entries and prefills of each image, and share the forward time by entries', async () => {
+    const jobs = someJobs(5)
+    const worker = new FakeWorker()
+    const totals = { passes: 0, seconds: 0 }
+    await run(jobs, [worker], {
+      onDone: ({ image }, { passes, entries, prefillPasses, forwardSeconds, prefillSeconds, seconds }) => {
+        expect(passes).toBe((image as Greedy).passes)
+        expect(entries).toBeGreaterThanOrEqual(passes)
+        expect(prefillPasses).toBeLessThanOrEqual(1)
+        expect(seconds).toBeGreaterThan(0)
+        totals.passes += passes
+        totals.seconds += forwardSeconds + prefillSeconds
+      },
+    })
+    const weight = worker.forwards.flatMap(({ lanes }) =>
+      lanes.map((lane) => lane.entries * lane.branches.length),
+    )
+    expect(totals.passes).toBe(jobs.reduce((sum, { image }) => sum + image.passes, 0))
+    expect(totals.seconds).toBeCloseTo(weight.reduce((a, b) => a + b) / 1000)
+  })
+
+  test('reach onStep after every forward, for each image in it', async () => {
+    const jobs = someJobs(3)
+    const worker = new FakeWorker()
+    let steps = 0
+    await run(jobs, [worker], { onStep: () => steps++ })
+    expect(steps).toBe(jobs.reduce((sum, { image }) => sum + image.passes, 0) + jobs.length)
+  })
+})
+
+describe('a worker that dies', () => {
+  test.each([1, 2, 3, 5, 8])('over forward %i is replaced, and the images are the same', async (forward) => {
+    const jobs = someJobs(7)
+    const events = await run(jobs, [new FakeWorker({}, (n) => n === forward), new FakeWorker()])
+    expectRightImages(jobs)
+    expect(events).toEqual(['worker-ready', 'worker-lost', 'worker-ready'])
+  })
+
+  test('again and again is replaced each time, as long as images get further in between', async () => {
+    const jobs = someJobs(4)
+    const workers = Array.from({ length: 40 }, () => new FakeWorker({}, (n) => n === 3))
+    const events = await run(jobs, [...workers, new FakeWorker()])
+    expectRightImages(jobs)
+    expect(events.filter((kind) => kind === 'worker-lost').length).toBeGreaterThan(5)
+  })
+
+  test('is given up after three restarts that came to nothing', async () => {
+    const workers = Array.from({ length: 10 }, () => new FakeWorker({}, (n) => n === 2))
+    const fate = run(someJobs(4), workers)
+    await expect(fate).rejects.toMatchObject({
+      code: 'worker-lost',
+      message: expect.stringContaining('4 times in a row'),
+    })
+    expect(workers.length).toBe(6)
+  })
+
+  test('gets back what was committed in pieces, where that is more than a forward takes', async () => {
+    const jobs = someJobs(3)
+    const last = new FakeWorker({ maxEntries: 6 })
+    await run(jobs, [new FakeWorker({ maxEntries: 6 }, (n) => n === 14), last])
+    expectRightImages(jobs)
+  })
+
+  test('is not replaced by one with another checkpoint', async () => {
+    const other = new FakeWorker({ model: { ...new FakeWorker().hello.model, hash: 'other' } })
+    const fate = run(someJobs(2), [new FakeWorker({}, (n) => n === 2), other])
+    await expect(fate).rejects.toMatchObject({ code: 'wrong-config' })
+  })
+})
+
+describe('a run', () => {
+  test('stops before the next pass when it is aborted, and can be taken up by another', async () => {
+    const jobs = someJobs(5)
+    const controller = new AbortController()
+    const reason = new Error('enough')
+    let steps = 0
+    const onStep = () => {
+      if (++steps === 12) controller.abort(reason)
+    }
+    await expect(run(jobs, [new FakeWorker()], { signal: controller.signal, onStep })).rejects.toBe(reason)
+    expect(jobs.some(({ image }) => !image.done)).toBe(true)
+    await run(jobs, [new FakeWorker()])
+    expectRightImages(jobs)
+  })
+
+  test('ends with the error of an image that fails, or of a worker that refuses', async () => {
+    const [job] = someJobs(1)
+    const broken = {
+      done: false,
+      plan: () => {
+        throw new Error('broken policy')
+      },
+      advance: () => {},
+      forgetCells: () => {},
+    }
+    await expect(run([{ ...job, image: broken }], [new FakeWorker()])).rejects.toThrow('broken policy')
+    const refusing = new FakeWorker({}, () => {
+      throw new WorkerError('bad-token', 'no such id', 'Send another.')
+    })
+    await expect(run([job], [refusing])).rejects.toMatchObject({ code: 'bad-token' })
+  })
+})

@@ -1,0 +1,131 @@
+import { describe, expect, test } from 'vitest'
+import {
+  chain,
+  type DecodingPolicy,
+  type Draw,
+  denoiseByPasses,
+  draftProbability,
+  exactPrefix,
+  gaussian,
+  type Initializer,
+  independent,
+  left,
+  maximal,
+  type PrefixRule,
+  random,
+  relaxedPrefix,
+  sample,
+  type Sampling,
+} from '../../src/index.js'
+import { decodeToy, testDistribution } from '../support/exactness.js'
+import { conditionalOf, enumerate, toy } from '../support/toy-model.js'
+
+// The test that exact policies pass (distribution.test.ts), as many images, the same model: each of these rules is broken
+// on purpose, and must fail it by far.
+const SAMPLES = 6000
+const ALARM = 1e-5
+const sampling: Sampling = { temperature: 1, topK: 0, topP: 1 }
+const model = toy({ layout: [-1, -1, 6, -1, -1, 6, -1, -1], rowLength: 3, codes: 2 })
+const truth = await enumerate(model.model, conditionalOf(model, 1), sampling)
+
+async function pValue(policy: DecodingPolicy) {
+  return (await testDistribution(decodeToy(model, policy, sampling, 3), truth, SAMPLES)).pValue
+}
+
+const clean = {
+  name: 'broken',
+  window: 5,
+  initialize: random,
+  verify: maximal,
+  refine: maximal,
+  prefix: exactPrefix,
+  denoise: null,
+}
+const noisy = { ...clean, initialize: gaussian(3), denoise: denoiseByPasses(3) }
+
+test.each([
+  ['clean', clean],
+  ['noisy', noisy],
+])('the unbroken %s policy passes', async (_, pieces) => {
+  expect(await pValue(chain(pieces))).toBeGreaterThan(ALARM)
+})
+
+/** As maximal coupling, but for what it draws after a rejection, or what it accepts by. */
+function brokenDraw(change: Partial<{ draw: Draw['draw'] }>): Draw {
+  return { ...maximal, ...change }
+}
+
+describe('a wrong rule fails', () => {
+  const residualLeftOut = brokenDraw({
+    draw(draft, pass) {
+      const drawn = maximal.draw(draft, pass)
+      if (drawn.code === draft.code || draft.proposal === null) return drawn
+      return { ...drawn, code: sample(pass.distribution(draft), pass.uniform('draw', draft.position)) }
+    },
+  })
+
+  const alwaysAccepting = brokenDraw({
+    draw: (draft, pass) =>
+      draft.proposal === null ? maximal.draw(draft, pass) : { code: draft.code, proposal: draft.proposal },
+  })
+
+  const oneChanceForAll = brokenDraw({
+    draw: (draft, pass) => maximal.draw(draft, { ...pass, uniform: (purpose) => pass.uniform(purpose, 0) }),
+  })
+
+  const proposalsLeftStale = brokenDraw({
+    draw(draft, pass) {
+      const drawn = maximal.draw(draft, pass)
+      return { ...drawn, proposal: draft.proposal ?? drawn.proposal }
+    },
+  })
+
+  const oneOfTheDice: Initializer = {
+    ...random,
+    start: (position, image, before) => ({
+      ...random.start(position, image, before),
+      code: image.random.uniform('initial', position, image.passes) < 0.8 ? 0 : 1,
+    }),
+  }
+
+  const redrawingWhatItDislikes: Draw = {
+    ...independent,
+    draw(draft, pass) {
+      const drawn = independent.draw(draft, pass)
+      if (draftProbability(drawn.proposal, drawn.code, 2) > 0.5) return drawn
+      return { ...drawn, code: sample(pass.distribution(draft), pass.uniform('accept', draft.position)) }
+    },
+  }
+
+  const exactInName: PrefixRule = { ...relaxedPrefix(false), name: 'exact' }
+  const exactInNameKeeping: PrefixRule = { ...relaxedPrefix(true), name: 'exact' }
+
+  const wrongs: [string, DecodingPolicy][] = [
+    ['residual left out of verification', chain({ ...clean, verify: residualLeftOut })],
+    ['residual left out of the coupling', chain({ ...clean, initialize: left, refine: residualLeftOut })],
+    ['accepting every draft', chain({ ...clean, verify: alwaysAccepting })],
+    ['the same random number for all positions', chain({ ...clean, verify: oneChanceForAll, refine: oneChanceForAll })],
+    ['proposals that are not those drawn from', chain({ ...clean, refine: proposalsLeftStale })],
+    ['a first draft that is not drawn evenly', chain({ ...clean, initialize: oneOfTheDice })],
+    ['drafts redrawn that it dislikes', chain({ ...clean, refine: redrawingWhatItDislikes })],
+    ['going on past noisy entries', chain({ ...noisy, prefix: exactInName })],
+    ['going on past noisy entries, their keys kept', chain({ ...noisy, prefix: exactInNameKeeping })],
+    ['holding the cell of a rejected draft', holdingOneMore(chain(clean))],
+    ['holding the cell of a noisy entry', holdingOneMore(chain(noisy))],
+  ]
+
+  test.each(wrongs)('%s', async (_, policy) => {
+    expect(await pValue(policy)).toBeLessThan(ALARM / 1000)
+  })
+})
+
+/** A policy that trusts one cell more than it may. */
+function holdingOneMore(policy: DecodingPolicy): DecodingPolicy {
+  return {
+    ...policy,
+    verify(pass, image) {
+      const { codes, held } = policy.verify(pass, image)
+      return { codes, held: Math.min(held + 1, codes.length, image.drafts.length) }
+    },
+  }
+}
