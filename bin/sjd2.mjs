@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs'
 
 if (existsSync(new URL('../node_modules/commander', import.meta.url))) {
   await import('./typescript.mjs')
-  // @ts-ignore: the hooks compile it
+  // @ts-expect-error: the hooks compile it
   const { main } = await import('../src/cli/main.ts')
   await main(process.argv.slice(2))
 } else {

@@ -25,7 +25,9 @@ export function choosePython(root, wanted, env) {
 
 /** @param {string} root */
 export const venvPython = (root) =>
-  process.platform === 'win32' ? join(root, '.venv', 'Scripts', 'python.exe') : join(root, '.venv', 'bin', 'python')
+  process.platform === 'win32'
+    ? join(root, '.venv', 'Scripts', 'python.exe')
+    : join(root, '.venv', 'bin', 'python')
 
 /**
  * What an interpreter has, or null where it is none.
@@ -52,7 +54,8 @@ export function probePython(python, root, env) {
  */
 export function pythonProblem(python, root, env) {
   const probe = probePython(python, root, env)
-  if (!probe) return { message: `${python} is not a Python that runs.`, remedy: 'Correct --python or SJD2_PYTHON.' }
+  if (!probe)
+    return { message: `${python} is not a Python that runs.`, remedy: 'Correct --python or SJD2_PYTHON.' }
   if (!isOldEnough(probe.python)) {
     return {
       message: `${python} is Python ${probe.python}; the worker needs ${OLDEST_PYTHON.join('.')} or newer.`,
@@ -60,11 +63,17 @@ export function pythonProblem(python, root, env) {
     }
   }
   if (!probe.torch) {
-    return { message: `${python} has no torch.`, remedy: `${python} -m pip install ${TORCH}   (or the build for your GPU)` }
+    return {
+      message: `${python} has no torch.`,
+      remedy: `${python} -m pip install ${TORCH}   (or the build for your GPU)`,
+    }
   }
   if (!probe.worker || probe.missing.length > 0) {
     const what = probe.worker ? probe.missing.join(', ') : 'the worker (sjd2-worker)'
-    return { message: `${python} lacks ${what}.`, remedy: `${python} -m pip install -e "${join(root, 'python_worker')}[dev]"` }
+    return {
+      message: `${python} lacks ${what}.`,
+      remedy: `${python} -m pip install -e "${join(root, 'python_worker')}[dev]"`,
+    }
   }
   return null
 }

@@ -40,7 +40,12 @@ export function run(program, args, { cwd, env, stdout }) {
     }
     child.once('error', (error) => {
       settle()
-      reject(new SetupError(`${program} did not start: ${error.message}`, `install ${program} and run again`))
+      reject(
+        new SetupError(
+          `${program} did not start: ${error.message}`,
+          `Install ${program} and run the same command again.`,
+        ),
+      )
     })
     child.once('close', (code) => {
       settle()

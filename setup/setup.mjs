@@ -56,14 +56,16 @@ export async function setUpPython({ root, env, python, log }) {
   if (isVenvReady(root)) return chosen.path
   const place = { cwd: root, env }
   const venv = venvPython(root)
-  log('Set-up: making a Python environment in .venv, once. A Python with torch of your own: SJD2_PYTHON=/its/python')
+  log(
+    'Set-up: making a Python environment in .venv, once. A Python with torch of your own: SJD2_PYTHON=/its/python',
+  )
   if (ask(venv, ['-m', 'pip', '--version'], place) === null) {
     log('  1 of 3: virtual environment (seconds) …')
     const base = findBasePython(root, env)
     if (!base) {
       throw new SetupError(
         `No Python ${OLDEST_PYTHON.join('.')} or newer was found on PATH.`,
-        'install Python (python.org, or your system: apt install python3 python3-venv), or name one: SJD2_PYTHON=/path/to/python npm start',
+        'Install Python (python.org, or from your system: apt install python3 python3-venv), or name one: SJD2_PYTHON=/path/to/python npm start',
       )
     }
     await step(
@@ -97,6 +99,11 @@ export async function setUpPython({ root, env, python, log }) {
  */
 async function step(program, args, place, failure) {
   const { code, interrupted } = await run(program, args, place)
-  if (interrupted) throw new SetupError('Set-up was interrupted.', 'run the same command again: it goes on from here', 130)
-  if (code !== 0) throw new SetupError(`${failure}.`, 'mend what it says and run the same command again: it goes on from here')
+  if (interrupted)
+    throw new SetupError('Set-up was interrupted.', 'Run the same command again: it goes on from here.', 130)
+  if (code !== 0)
+    throw new SetupError(
+      `${failure}.`,
+      'Mend what it says and run the same command again: it goes on from here.',
+    )
 }

@@ -1,6 +1,7 @@
 // npm start: sets up what is missing, then runs the sjd2 command with the arguments given.
-import { setUpNodeModules } from './setup.mjs'
+
 import { log, root, script, setUp } from './script.mjs'
+import { setUpNodeModules } from './setup.mjs'
 
 const args = process.argv.slice(2)
 

@@ -14,10 +14,10 @@ export async function runSteps(steps) {
   for (const { name, program, args } of steps) {
     log(`\n── ${name}`)
     const { code, interrupted } = await run(program, args, { cwd: root, env: process.env, stdout: 'inherit' })
-    if (interrupted) throw new SetupError('Interrupted.', 'run the same command again', 130)
+    if (interrupted) throw new SetupError('Interrupted.', 'Run the same command again.', 130)
     if (code !== 0) failed.push(name)
   }
-  if (failed.length > 0) throw new SetupError(`Failed: ${failed.join(', ')}.`, 'see the messages above')
+  if (failed.length > 0) throw new SetupError(`Failed: ${failed.join(', ')}.`, 'See the messages above.')
 }
 
 /**
@@ -27,4 +27,8 @@ export async function runSteps(steps) {
  * @param {string[]} args
  * @returns {Step}
  */
-export const nodeStep = (name, file, args) => ({ name, program: process.execPath, args: [`node_modules/${file}`, ...args] })
+export const nodeStep = (name, file, args) => ({
+  name,
+  program: process.execPath,
+  args: [`node_modules/${file}`, ...args],
+})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from .errors import StartupError
 
@@ -60,13 +61,24 @@ def read_tensors(path: Path, device: torch.device, dtype: torch.dtype) -> dict[s
     return {name: t.to(dtype) if t.is_floating_point() else t for name, t in tensors.items()}
 
 
+class Blank(TorchFunctionMode):
+    """`with Blank():` modules are built without their first weights, which `fill` replaces: nothing random is drawn."""
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        named = kwargs or {}
+        initialises = getattr(func, "__module__", None) == "torch.nn.init"
+        return named["tensor"] if initialises else func(*args, **named)
+
+
 def part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     """The tensors named `prefix.…`, without the prefix."""
     return {n.removeprefix(f"{prefix}."): t for n, t in tensors.items() if n.startswith(f"{prefix}.")}
 
 
 def fill(module: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
-    """Gives `module`, built on the meta device, its tensors. Raises `wrong-config` where names or shapes differ."""
+    """Gives `module`, built `Blank`, its tensors. Raises `wrong-config` where names or shapes differ."""
     expected = {name: tuple(t.shape) for name, t in module.state_dict().items()}
     found = {name: tuple(t.shape) for name, t in tensors.items()}
     for name in [*expected, *found]:

@@ -10,10 +10,12 @@ from types import ModuleType
 from typing import cast
 
 import torch
+from fastjsonschema import JsonSchemaValueException
 
 from .adapters.base import Adapter
 from .checkpoint import read_config
 from .errors import StartupError
+from .protocol import validator
 from .worker import Worker
 
 FAMILIES = {"scenes": "sjd2_worker.adapters.scenes"}
@@ -31,7 +33,17 @@ def load(folder: Path, adapter: Path | None, device: str, dtype: str, slots: int
     chosen = _device(device)
     kind = DTYPES["bf16" if chosen.type == "cuda" else "f32"] if dtype == "auto" else DTYPES[dtype]
     load_family = _from_file(adapter) if adapter else _of_family(folder)
-    return Worker(load_family(folder, chosen, kind), slots, chosen, kind)
+    model = load_family(folder, chosen, kind)
+    _check_card(model, folder)
+    return Worker(model, slots, chosen, kind)
+
+
+def _check_card(model: Adapter, folder: Path) -> None:
+    try:
+        validator("ModelCard")(model.card)
+    except JsonSchemaValueException as error:
+        message = f"{folder}: its model card cannot be sent: {error.message.removeprefix('data.')}."
+        raise StartupError("wrong-config", message, "Restore config.json, or mend the adapter.") from error
 
 
 def _device(name: str) -> torch.device:

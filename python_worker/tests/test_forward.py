@@ -8,7 +8,21 @@ import torch
 from sjd2_worker.adapters.scenes import ScenesAdapter
 from sjd2_worker.worker import Worker
 
-from .helpers import EMPTY, FIRST, OTHER, POSITIONS, PROMPT, Share, ask, chain, close, embed, forward, logits_of, reference
+from .helpers import (
+    EMPTY,
+    FIRST,
+    OTHER,
+    POSITIONS,
+    PROMPT,
+    Share,
+    ask,
+    chain,
+    close,
+    embed,
+    forward,
+    logits_of,
+    reference,
+)
 
 SEQUENCE = [*PROMPT, *(FIRST + code for code in (3, 1, 4, 1, 5, 0, 2, 5, 3, 5, 0, 1, 2))]
 RANDOM = np.random.default_rng(1)

@@ -14,7 +14,7 @@ from sjd2_worker.worker import Worker
 
 from .helpers import FIRST, Share, forward
 
-quick = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+quick = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 NUMBERS = st.integers(-(2**63), 2**64 - 1) | st.integers(-3, 20)
 VALUES = st.recursive(

@@ -15,12 +15,18 @@ import pytest
 import torch
 import zmq
 from safetensors.torch import load_file, save_file
+from sjd2_worker import server
 from sjd2_worker.__main__ import main
 
 
 @pytest.fixture(autouse=True)
-def _signals() -> Iterator[None]:
-    """`main` sets handlers; pytest needs its own back."""
+def _never_serves(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A worker that starts all the same fails its test. `main` sets signal handlers; pytest needs its own back."""
+
+    def serve(*_: object) -> None:
+        raise AssertionError("The worker started.")
+
+    monkeypatch.setattr(server, "serve", serve)
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     yield
     for number, handler in before.items():

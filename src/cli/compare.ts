@@ -6,18 +6,17 @@ import { type Contender, runComparison } from '../experiment/comparison.js'
 import { openFolder } from '../experiment/folder.js'
 import type { FinishedImage } from '../experiment/images.js'
 import { describeEnvironment } from '../experiment/manifest.js'
-import { prepareOutput, writeWhole } from '../experiment/output.js'
+import { withOutput, writeWhole } from '../experiment/output.js'
 import { encodePicture, pictureName, slug } from '../experiment/picture.js'
 import { choosePolicy, type PolicyChoice } from '../experiment/policy.js'
 import { readPrompts } from '../experiment/prompts.js'
 import { randomStream } from '../experiment/random.js'
 import { settingsOf } from '../experiment/record.js'
 import { scenePrompts } from '../experiment/scene-prompts.js'
-import { summarize } from '../experiment/summary.js'
-import { checkWords, knownWords } from '../experiment/words.js'
+import { type Row, summarize } from '../experiment/summary.js'
 import { NOTES, table } from './comparison-table.js'
 import type { CompareOptions } from './program.js'
-import { bundledCheckpoint, formatRun, withSession } from './session.js'
+import { formatRun, tokenize, withSession } from './session.js'
 import { createProgress, formatDuration, formatMarkdown, formatTable } from './terminal.js'
 
 /** More than a line of results and a PNG file take: for the check that the disk has room. */
@@ -29,38 +28,45 @@ export async function compare(
   options: CompareOptions,
   signal: AbortSignal,
 ): Promise<void> {
-  const { seed, imagesAtOnce, out = `runs/compare-${new Date().toISOString().slice(0, 19).replaceAll(':', '-')}` } = options
+  const {
+    seed,
+    imagesAtOnce,
+    out = `runs/compare-${new Date().toISOString().slice(0, 19).replaceAll(':', '-')}`,
+  } = options
   const progress = createProgress(process.stderr)
   const choices = await Promise.all([...new Set(specs)].map((spec) => choosePolicy(spec)))
   const prompts = options.prompts
     ? [...new Set(await readPrompts(options.prompts))]
     : scenePrompts(options.scenes, randomStream(seed, 'prompts'))
   const images = choices.length * prompts.length * (options.guidance?.length ?? 1)
-  await prepareOutput(out, images * (RESULT_BYTES + (options.pictures ? PICTURE_BYTES : 0)))
   progress.log(`results: ${out}   (stopped? the same command with --out ${out} goes on)`)
+  await withOutput(out, images * (RESULT_BYTES + (options.pictures ? PICTURE_BYTES : 0)), () =>
+    withSession(options, prompts.length, { signal, progress }, async (session) => {
+      const tokenized = await tokenize(session, prompts, options, progress)
+      const { sampling, contenders } = settle(session, choices, options)
+      const environment = describeEnvironment(session.hello)
+      await openFolder(out, { environment, sampling, seed, imagesAtOnce })
 
-  await withSession(options, prompts.length, { signal, progress }, async (session) => {
-    const { sampling, contenders } = settle(session, choices, options)
-    const tokenized = await session.tokenize(prompts)
-    const known = await knownWords(options.model ?? bundledCheckpoint)
-    for (const warning of checkWords(prompts, tokenized, known)) progress.log(warning)
-    const environment = describeEnvironment(session.hello)
-    await openFolder(out, { environment, sampling, seed, imagesAtOnce })
+      const comparison = { folder: out, contenders, prompts, tokenized, sampling, seed }
+      const records = await runComparison(session, comparison, {
+        signal,
+        onStep({ choice, guidance }, state, left) {
+          const time = left === null ? '' : ` · about ${formatDuration(left)} left`
+          progress.show(`${choice.spec} g=${guidance}${time} · ${formatRun(state)}`)
+        },
+        ...(options.pictures && { onImage: (contender, image) => keepPicture(out, contender, image) }),
+      })
+      progress.clear()
+      const rows = summarize(contenders, records, randomStream(seed, 'bootstrap'))
+      console.log(show({ environment, sampling, seed, prompts: prompts.length, rows }, options))
+    }),
+  )
+}
 
-    const comparison = { folder: out, contenders, prompts, tokenized, sampling, seed }
-    const records = await runComparison(session, comparison, {
-      signal,
-      onStep({ choice, guidance }, state, left) {
-        const time = left === null ? '' : ` · about ${formatDuration(left)} left`
-        progress.show(`${choice.spec} g=${guidance}${time} · ${formatRun(state)}`)
-      },
-      ...(options.pictures && { onImage: (contender, image) => keepPicture(out, contender, image) }),
-    })
-    progress.clear()
-    const rows = summarize(contenders, records, randomStream(seed, 'bootstrap'))
-    if (options.json) console.log(JSON.stringify({ environment, sampling, seed, prompts: prompts.length, rows }))
-    else console.log(`${options.markdown ? formatMarkdown(table(rows)) : formatTable(table(rows))}\n\n${NOTES}`)
-  })
+function show(results: { rows: readonly Row[] } & object, { json, markdown }: CompareOptions): string {
+  if (json) return JSON.stringify(results)
+  const cells = table(results.rows)
+  return `${markdown ? formatMarkdown(cells) : formatTable(cells)}\n\n${NOTES}`
 }
 
 /** What the model's card and the options together say. */
@@ -77,7 +83,11 @@ function settle(
   return { sampling: { temperature, topK, topP }, contenders }
 }
 
-async function keepPicture(out: string, { choice, guidance }: Contender, { request, picture }: FinishedImage) {
+async function keepPicture(
+  out: string,
+  { choice, guidance }: Contender,
+  { request, picture }: FinishedImage,
+) {
   const folder = join(out, `${slug(choice.spec)}-g${guidance}`)
   await mkdir(folder, { recursive: true })
   const file = join(folder, pictureName(request.prompt, request.seed, request.index))

@@ -13,7 +13,18 @@ export const NOTES = [
 /** A comparison as cells, the head first. */
 export function table(rows: readonly Row[]): string[][] {
   return [
-    ['policy', 'output', 'guidance', 'pictures', 'passes', 'compression', 'seconds', 'time gain', 'facts', 'right'],
+    [
+      'policy',
+      'output',
+      'guidance',
+      'pictures',
+      'passes',
+      'compression',
+      'seconds',
+      'time gain',
+      'facts',
+      'right',
+    ],
     ...rows.map((row) => [
       row.spec,
       mark(row),

@@ -49,7 +49,7 @@ export function explain(error: unknown): Failure {
   return {
     code: 'bug',
     message: `Something that sjd2 did not foresee: ${detail}`,
-    remedy: 'please report this, with the command and `sjd2 doctor --json`',
+    remedy: 'Please report this, with the command and what `sjd2 doctor --json` says.',
     exitCode: 70,
   }
 }

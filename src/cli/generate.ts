@@ -3,18 +3,17 @@ import { join } from 'node:path'
 import type { Session, TokenizedPrompt } from '../engine/index.js'
 import { decodeImages, type FinishedImage, type ImageRequest } from '../experiment/images.js'
 import { describeEnvironment, writeManifest } from '../experiment/manifest.js'
-import { prepareOutput, writeWhole } from '../experiment/output.js'
+import { withOutput, writeWhole } from '../experiment/output.js'
 import { encodePicture, pictureName, slug } from '../experiment/picture.js'
 import { choosePolicy, type PolicyChoice } from '../experiment/policy.js'
 import { readPrompts } from '../experiment/prompts.js'
 import { resultOf, settingsOf } from '../experiment/record.js'
 import { mean } from '../experiment/statistics.js'
-import { checkWords, knownWords } from '../experiment/words.js'
 import { UsageError } from './failure.js'
 import { mark } from './policies.js'
 import type { GenerateOptions } from './program.js'
-import { bundledCheckpoint, formatRun, withSession } from './session.js'
-import { createProgress, formatTable } from './terminal.js'
+import { formatRun, tokenize, withSession } from './session.js'
+import { createProgress, formatTable, type Progress } from './terminal.js'
 
 /** What is made where nobody says what. */
 const DEFAULT_PROMPT = 'a striped red circle left of a plain blue square on a wavy green background'
@@ -31,35 +30,44 @@ export async function generate(
   const progress = createProgress(process.stderr)
   const { prompts, count } = await wantedPrompts(args, options)
   const policy = await choosePolicy(options.policy, options)
-  await prepareOutput(options.out, prompts.length * count * PICTURE_BYTES)
+  const images = prompts.length * count
+  await withOutput(options.out, images * PICTURE_BYTES, () =>
+    withSession(options, images, { signal, progress }, async (session) => {
+      const tokenized = await tokenize(session, prompts, options, progress)
+      const requests = [...plan(session, policy, prompts, tokenized, count, options)]
+      await makePictures(session, requests, options, { signal, progress })
+    }),
+  )
+}
 
-  await withSession(options, prompts.length * count, { signal, progress }, async (session) => {
-    const tokenized = await session.tokenize(prompts)
-    const known = await knownWords(options.model ?? bundledCheckpoint)
-    for (const warning of checkWords(prompts, tokenized, known)) progress.log(warning)
-
-    const requests = [...plan(session, policy, prompts, tokenized, count, options)]
-    const environment = describeEnvironment(session.hello)
-    const images = requests.map((request) => ({ ...settingsOf(request), file: fileOf(request) }))
-    await writeManifest(options.out, { environment, images })
-
-    const finished: FinishedImage[] = []
-    const begin = performance.now()
+async function makePictures(
+  session: Session,
+  requests: readonly ImageRequest[],
+  { out, json }: GenerateOptions,
+  { signal, progress }: { signal: AbortSignal; progress: Progress },
+): Promise<void> {
+  const environment = describeEnvironment(session.hello)
+  const finished: FinishedImage[] = []
+  const begin = performance.now()
+  try {
     await decodeImages(session, requests, {
       signal,
       onStep: (state) => progress.show(formatRun(state)),
       async onImage(image) {
         const settings = settingsOf(image.request)
-        const file = join(options.out, fileOf(image.request))
+        const file = join(out, fileOf(image.request))
         await writeWhole(file, encodePicture(image.picture, { ...settings, environment }))
         finished.push(image)
         progress.clear()
-        console.log(options.json ? JSON.stringify({ ...settings, file, ...resultOf(image) }) : file)
+        console.log(json ? JSON.stringify({ ...settings, file, ...resultOf(image) }) : file)
       },
     })
+  } finally {
     progress.clear()
-    if (!options.json) console.log(summarize(finished, (performance.now() - begin) / 1000))
-  })
+    const images = finished.map(({ request }) => ({ ...settingsOf(request), file: fileOf(request) }))
+    if (images.length > 0) await writeManifest(out, { environment, images })
+  }
+  if (!json) console.log(summarize(finished, (performance.now() - begin) / 1000))
 }
 
 async function wantedPrompts(

@@ -92,7 +92,11 @@ export async function runProgram(args: readonly string[]): Promise<void> {
     await createProgram().parseAsync(withCommand(args), { from: 'user' })
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error
-    if (error.exitCode !== 0) throw new UsageError(error.message.replace(/^error: /, ''), 'see sjd2 --help')
+    if (error.exitCode !== 0)
+      throw new UsageError(
+        error.message.replace(/^error: /, ''),
+        'See sjd2 --help, or sjd2 <command> --help.',
+      )
   }
 }
 

@@ -2,9 +2,10 @@
 import { existsSync } from 'node:fs'
 import { isAbsolute, join } from 'node:path'
 import { choosePython } from '../../setup/python.mjs'
-import type { Session } from '../engine/index.js'
+import type { Session, TokenizedPrompt } from '../engine/index.js'
 import type { RunState } from '../experiment/images.js'
 import { projectRoot } from '../experiment/project.js'
+import { checkWords, knownWords } from '../experiment/words.js'
 import { UsageError } from './failure.js'
 import type { WorkerOptions } from './program.js'
 import type { Progress } from './terminal.js'
@@ -57,6 +58,21 @@ export function findPython(wanted: string | undefined): string {
         )
   }
   return path
+}
+
+/**
+ * Prompts in the model's ids. Words that it does not know are named on standard error.
+ * @throws ExperimentError where it knows no word of a prompt.
+ */
+export async function tokenize(
+  session: Session,
+  prompts: readonly string[],
+  { model = bundledCheckpoint }: Pick<WorkerOptions, 'model'>,
+  progress: Progress,
+): Promise<TokenizedPrompt[]> {
+  const tokenized = await session.tokenize(prompts)
+  for (const warning of checkWords(prompts, tokenized, await knownWords(model))) progress.log(warning)
+  return tokenized
 }
 
 /** The line that says how far a run is. */

@@ -14,22 +14,28 @@ export function planChain(
   drafts: readonly Draft[],
   bonus: number,
 ): PassPlan {
+  const { image, embeddings } = model
   const first = valid - 1
   const entries = bonus - first
-  const positions = Int32Array.from({ length: entries }, (_, i) => first + i)
-  const ids = Int32Array.from(positions, (position) => (position < 0 ? ANCHOR : tokens[position]))
-  const noises = drafts.flatMap((draft) => (draft.noise === null ? [] : [draft.noise]))
-  for (const { position, code, noise } of drafts) {
-    ids[position - first] = noise === null ? model.image.first + code : LATENT
+  const positions = new Int32Array(entries)
+  const ids = new Int32Array(entries)
+  for (let i = 0; i < entries; i += 1) {
+    positions[i] = first + i
+    ids[i] = first + i < 0 ? ANCHOR : tokens[first + i]
   }
-  const latents = new Float32Array(noises.length * model.embeddings.width)
-  noises.forEach(({ latent }, i) => latents.set(latent, i * model.embeddings.width))
-  return {
-    base: valid,
-    tokens: ids,
-    positions,
-    latents,
-    timesteps: Float32Array.from(noises, ({ timestep }) => timestep),
-    rows: Int32Array.from([...drafts.map(({ position }) => position), bonus], (position) => position - valid),
-  }
+  const noisy = drafts.filter(({ noise }) => noise !== null).length
+  const latents = new Float32Array(noisy * embeddings.width)
+  const timesteps = new Float32Array(noisy)
+  const rows = new Int32Array(drafts.length + 1)
+  let latent = 0
+  drafts.forEach(({ position, code, noise }, i) => {
+    rows[i] = position - valid
+    ids[position - first] = noise === null ? image.first + code : LATENT
+    if (noise === null) return
+    latents.set(noise.latent, latent * embeddings.width)
+    timesteps[latent] = noise.timestep
+    latent += 1
+  })
+  rows[drafts.length] = bonus - valid
+  return { base: valid, tokens: ids, positions, latents, timesteps, rows }
 }

@@ -102,6 +102,7 @@ export class Trajectory implements Decodable, ImageState {
   }
 
   upcoming(count: number): number[] {
+    if (!(count >= 0)) throw new PolicyError(`${this.policy.name} asks for a window of ${count}.`, 'Give 0 or more.')
     const positions: number[] = []
     for (let j = this.#committed; j < this.#lastFree && positions.length < count; j += 1) {
       if (this.model.layout[j] < 0) positions.push(j)

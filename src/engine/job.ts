@@ -14,13 +14,13 @@ export interface Job {
 
 /** What one image has cost so far. */
 export interface JobStatistics {
-  /** Forwards whose logits advanced the image. */
+  /** How often logits advanced the image. */
   readonly passes: number
   /** Entries of those passes; with guidance each runs through both branches and counts once. */
   readonly entries: number
   /** This image's share, by entries, of the model's time in those passes. */
   readonly forwardSeconds: number
-  /** Forwards that only filled cells: of the prompt, or of what was lost with a worker. */
+  /** Forwards that only filled cells, from which no logits were wanted: of the prompt, or of what died with a worker. */
   readonly prefillPasses: number
   readonly prefillSeconds: number
   /** Wall time since the image got its slots. */

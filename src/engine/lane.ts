@@ -35,7 +35,7 @@ export function promptPlan(prompt: readonly number[]): PassPlan {
   }
 }
 
-/** How the wire says it: cells are counted from the slot's start, that is, before the prompt. */
+/** How the wire says it: cells are counted from the slot's start, before the prompt; `keep` in the first branch's. */
 export function laneHead({ branches, guidance, plan }: LanePlan): Lane {
   const origins = branches.map(({ prompt }) => prompt.length - 1)
   return {

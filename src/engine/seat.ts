@@ -23,7 +23,7 @@ export class Seat {
   /** The worker that holds this image's cells. */
   #worker: Worker | undefined
   #steps: Step[] = []
-  /** Logits of the steps of a pass that is not complete. */
+  /** Logits of the steps taken so far of a pass in several. */
   #parts: Float32Array[] = []
 
   constructor(job: Job, slots: readonly number[], maxEntries: number) {
@@ -55,18 +55,18 @@ export class Seat {
    */
   take(logits: Float32Array, seconds: number): boolean {
     const { lanes, completes } = this.#steps.shift() as Step
-    this.#parts.push(logits)
-    if (!completes) {
+    if (!completes && logits.length === 0) {
       this.#spent.prefillPasses++
       this.#spent.prefillSeconds += seconds
       return false
     }
-    this.#spent.passes++
     this.#spent.entries += lanes[0].plan.tokens.length
     this.#spent.forwardSeconds += seconds
-    this.job.image.advance(
-      this.#parts.length === 1 ? this.#parts[0] : concatenated(Float32Array, this.#parts),
-    )
+    this.#parts.push(logits)
+    if (!completes) return false
+    this.#spent.passes++
+    const [first, ...more] = this.#parts
+    this.job.image.advance(more.length === 0 ? first : concatenated(Float32Array, this.#parts))
     this.#parts = []
     return true
   }

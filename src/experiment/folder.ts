@@ -36,7 +36,12 @@ export async function openFolder(folder: string, manifest: ComparisonManifest): 
 }
 
 /** The parts that decide results, by the names that a user knows. */
-function deciding({ environment, sampling, seed, imagesAtOnce }: Partial<ComparisonManifest>): Record<string, unknown> {
+function deciding({
+  environment,
+  sampling,
+  seed,
+  imagesAtOnce,
+}: Partial<ComparisonManifest>): Record<string, unknown> {
   return {
     checkpoint: environment?.model.hash,
     device: environment?.device,

@@ -33,6 +33,7 @@ export function describeEnvironment(hello: HelloReply): Environment {
   }
 }
 
+/** What made the pictures that are in a folder. */
 export interface Manifest {
   readonly environment: Environment
   readonly images: readonly (ImageSettings & { readonly file: string })[]

@@ -1,20 +1,33 @@
 /** Output folders and files: checked before any work, and never half-written. */
-import { mkdir, open, rename, rm, statfs } from 'node:fs/promises'
-import { join } from 'node:path'
+import { existsSync } from 'node:fs'
+import { mkdir, open, rename, rm, rmdir, stat, statfs } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
 import { ExperimentError } from './error.js'
 
 /** What a folder must have free besides the files themselves: metadata and directory blocks. */
 const SLACK_BYTES = 1 << 20
 
 /**
- * Makes an output folder and shows, by writing, that files can be written there.
+ * Makes an output folder, shows by writing that files can be written there, and then does the work. Where that fails
+ * before anything was written, a folder that was made for it is taken away again.
  * @param bytes about how much will be written into it.
- * @throws ExperimentError `bad-output` when it cannot be written, or is too full.
+ * @throws ExperimentError `bad-output` when it cannot be written, or is too full; whatever `work` throws.
  */
-export async function prepareOutput(folder: string, bytes: number): Promise<void> {
+export async function withOutput<T>(folder: string, bytes: number, work: () => Promise<T>): Promise<T> {
+  const isNew = !existsSync(folder)
+  try {
+    await checkOutput(folder, bytes)
+    return await work()
+  } catch (error) {
+    if (isNew) await rmdir(folder).catch(() => undefined) // a folder that holds something stays
+    throw error
+  }
+}
+
+async function checkOutput(folder: string, bytes: number): Promise<void> {
   const probe = join(folder, `.sjd2-${process.pid}`)
   try {
-    await mkdir(folder, { recursive: true })
+    await makeFolder(resolve(folder))
     await writeWhole(probe, new Uint8Array(1))
   } catch (error) {
     throw unwritable(folder, error)
@@ -25,6 +38,19 @@ export async function prepareOutput(folder: string, bytes: number): Promise<void
   assertRoom(folder, bavail * bsize, bytes + SLACK_BYTES)
 }
 
+/** Node's own recursive mkdir never returns where the system has a folder in which nothing can be made, such as /proc. */
+async function makeFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder)
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'EEXIST' && (await stat(folder)).isDirectory()) return
+    if (code !== 'ENOENT' || dirname(folder) === folder) throw error
+    await makeFolder(dirname(folder))
+    await mkdir(folder)
+  }
+}
+
 /** @throws ExperimentError `bad-output` when `free` bytes are fewer than `needed`. */
 export function assertRoom(folder: string, free: number, needed: number): void {
   if (free >= needed) return
@@ -32,7 +58,7 @@ export function assertRoom(folder: string, free: number, needed: number): void {
   throw new ExperimentError(
     'bad-output',
     `The disk that holds ${folder} is full: ${mebibytes(free)} MiB free, about ${mebibytes(needed)} MiB needed.`,
-    'free some space, or choose another folder with --out',
+    'Free some space, or choose another folder with --out.',
   )
 }
 
@@ -65,6 +91,7 @@ function unwritable(path: string, error: unknown): unknown {
     EROFS: 'the file system is read-only',
     ENOSPC: 'the disk is full',
     EDQUOT: 'the disk quota is used up',
+    ENOENT: 'no file or folder can be made there',
     ENOTDIR: 'a part of the path is a file, not a folder',
     EEXIST: 'a file of that name is in the way',
     EISDIR: 'a folder of that name is in the way',
@@ -75,7 +102,7 @@ function unwritable(path: string, error: unknown): unknown {
   return new ExperimentError(
     'bad-output',
     `Cannot write ${path}: ${reason}.`,
-    'mend that, or choose another folder with --out',
+    'Mend that, or choose another folder with --out.',
     { cause: error },
   )
 }

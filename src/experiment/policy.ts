@@ -61,7 +61,9 @@ function parseOverride(spec: string, change: string): [string, string | number |
   if (type === 'string' && value !== '') return [key, value]
   throw new ExperimentError(
     'bad-option',
-    type ? `${key} in "${spec}" takes a ${type}, not "${value}".` : `"${key}" in "${spec}" is nothing a policy has.`,
+    type
+      ? `${key} in "${spec}" takes a ${type}, not "${value}".`
+      : `"${key}" in "${spec}" is nothing a policy has.`,
     `Write name:key=value,… with ${Object.keys(overrideTypes).join(', ')}.`,
   )
 }

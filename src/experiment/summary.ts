@@ -35,7 +35,9 @@ export function summarize(
     const sequential = contenders.find(
       (other) => other.policy.name === 'autoregressive' && other.guidance === guidance,
     )
-    const judged = own.flatMap(({ facts, right }) => (facts === null ? [] : [{ facts, right: Number(right) }]))
+    const judged = own.flatMap(({ facts, right }) =>
+      facts === null ? [] : [{ facts, right: Number(right) }],
+    )
     const estimate = (values: readonly number[]) => (values.length > 0 ? bootstrapMean(values, random) : null)
     return {
       spec: choice.spec,

@@ -31,7 +31,7 @@ export function checkWords(
         ['Say it in words that the model knows.', ...vocabulary].join(' '),
       )
     }
-    const words = unknown.map((word) => `"${word}"`).join(', ')
+    const words = [...new Set(unknown)].map((word) => `"${word}"`).join(', ')
     return [`"${prompts[i]}": the model does not know ${words}: left out.`]
   })
   return warnings.length === 0 ? [] : [...warnings, ...vocabulary]

@@ -70,7 +70,8 @@ export async function evaluate(
 
 function transpile(compiler: typeof ts, path: string, options: ts.CompilerOptions): string {
   return compiler.transpileModule(readFileSync(path, 'utf8'), {
-    fileName: path,
+    // By its extension alone, .mts would stay an ES module.
+    fileName: path.replace(/\.mts$/, '.ts'),
     compilerOptions: { ...options, module: compiler.ModuleKind.CommonJS, noEmit: false },
   }).outputText
 }

@@ -49,7 +49,7 @@ describe('a lasting worker', () => {
   })
 
   test('gives up at the fourth death in a row, and counts afresh after that', async () => {
-    const starts = [worker(true), worker(true), lost(), worker(true), worker(false)]
+    const starts = [worker(true), worker(true), lost(), worker(true), worker(true), worker(false)]
     const { lasting } = await lastingOver(starts)
     await expect(lasting.request({ op: 'stats' })).rejects.toThrow('4 times in a row')
     expect((await lasting.request({ op: 'stats' })).head.forwards).toBe(7)

@@ -1,3 +1,4 @@
+import { relative } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Job, openSession, type Session } from '../../src/engine/index.js'
 import { Greedy } from './greedy.js'
@@ -8,7 +9,9 @@ const prompts = ['red circle', 'blue square', 'green', 'a circle']
 let session: Session
 
 beforeAll(async () => {
-  session = await openSession({ checkpoint: checkpoint.folder, python, images: 3 })
+  // a relative path is the caller's, not the worker's
+  const folder = relative(process.cwd(), checkpoint.folder)
+  session = await openSession({ checkpoint: folder, python, images: 3 })
 })
 
 afterAll(async () => {

@@ -67,7 +67,9 @@ export function contentOfToken(id: number, position: number): number[] {
 }
 
 export function contentOfLatent(latent: Float32Array, timestep: number, position: number): number[] {
-  return [1, ...Array.from(latent, (x) => Math.round(x * 1e4)), Math.round(timestep * 1e4), position]
+  const content = [1, Math.round(timestep * 1e4), position]
+  for (const value of latent) content.push(Math.round(value * 1e4))
+  return content
 }
 
 /** A model's true logits [count] for the position behind a prefix of ids. */

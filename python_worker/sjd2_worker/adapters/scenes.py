@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..checkpoint import existing, fill, hash_files, part, read_config, read_tensors
+from ..checkpoint import Blank, existing, fill, hash_files, part, read_config, read_tensors
 from ..errors import StartupError
 from ..models.tokenizer import CODES, STRIDE, ScenesTokenizer
 from ..models.transformer import ScenesConfig, ScenesTransformer, TimestepEmbedding, encode_caption
@@ -27,7 +27,7 @@ class ScenesAdapter(Adapter):
         values = read_config(folder)
         self._config = config = _shapes(values, paths[0])
         weights, pictures = read_tensors(paths[1], device, dtype), read_tensors(paths[2], device, torch.float32)
-        with torch.device("meta"):
+        with Blank():
             self._transformer = ScenesTransformer(config)
             self._timestep = TimestepEmbedding(config.width) if _denoises(values, weights, paths) else None
             self._tokenizer = ScenesTokenizer()

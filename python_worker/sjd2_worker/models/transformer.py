@@ -130,9 +130,8 @@ class ScenesTransformer(nn.Module):
         nn.init.zeros_(self.head.weight)
         pairs = config.width // config.heads // 2
         axis = pairs * 3 // 8  # rows, columns: 3/8 of the pairs each; the sequence: the rest
-        fast = (math.pi / 2) * (1 / 24) ** (torch.arange(axis, device="cpu") / (axis - 1))
-        steps = torch.arange(pairs - 2 * axis, device="cpu")  # on the CPU even where weights are still on "meta"
-        slow = (math.pi / 8) * (1 / 300) ** (steps / (pairs - 2 * axis - 1))
+        fast = (math.pi / 2) * (1 / 24) ** (torch.arange(axis) / (axis - 1))
+        slow = (math.pi / 8) * (1 / 300) ** (torch.arange(pairs - 2 * axis) / (pairs - 2 * axis - 1))
         self.register_buffer("_frequencies", torch.cat((fast, fast, slow)), persistent=False)
         self._axis = axis
 

@@ -43,7 +43,7 @@ function edgeColour(maps: readonly ColourMap[]): ColourMap {
   const counts = new Map(maps.map((map) => [map, 0]))
   for (let pixel = 0; pixel < PIXELS; pixel++) {
     if (!isEdge(pixel)) continue
-    for (const map of maps) if (isClear(maps, map, pixel)) counts.set(map, counts.get(map) + 1)
+    for (const map of maps) if (isClear(maps, map, pixel)) counts.set(map, (counts.get(map) ?? 0) + 1)
   }
   return [...counts].reduce((best, next) => (next[1] > best[1] ? next : best))[0]
 }

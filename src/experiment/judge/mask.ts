@@ -17,15 +17,20 @@ export function areaOf(mask: Mask): number {
 
 /** All pixels with a pixel of the mask at most `radius` away in both directions. */
 export function dilate(mask: Mask, radius: number): Mask {
-  const spread = (from: Mask, step: number, placeOf: (pixel: number) => number): Mask =>
-    maskOf((pixel) => {
-      const place = placeOf(pixel)
-      const last = Math.min(radius, SIZE - 1 - place)
-      for (let k = Math.max(-radius, -place); k <= last; k++) if (from[pixel + k * step]) return true
-      return false
-    })
-  const rows = spread(mask, 1, (pixel) => pixel % SIZE)
-  return spread(rows, SIZE, (pixel) => Math.floor(pixel / SIZE))
+  return spread(spread(mask, radius, 1, SIZE), radius, SIZE, 1)
+}
+
+/** Spreads a mask along lines of pixels that are `step` apart; the lines begin `lineStep` apart. */
+function spread(mask: Mask, radius: number, step: number, lineStep: number): Mask {
+  const wider = new Uint8Array(PIXELS)
+  for (let line = 0; line < SIZE; line++) {
+    for (let place = 0; place < SIZE; place++) {
+      if (!mask[line * lineStep + place * step]) continue
+      const last = Math.min(place + radius, SIZE - 1)
+      for (let k = Math.max(place - radius, 0); k <= last; k++) wider[line * lineStep + k * step] = 1
+    }
+  }
+  return wider
 }
 
 /** The pixels farther than `radius` from every pixel outside; beyond the picture's edge nothing counts as outside. */

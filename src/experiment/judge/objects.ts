@@ -1,7 +1,7 @@
 import type { Background } from './background.js'
 import type { Colour, Shape, Texture } from './caption.js'
 import { areaOf, components, dilate, erode, type Mask, maskOf, open } from './mask.js'
-import { type ColourMap, isClear, isNear, PIXELS } from './palette.js'
+import { type ColourMap, isNear } from './palette.js'
 import { fitSilhouettes } from './silhouette.js'
 import { observeTexture } from './texture.js'
 
@@ -55,7 +55,7 @@ function coloursOf(patch: Mask, paints: readonly ColourMap[]): ColourMap[] {
       const near = maskOf((p) => left[p] === 1 && isNear(paints, map, p))
       return { map, near, area: areaOf(near) }
     })
-    const { map, near, area } = surfaces.reduce((a, b) => (b.area > a.area ? b : a))
+    const { map, near } = surfaces.reduce((a, b) => (b.area > a.area ? b : a))
     if (found.length > 0 && areaOf(open(near, 1)) < SPECK) break
     found.push(map)
     const taken = dilate(near, 1)

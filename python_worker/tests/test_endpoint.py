@@ -1,0 +1,68 @@
+"""Where the worker listens: private, cleaned up, and over tcp only for those who hold the key."""
+
+from __future__ import annotations
+
+import socket
+import stat
+from pathlib import Path
+
+import pytest
+import zmq
+from sjd2_worker.endpoint import bound
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    (tmp_path / "private").mkdir(mode=0o700)
+    return tmp_path / "private" / "worker.sock"
+
+
+def test_only_its_user_may_connect_and_nothing_is_left(path: Path) -> None:
+    with bound(f"ipc://{path}", None, False):
+        assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0
+    assert list(path.parent.iterdir()) == []
+
+
+def test_a_missing_directory_is_made_private(path: Path) -> None:
+    with bound(f"ipc://{path.parent}/new/worker.sock", None, False):
+        assert stat.S_IMODE((path.parent / "new").stat().st_mode) == 0o700
+
+
+def test_a_socket_that_a_killed_worker_left_is_taken_over(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as killed:
+        killed.bind(str(path))
+        killed.listen()
+    assert path.exists()
+    with bound(f"ipc://{path}", None, False) as router, zmq.Context() as context:
+        with context.socket(zmq.DEALER) as dealer:
+            dealer.connect(f"ipc://{path}")
+            dealer.send(b"hello")
+            assert router.poll(20_000)
+
+
+@pytest.mark.parametrize("holds_the_key", [True, False])
+def test_curve_lets_in_who_holds_the_key(tmp_path: Path, holds_the_key: bool) -> None:
+    public, secret = zmq.curve_keypair()
+    file = tmp_path / "key"
+    file.write_bytes(secret + b"\n")
+    file.chmod(0o600)
+    with bound("tcp://127.0.0.1:*", file, False) as router, zmq.Context() as context:
+        with context.socket(zmq.DEALER) as dealer:
+            dealer.linger = 0
+            dealer.curve_serverkey = public  # public: a stranger may know it
+            dealer.curve_publickey, dealer.curve_secretkey = (public, secret) if holds_the_key else zmq.curve_keypair()
+            events = dealer.get_monitor_socket()
+            dealer.connect(router.last_endpoint.decode())
+            dealer.send(b"hello")
+            while zmq.utils.monitor.recv_monitor_message(events)["event"] not in HANDSHAKES:
+                pass
+            assert bool(router.poll(20_000 if holds_the_key else 0)) == holds_the_key
+            dealer.disable_monitor()
+
+
+HANDSHAKES = (
+    zmq.EVENT_HANDSHAKE_SUCCEEDED,
+    zmq.EVENT_HANDSHAKE_FAILED_AUTH,
+    zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL,
+    zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL,
+)

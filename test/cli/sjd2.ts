@@ -1,0 +1,20 @@
+/** Runs the real command, as a user does. */
+import { fileURLToPath } from 'node:url'
+import { execa, type Result } from 'execa'
+
+const launcher = fileURLToPath(new URL('../../bin/sjd2.mjs', import.meta.url))
+
+export interface Place {
+  readonly cwd?: string
+  readonly env?: Record<string, string>
+}
+
+const options = { reject: false, stdin: 'ignore', stripFinalNewline: true } as const
+
+/** The command in the background. */
+export const startSjd2 = (args: readonly string[], place: Place = {}) =>
+  execa(process.execPath, [launcher, ...args], { ...options, ...place })
+
+/** The command to its end, whatever that is. */
+export const sjd2 = async (args: readonly string[], place: Place = {}): Promise<Result<typeof options>> =>
+  startSjd2(args, place)

@@ -1,0 +1,73 @@
+import { describe, expect, test } from 'vitest'
+import { sjd2 } from './sjd2.js'
+
+describe('help', () => {
+  test('names every command', async () => {
+    const { stdout, exitCode } = await sjd2(['--help'])
+    expect(exitCode).toBe(0)
+    for (const command of ['generate', 'compare', 'policies', 'doctor'])
+      expect(stdout).toContain(`  ${command} `)
+  })
+
+  test('loads neither the worker’s client nor the compiler', async () => {
+    const listing = `import { createRequire } from 'node:module'
+      const loaded = createRequire('file:///').cache
+      process.on('exit', () => console.error(Object.keys(loaded).join('\\n')))`
+    const { stderr, exitCode } = await sjd2(['generate', '--help'], {
+      env: { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(listing)}` },
+    })
+    expect(exitCode).toBe(0)
+    expect(stderr).toContain('commander')
+    expect(stderr).not.toMatch(/node_modules.(zeromq|typescript|ts-node|ajv|execa)/)
+  })
+})
+
+describe('a wrong command line', () => {
+  test.each([
+    ['an unknown command', ['polices'], 'Did you mean policies'],
+    ['an unknown option', ['generate', 'a red circle', '--polcy', 'sjd'], 'unknown option'],
+    ['a word for a number', ['generate', '--seed', 'seven'], 'a whole number from 0'],
+    ['a number out of range', ['generate', '--count', '0'], 'a whole number from 1'],
+    ['nothing for a number', ['generate', '--guidance', ''], 'It must be a number'],
+    ['an unknown device', ['generate', '--device', 'abacus'], 'auto, cpu, cuda'],
+    ['prompts twice', ['generate', 'a red circle', '--prompts', 'file'], 'one or the other'],
+    ['an empty prompt', ['generate', ' '], 'A prompt is empty'],
+    ['two forms of a table', ['compare', '--json', '--markdown'], 'cannot be used with'],
+    ['a Python that is not there', ['generate', '--python', '/no/python'], 'no Python at /no/python'],
+  ])('with %s is refused with exit code 2', async (_, args, message) => {
+    const { stdout, stderr, exitCode } = await sjd2(args)
+    expect(stderr).toContain(message)
+    expect(stderr).toMatch(/What to do: |"remedy":/)
+    expect(stdout).toBe('')
+    expect(exitCode).toBe(2)
+  })
+
+  test('is told as JSON on standard error where JSON was asked for', async () => {
+    const { stdout, stderr, exitCode } = await sjd2(['generate', '--seed', 'seven', '--json'])
+    expect(JSON.parse(stderr)).toEqual({
+      error: { code: 'usage', message: expect.stringContaining('seven'), remedy: expect.any(String) },
+    })
+    expect(stdout).toBe('')
+    expect(exitCode).toBe(2)
+  })
+})
+
+describe('policies', () => {
+  test('are listed, exact and relaxed', async () => {
+    const { stdout, exitCode } = await sjd2(['policies'])
+    expect(exitCode).toBe(0)
+    expect(stdout).toMatch(/^sjd2 +exact /m)
+    expect(stdout).toMatch(/^sjd2-paper +relaxed /m)
+  })
+
+  test('are listed as one JSON object a line', async () => {
+    const { stdout } = await sjd2(['policies', '--json'])
+    const listed = stdout.split('\n').map((line) => JSON.parse(line))
+    expect(listed).toContainEqual({
+      name: 'mc-sjd',
+      exact: true,
+      summary: expect.any(String),
+      paper: expect.stringContaining('2510.24211'),
+    })
+  })
+})

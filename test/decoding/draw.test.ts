@@ -1,0 +1,180 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import {
+  type Draft,
+  draftProbability,
+  type Draw,
+  greedy,
+  gumbel,
+  ImageRandom,
+  independent,
+  maximal,
+  type Proposal,
+  sampleResidual,
+} from '../../src/index.js'
+import { draftOf, passOf } from '../support/fake-pass.js'
+
+/** Steps in which a random number runs through (0, 1): shares are then known to within about 1 / STEPS for each code. */
+const STEPS = 1000
+const chances = Array.from({ length: STEPS }, (_, i) => (i + 0.5) / STEPS)
+
+const distribution = (count: number) =>
+  fc
+    .array(fc.oneof({ arbitrary: fc.constant(0), weight: 1 }, { arbitrary: fc.double({ min: 0.01, max: 1, noNaN: true }), weight: 4 }), {
+      minLength: count,
+      maxLength: count,
+    })
+    .filter((weights) => weights.some((w) => w > 0))
+    .map((weights) => {
+      const total = weights.reduce((sum, w) => sum + w, 0)
+      return Float32Array.from(weights, (w) => w / total)
+    })
+
+const pair = fc.integer({ min: 2, max: 5 }).chain((count) => fc.tuple(distribution(count), distribution(count)))
+
+const totalVariation = (p: Float32Array, q: ArrayLike<number>) =>
+  p.reduce((sum, share, v) => sum + Math.abs(share - q[v]), 0) / 2
+
+/** The share of chances for which a draft is kept. */
+function keepShare(draft: Draft, p: Float32Array): number {
+  // A chance that keeps nothing and one that keeps all are told apart by `accept` alone: `draw` is left at its middle.
+  return chances.filter((accept) => maximal.draw(draft, passOf(p, { accept })).code === draft.code).length / STEPS
+}
+
+/** What maximal coupling draws, over all chances and all drafts of the proposal `q`: [count]. */
+function marginal(q: ArrayLike<number>, proposalOf: (code: number) => Proposal, p: Float32Array): Float64Array {
+  const drawn = new Float64Array(p.length)
+  for (let code = 0; code < p.length; code += 1) {
+    if (q[code] === 0) continue
+    const draft = draftOf({ code, proposal: proposalOf(code) })
+    const kept = keepShare(draft, p)
+    drawn[code] += q[code] * kept
+    if (kept > 1 - 1 / STEPS) continue
+    // A chance of nearly 1 rejects whatever can be rejected.
+    for (const draw of chances) {
+      drawn[maximal.draw(draft, passOf(p, { accept: 1 - 2 ** -33, draw })).code] += (q[code] * (1 - kept)) / STEPS
+    }
+  }
+  return drawn
+}
+
+function expectSame(drawn: Float64Array, p: Float32Array): void {
+  p.forEach((share, v) => {
+    expect(Math.abs(drawn[v] - share)).toBeLessThan(4 / STEPS)
+  })
+}
+
+describe('maximal coupling', () => {
+  test('turns a draft of q into one of p: marginals are exact', () => {
+    fc.assert(
+      fc.property(pair, ([p, q]) => {
+        expectSame(marginal(q, () => ({ kind: 'dense', probabilities: q }), p), p)
+      }),
+      { seed: 1, numRuns: 40 },
+    )
+  })
+
+  test('keeps a draft with probability 1 - TV(p, q), the most there can be', () => {
+    fc.assert(
+      fc.property(pair, ([p, q]) => {
+        const kept = q.reduce((sum, share, code) => {
+          if (share === 0) return sum
+          return sum + share * keepShare(draftOf({ code, proposal: { kind: 'dense', probabilities: q } }), p)
+        }, 0)
+        expect(Math.abs(kept - (1 - totalVariation(p, q)))).toBeLessThan(2 / STEPS)
+      }),
+      { seed: 2, numRuns: 40 },
+    )
+  })
+
+  test('has exact marginals for drafts drawn evenly, and for copies', () => {
+    fc.assert(
+      fc.property(pair, ([p, q]) => {
+        const even = new Float32Array(p.length).fill(1 / p.length)
+        expectSame(marginal(even, () => ({ kind: 'uniform' }), p), p)
+        for (let copy = 0; copy < p.length; copy += 1) {
+          const oneHot = Float32Array.from(q, (_, v) => Number(v === copy))
+          expectSame(marginal(oneHot, () => ({ kind: 'one-hot' }), p), p)
+        }
+      }),
+      { seed: 3, numRuns: 20 },
+    )
+  })
+
+  test('keeps a draft of equal distributions for every chance', () => {
+    const p = Float32Array.of(0.2, 0.3, 0.5)
+    const draft = draftOf({ code: 1, proposal: { kind: 'dense', probabilities: Float32Array.from(p) } })
+    expect(maximal.draw(draft, passOf(p, { accept: 1 - 2 ** -33 })).code).toBe(1)
+  })
+
+  test('never keeps a draft that p rules out', () => {
+    const draft = draftOf({ code: 0, proposal: { kind: 'uniform' } })
+    expect(maximal.draw(draft, passOf(Float32Array.of(0, 1), { accept: 2 ** -33 })).code).toBe(1)
+  })
+
+  test('draws from p where there is no draft', () => {
+    const p = Float32Array.of(0.25, 0.75)
+    expect(maximal.draw(draftOf({}), passOf(p, { draw: 0.24 })).code).toBe(0)
+    expect(maximal.draw(draftOf({}), passOf(p, { draw: 0.26 })).code).toBe(1)
+  })
+})
+
+test('where rounding leaves the residual no mass, the correction comes from p', () => {
+  const p = Float32Array.of(0.5, 0.5)
+  expect(sampleResidual(p, { kind: 'dense', probabilities: Float32Array.from(p) }, 0, 0.75)).toBe(1)
+  expect(sampleResidual(Float32Array.of(1, 0), { kind: 'one-hot' }, 0, 0.5)).toBe(0)
+})
+
+test('proposals know the probability of their draft', () => {
+  expect(draftProbability({ kind: 'uniform' }, 2, 4)).toBe(0.25)
+  expect(draftProbability({ kind: 'one-hot' }, 2, 4)).toBe(1)
+  expect(draftProbability({ kind: 'dense', probabilities: Float32Array.of(0.5, 0.25, 0.25) }, 1, 3)).toBe(0.25)
+})
+
+describe('Gumbel coupling', () => {
+  // 4,000 positions; the bound of (1 - TV) / (1 + TV) is known for common Gumbel noise (arXiv 2408.07978); five
+  // standard errors of 0.008 are allowed.
+  test('keeps drafts at least as often as (1 - TV) / (1 + TV)', () => {
+    fc.assert(
+      fc.property(pair, ([p, q]) => {
+        const exponentials = new Float32Array(p.length)
+        let same = 0
+        for (let position = 0; position < 4000; position += 1) {
+          new ImageRandom(1, 0).exponentials(position, exponentials)
+          const code = gumbel.draw(draftOf({}), passOf(q, {}, exponentials)).code
+          same += Number(gumbel.draw(draftOf({}), passOf(p, {}, exponentials)).code === code)
+        }
+        const variation = totalVariation(p, q)
+        expect(same / 4000).toBeGreaterThan((1 - variation) / (1 + variation) - 0.04)
+      }),
+      { seed: 4, numRuns: 10 },
+    )
+  })
+
+  test('pays no heed to the draft', () => {
+    const exponentials = Float32Array.of(1, 0.1, 1)
+    const pass = passOf(Float32Array.of(0.4, 0.3, 0.3), {}, exponentials)
+    for (const code of [0, 1, 2]) {
+      expect(gumbel.draw(draftOf({ code, proposal: { kind: 'one-hot' } }), pass).code).toBe(1)
+    }
+  })
+})
+
+test('independent draws follow p, whatever the draft', () => {
+  const p = Float32Array.of(0.25, 0.75)
+  const draft = draftOf({ code: 0, proposal: { kind: 'one-hot' } })
+  expect(independent.draw(draft, passOf(p, { draw: 0.24 })).code).toBe(0)
+  expect(independent.draw(draft, passOf(p, { draw: 0.26 })).code).toBe(1)
+})
+
+test.each<[Draw, Proposal['kind']]>([
+  [maximal, 'dense'],
+  [gumbel, 'dense'],
+  [independent, 'dense'],
+  [greedy, 'one-hot'],
+])('a draft drawn anew says what it was drawn from: %o', (draw, kind) => {
+  const p = Float32Array.of(0.1, 0.7, 0.2)
+  const { proposal } = draw.draw(draftOf({ code: 1, proposal: { kind: 'uniform' } }), passOf(p, {}))
+  expect(proposal.kind).toBe(kind)
+  if (proposal.kind === 'dense') expect(proposal.probabilities).toBe(p)
+})

@@ -1,0 +1,325 @@
+import { describe, expect, test } from 'vitest'
+import {
+  ANCHOR,
+  chain,
+  createPolicy,
+  type DecodingPolicy,
+  type Draw,
+  exactPrefix,
+  gumbel,
+  LATENT,
+  type PassRecord,
+  policyNames,
+  type PolicyOverrides,
+  random,
+  Trajectory,
+} from '../../src/index.js'
+import { plainSampling, start } from '../support/fake-pass.js'
+import { FakeWorker } from '../support/fake-worker.js'
+import { toy } from '../support/toy-model.js'
+
+const START = 4
+const NEWLINE = 7
+const END = 9
+/** Two forced tokens, three rows of four codes and a new line, an end. */
+const layout = [START, START, ...Array.from({ length: 3 }, () => [-1, -1, -1, -1, NEWLINE]).flat(), END]
+const page = toy({ layout, rowLength: 5, codes: 4 })
+const plain = toy({ layout: Array.from({ length: 12 }, () => -1), rowLength: 4, codes: 4 })
+
+const policy = (name: string, overrides: PolicyOverrides = {}) => createPolicy(name, overrides, page.model)
+
+describe('plan', () => {
+  test('feeds anchor and forced tokens first, then the window with forced tokens in their places', () => {
+    const { image } = start(page, { policy: policy('sjd', { window: 5 }) })
+    const plan = image.plan()
+    expect(plan.base).toBe(0)
+    expect([...plan.positions]).toEqual([-1, 0, 1, 2, 3, 4, 5, 6, 7])
+    expect([...plan.tokens.subarray(0, 3)]).toEqual([ANCHOR, START, START])
+    expect(plan.tokens[7]).toBe(NEWLINE)
+    const drafts = [3, 4, 5, 6, 8].map((entry) => plan.tokens[entry])
+    expect(drafts.every((id) => id >= 10 && id < 14)).toBe(true)
+    // Rows: what predicts positions 2, 3, 4, 5, 7 (6 is forced) and the bonus position 8.
+    expect([...plan.rows]).toEqual([2, 3, 4, 5, 7, 8])
+    expect(plan.mask).toBeUndefined()
+    expect(plan.keep).toBeUndefined()
+  })
+
+  test('feeds latents with their timesteps where entries are noisy', () => {
+    const { image } = start(page, { policy: policy('sjd2', { window: 3, levels: 4 }) })
+    const plan = image.plan()
+    expect([...plan.tokens]).toEqual([ANCHOR, START, START, LATENT, LATENT, LATENT])
+    expect([...plan.timesteps]).toEqual([1, 1, 1])
+    expect(plan.latents).toHaveLength(3 * page.model.embeddings.width)
+    expect([...plan.latents]).toEqual(image.drafts.flatMap(({ noise }) => [...(noise?.latent ?? [])]))
+  })
+
+  test('gives equal plans until it advances, whatever becomes of those given', () => {
+    const { image, worker } = start(page, { policy: policy('sjd2', { levels: 4 }) })
+    for (let pass = 0; pass < 4; pass += 1) {
+      const plan = image.plan()
+      const again = image.plan()
+      expect(again).toEqual(plan)
+      plan.tokens.fill(0)
+      plan.latents.fill(0)
+      expect(image.plan()).toEqual(again)
+      image.advance(worker.forward(again))
+    }
+  })
+
+  test('sequential decoding feeds the last committed token, and forced ones behind it', () => {
+    const { image, worker } = start(page, { policy: policy('autoregressive') })
+    const fed: number[][] = []
+    while (!image.done) {
+      const plan = image.plan()
+      fed.push([...plan.positions])
+      image.advance(worker.forward(plan))
+    }
+    expect(fed).toEqual([[-1, 0, 1], [2], [3], [4], [5, 6], [7], [8], [9], [10, 11], [12], [13], [14]])
+  })
+
+  test('never feeds the last free position, nor the forced tokens behind it', () => {
+    for (const name of policyNames) {
+      const { image, worker } = start(page, { policy: policy(name) })
+      while (!image.done) {
+        const plan = image.plan()
+        expect(Math.max(...plan.positions)).toBeLessThanOrEqual(14)
+        image.advance(worker.forward(plan))
+      }
+    }
+  })
+
+  test('relaxed: accepted entries that were noisy are fed again, clean, in the next pass', () => {
+    const relaxed = policy('sjd2', { verify: 'relaxed', levels: 20, window: 8 })
+    const keeping = policy('sjd2', { verify: 'relaxed', keepNoisyKeys: true, levels: 20, window: 8 })
+    let fedAgain = 0
+    for (let seed = 0; seed < 10; seed += 1) {
+      for (const chosen of [relaxed, keeping]) {
+        const { image, worker } = start(page, { policy: chosen, seed })
+        let before = 0
+        while (!image.done) {
+          const plan = image.plan()
+          const committedNow = [...plan.positions].filter((position) => position < image.committed)
+          committedNow.forEach((position, i) => {
+            expect(plan.tokens[i]).toBe(position < 0 ? ANCHOR : image.tokens[position])
+          })
+          if (image.passes > 0) {
+            if (chosen === relaxed) expect(plan.base).toBe(before + 1)
+            else expect(plan.base).toBeGreaterThanOrEqual(before + 1)
+            if (chosen === relaxed && committedNow.length > 2) fedAgain += 1
+          }
+          before = image.committed
+          image.advance(worker.forward(plan))
+        }
+      }
+    }
+    expect(fedAgain).toBeGreaterThan(0)
+  })
+})
+
+describe('the end of an image', () => {
+  test.each(policyNames)('%s commits every position, free ones as codes, forced ones as forced', (name) => {
+    const { image, worker } = start(page, { policy: policy(name) })
+    worker.decode(image)
+    expect(image.committed).toBe(image.length)
+    layout.forEach((forced, j) => {
+      if (forced >= 0) expect(image.tokens[j]).toBe(forced)
+      else expect(image.tokens[j]).toSatisfy((id: number) => id >= 10 && id < 14)
+    })
+  })
+
+  test('an image of forced tokens alone is done before any pass', () => {
+    const forced = toy({ layout: [START, END], rowLength: 2 })
+    const { image } = start(forced, { policy: createPolicy('sjd2', {}, forced.model) })
+    expect(image.done).toBe(true)
+    expect([...image.tokens]).toEqual([START, END])
+    expect(() => image.plan()).toThrow('finished')
+    expect(() => image.advance(new Float32Array(3))).toThrow('finished')
+  })
+
+  test('a window larger than the image is cut to it', () => {
+    const { image } = start(page, { policy: policy('sjd', { window: 1000 }) })
+    expect(image.plan().rows).toHaveLength(12)
+  })
+})
+
+describe('determinism', () => {
+  const exact = policyNames.filter((name) => policy(name).exact)
+
+  test.each(policyNames)('%s: same seed and index, same image; another seed or index, another image', (name) => {
+    const decode = (seed: number | bigint, index: number) => {
+      const { image, worker } = start(page, { policy: policy(name), seed, index })
+      worker.decode(image)
+      return image.tokens.join(' ')
+    }
+    expect(decode(3, 1)).toBe(decode(3n, 1))
+    if (name !== 'jacobi') {
+      expect(new Set([decode(3, 1), decode(4, 1), decode(3, 2)]).size).toBe(3)
+    }
+  })
+
+  test.each(exact)('%s: a worker that loses its cells after any pass changes nothing', (name) => {
+    const { image, worker } = start(page, { policy: policy(name) })
+    worker.decode(image)
+    for (let lost = 0; lost < image.passes; lost += 1) {
+      const again = start(page, { policy: policy(name) }).image
+      let current = new FakeWorker(page)
+      while (!again.done) {
+        if (again.passes === lost) {
+          again.plan()
+          current = new FakeWorker(page)
+          again.forgetCells()
+          expect(again.plan().base).toBe(0)
+          expect(again.plan().tokens[0]).toBe(ANCHOR)
+        }
+        again.advance(current.forward(again.plan()))
+      }
+      expect(again.tokens).toEqual(image.tokens)
+      expect(again.passes).toBe(image.passes)
+    }
+  })
+})
+
+describe('the record of a pass', () => {
+  test.each(policyNames)('%s: records add up to the image', (name) => {
+    const records: PassRecord[] = []
+    const { image, worker } = start(page, { policy: policy(name, {}), onPass: (record) => records.push(record) })
+    const plans: { entries: number; tokens: number[] }[] = []
+    while (!image.done) {
+      const plan = image.plan()
+      plans.push({ entries: plan.tokens.length, tokens: [...plan.tokens] })
+      image.advance(worker.forward(plan))
+    }
+    expect(records.map(({ pass }) => pass)).toEqual(plans.map((_, i) => i))
+    expect(records.map(({ entries }) => entries)).toEqual(plans.map(({ entries }) => entries))
+    expect(records[0].committedBefore).toBe(2)
+    expect(records.at(-1)?.committed).toBe(image.length)
+    records.forEach((record, i) => {
+      if (i > 0) expect(record.committedBefore).toBe(records[i - 1].committed)
+      const fed = plans[i].tokens.slice(plans[i].tokens.length - record.drafts.length)
+      record.drafts.forEach((id, d) => {
+        if (record.levels[d] === 0 && record.drafts.length > 0) expect(fed[d]).toBe(id)
+        else expect(fed[d]).toBe(LATENT)
+      })
+      const accepted = record.drafts.filter((id, d) => {
+        const j = record.windowStart + d
+        return j < record.committed && layout[j] < 0 && image.tokens[j] === id
+      })
+      expect(record.accepted).toBe(accepted.length)
+    })
+  })
+
+  test('history counts the codes that each pass committed', () => {
+    const { image, worker } = start(page, { policy: policy('mc-sjd') })
+    worker.decode(image)
+    expect(image.history).toHaveLength(worker.passes)
+    expect(image.history.reduce((sum, codes) => sum + codes, 0)).toBe(12)
+  })
+})
+
+describe('rows that nobody reads', () => {
+  const keep: Draw = {
+    name: 'keep',
+    follows: 'model',
+    trusting: true,
+    draw: ({ code, proposal }) => ({ code, proposal: proposal ?? { kind: 'uniform' } }),
+  }
+  const lazy = chain({
+    name: 'lazy',
+    window: 6,
+    initialize: random,
+    verify: gumbel,
+    prefix: exactPrefix,
+    refine: keep,
+    denoise: null,
+  })
+
+  test('are never looked at, damaged or not', () => {
+    const { image, worker } = start(plain, { policy: lazy })
+    while (!image.done) {
+      const logits = worker.forward(image.plan())
+      const before = image.drafts.map(({ code }) => code)
+      // What a pass will commit is found out on a copy of the image.
+      const { image: copy, worker: other } = start(plain, { policy: lazy })
+      while (copy.passes <= image.passes) copy.advance(other.forward(copy.plan()))
+      const read = Math.min(copy.history[image.passes], before.length + 1)
+      logits.fill(Number.NaN, read * 4)
+      image.advance(logits)
+    }
+    expect(image.done).toBe(true)
+  })
+
+  test('but damaged rows that are read are refused', () => {
+    const { image, worker } = start(plain, { policy: lazy })
+    const logits = worker.forward(image.plan()).fill(Number.NaN)
+    expect(() => image.advance(logits)).toThrow('no distribution')
+  })
+})
+
+describe('what is refused', () => {
+  test('logits of another shape', () => {
+    const { image } = start(page, { policy: policy('sjd', { window: 3 }) })
+    expect(() => image.advance(new Float32Array(12))).toThrow('4 rows of 4 logits, 16 in all, but 12 came')
+  })
+
+  test('settings that make no distribution', () => {
+    expect(() => start(page, { policy: policy('sjd'), sampling: { ...plainSampling, topP: 0 } })).toThrow('Top-p')
+  })
+
+  test('noisy entries for a checkpoint that cannot read them', () => {
+    const sequential = toy({ layout: [-1, -1], rowLength: 2, denoising: null })
+    expect(() => start(sequential, { policy: policy('sjd2') })).toThrow('not trained')
+  })
+
+  test.each([
+    { codes: [], held: 0 },
+    { codes: [0, 0, 0, 0, 0], held: 0 },
+    { codes: [0], held: 2 },
+    { codes: [0], held: -1 },
+  ])('a verdict of %o over three drafts', (verdict) => {
+    const broken: DecodingPolicy = { ...policy('sjd', { window: 3 }), name: 'broken', verify: () => verdict }
+    const { image, worker } = start(page, { policy: broken })
+    const logits = worker.forward(image.plan())
+    expect(() => image.advance(logits)).toThrow('broken committed')
+  })
+})
+
+test('proposals survive the reuse of their vectors', () => {
+  const seen = new Map<Float32Array, string>()
+  const watched: DecodingPolicy = { ...policy('mc-sjd', { window: 6 }) }
+  const { image, worker } = start(page, {
+    policy: {
+      ...watched,
+      verify(pass, state) {
+        for (const { proposal } of state.drafts) {
+          if (proposal?.kind === 'dense') expect(proposal.probabilities.join(' ')).toBe(seen.get(proposal.probabilities))
+        }
+        return watched.verify(pass, state)
+      },
+      refine(pass, state) {
+        const drafts = watched.refine(pass, state)
+        seen.clear()
+        for (const { proposal } of drafts) {
+          if (proposal?.kind === 'dense') seen.set(proposal.probabilities, proposal.probabilities.join(' '))
+        }
+        return drafts
+      },
+    },
+  })
+  worker.decode(image)
+  expect(image.passes).toBeGreaterThan(2)
+})
+
+test('images decoded in turns are what they are alone', () => {
+  const images = [0, 1, 2, 3].map((index) => start(page, { policy: policy('mc-sjd'), index }))
+  const alone = images.map((_, index) => {
+    const image = new Trajectory({ model: page.model, policy: policy('mc-sjd'), sampling: plainSampling, seed: 1, index })
+    new FakeWorker(page).decode(image)
+    return image.tokens
+  })
+  while (images.some(({ image }) => !image.done)) {
+    for (const { image, worker } of images) if (!image.done) image.advance(worker.forward(image.plan()))
+  }
+  images.forEach(({ image }, index) => {
+    expect(image.tokens).toEqual(alone[index])
+  })
+})

@@ -1,0 +1,92 @@
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { decode } from 'fast-png'
+import { afterAll, describe, expect, test, vi } from 'vitest'
+import { startSjd2 } from '../cli/sjd2.js'
+import { tinyCheckpoint } from '../engine/tiny.js'
+import { ended } from '../faults/processes.js'
+
+const checkpoint = tinyCheckpoint()
+const folder = mkdtempSync(join(tmpdir(), 'interrupt-'))
+const prompts = join(folder, 'prompts.txt')
+writeFileSync(prompts, 'red circle\n')
+
+afterAll(() => {
+  checkpoint.remove()
+  rmSync(folder, { recursive: true })
+})
+
+/** A run far longer than any test, once it has finished a picture. */
+async function longRun(out: string, ...args: string[]) {
+  const run = startSjd2([
+    'generate',
+    '--model',
+    checkpoint.folder,
+    '--out',
+    out,
+    '--prompts',
+    prompts,
+    '--count',
+    '100000',
+    ...args,
+  ])
+  const worker = await vi.waitFor(
+    () => {
+      expect(readdirSync(out)).toContainEqual(expect.stringMatching(/\.png$/))
+      return workerOf(run.pid!)
+    },
+    { timeout: 100_000, interval: 100 },
+  )
+  return { run, worker }
+}
+
+/** The process that a command started. */
+const workerOf = (pid: number): number =>
+  Number(execFileSync('pgrep', ['-P', String(pid)], { encoding: 'utf8' }))
+
+function expectWhole(out: string) {
+  const names = readdirSync(out)
+  expect(names.filter((name) => !/^red-circle-s0-\d+\.png$/.test(name))).toEqual(['manifest.json'])
+  const pictures = names.filter((name) => name.endsWith('.png'))
+  for (const name of pictures)
+    expect(decode(readFileSync(join(out, name)), { checkCrc: true }).width).toBe(24)
+  const manifest = JSON.parse(readFileSync(join(out, 'manifest.json'), 'utf8'))
+  expect(manifest.images.map(({ file }: { file: string }) => file).sort()).toEqual(pictures.sort())
+}
+
+describe('interrupted', () => {
+  test.each([
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const)('by %s it exits with %i, leaves whole pictures and no worker', async (signal, code) => {
+    const out = join(folder, signal)
+    const { run, worker } = await longRun(out)
+    run.kill(signal)
+    const { exitCode, stderr } = await run
+    expect(exitCode).toBe(code)
+    expect(stderr).toContain('Interrupted.')
+    await ended(worker)
+    expectWhole(out)
+  })
+
+  test('while the worker starts, nothing is left', async () => {
+    const out = join(folder, 'early')
+    const run = startSjd2(['generate', 'red', '--model', checkpoint.folder, '--out', out])
+    const worker = await vi.waitFor(() => workerOf(run.pid!), { timeout: 100_000, interval: 20 })
+    run.kill('SIGINT')
+    expect(await run).toMatchObject({ exitCode: 130, stdout: '' })
+    await ended(worker)
+    expect(readdirSync(folder)).not.toContain('early')
+  })
+
+  test('by a closed standard output it ends, with the worker', async () => {
+    const out = join(folder, 'pipe')
+    const { run, worker } = await longRun(out, '--json')
+    run.stdout!.destroy()
+    expect(await run).toMatchObject({ exitCode: 141 })
+    await ended(worker)
+    expectWhole(out)
+  })
+})

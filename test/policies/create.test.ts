@@ -1,0 +1,105 @@
+import { describe, expect, test } from 'vitest'
+import { createPolicy, describePolicies, PolicyError, type PolicyOverrides, policyNames } from '../../src/index.js'
+import { start } from '../support/fake-pass.js'
+import { toy } from '../support/toy-model.js'
+
+const { model } = toy({ layout: Array.from({ length: 24 }, () => -1), rowLength: 6 })
+const sequential = { ...model, denoising: null }
+
+function refusal(name: string, overrides: PolicyOverrides, of = model): PolicyError {
+  try {
+    createPolicy(name, overrides, of)
+  } catch (error) {
+    if (error instanceof PolicyError) return error
+    throw error
+  }
+  throw new Error(`${name} ${JSON.stringify(overrides)} was not refused.`)
+}
+
+test('every policy is described', () => {
+  expect(describePolicies().map(({ name }) => name)).toEqual(policyNames)
+  for (const { summary, paper } of describePolicies()) {
+    expect(summary).not.toContain('\n')
+    expect(paper).not.toBe('')
+  }
+})
+
+test('an unknown policy is refused with those there are', () => {
+  const error = refusal('sjd3', {})
+  expect(error.message).toContain('"sjd3"')
+  for (const name of policyNames) expect(error.remedy).toContain(name)
+})
+
+test.each(policyNames)('%s decodes with its own settings', (name) => {
+  const { image, worker } = start(toy({ layout: Array.from({ length: 24 }, () => -1), rowLength: 6 }), {
+    policy: createPolicy(name, {}, model),
+  })
+  worker.decode(image)
+  expect(image.done).toBe(true)
+  if (name === 'autoregressive') expect(worker.passes).toBe(24)
+  else expect(worker.passes).toBeLessThan(24)
+})
+
+describe('overrides', () => {
+  test('of undefined change nothing', () => {
+    const policy = createPolicy('sjd2', { window: undefined, init: undefined, levels: undefined }, model)
+    const { image } = start(toy({ layout: [-1, -1, -1], rowLength: 3 }), { policy })
+    expect(image.drafts[0].noise).not.toBeNull()
+  })
+
+  test('change the window, and what enters it', () => {
+    const drafts = (overrides: PolicyOverrides) =>
+      start(toy({ layout: Array.from({ length: 24 }, () => -1), rowLength: 6 }), {
+        policy: createPolicy('sjd2', overrides, model),
+      }).image.drafts
+    expect(drafts({ window: 5 })).toHaveLength(5)
+    expect(drafts({ window: 5, init: 'random' })[0]).toMatchObject({ proposal: { kind: 'uniform' }, noise: null })
+    expect(drafts({ levels: 7 })[0]).toMatchObject({ noise: { level: 7, timestep: 1 } })
+  })
+
+  test('levels by distance leave the margin clean after one pass', () => {
+    const page = toy({ layout: Array.from({ length: 40 }, () => -1), rowLength: 6 })
+    const policy = createPolicy('sjd2', { window: 20, levels: 4, denoise: 'distance', margin: 8 }, model)
+    const { image, worker } = start(page, { policy })
+    image.advance(worker.forward(image.plan()))
+    const levels = image.drafts.map(({ noise }) => noise?.level ?? 0)
+    expect(levels.slice(0, 8)).toEqual(Array.from({ length: 8 }, () => 0))
+    expect(levels.slice(8).every((level, i) => level > 0 && level >= levels[i + 7])).toBe(true)
+  })
+})
+
+describe('combinations that make no sense are refused with the reason', () => {
+  test.each<[string, PolicyOverrides, string]>([
+    ['autoregressive', { window: 4 }, 'autoregressive has no window'],
+    ['jacobi', { coupling: 'maximal' }, 'jacobi has no coupling'],
+    ['sjd', { levels: 4 }, 'random init starts from codes'],
+    ['sjd2', { init: 'above', levels: 4 }, 'above init starts from codes'],
+    ['sjd2', { init: 'left', denoise: 'distance' }, 'left init starts from codes'],
+    ['mc-sjd', { verify: 'relaxed' }, 'differs from exact at noisy entries only'],
+    ['sjd2', { margin: 4 }, 'know no distance'],
+    ['sjd2', { denoise: 'distance', margin: 64, window: 64 }, 'no draft of the window of 64 noisy'],
+    ['sjd2', { keepNoisyKeys: true }, 'stops at noisy entries'],
+    ['sjd2-paper', { keepNoisyKeys: true, verify: 'exact' }, 'stops at noisy entries'],
+    ['sjd2', { window: 0 }, 'window is 0'],
+    ['sjd2', { window: 2.5 }, 'window is 2.5'],
+    ['sjd2', { window: Number.NaN }, 'window is NaN'],
+    ['sjd2', { levels: 256 }, 'levels is 256'],
+    ['sjd2', { levels: 0 }, 'levels is 0'],
+    ['sjd2', { denoise: 'distance', margin: -1 }, 'margin is -1'],
+    ['sjd2', { init: 'below' }, 'no init "below"'],
+    ['sjd2', { init: 'toString' }, 'no init "toString"'],
+    ['sjd2', { coupling: 'loose' }, 'no coupling "loose"'],
+    ['sjd2', { denoise: 'never' }, 'no denoise "never"'],
+    ['sjd2', { verify: 'perhaps' }, 'no verify "perhaps"'],
+  ])('%s %o', (name, overrides, reason) => {
+    const error = refusal(name, overrides)
+    expect(error.message).toContain(reason)
+    expect(error.remedy).not.toBe('')
+  })
+
+  test('noise, for a checkpoint that was not trained to read it', () => {
+    expect(refusal('sjd2', {}, sequential).message).toContain('not trained')
+    expect(refusal('mc-sjd', { init: 'gaussian' }, sequential).message).toContain('not trained')
+    expect(createPolicy('sjd2', { init: 'above' }, sequential).noisy).toBe(false)
+  })
+})
