@@ -1,18 +1,23 @@
 /**
  * A policy of one's own: `npm start -- generate "…" --policy examples/my-policy.ts`.
  *
- * The idea: a wide window costs time in every pass, and pays only while drafts are accepted in long runs. So the window
- * follows what the last passes accepted. Copies from the row above start it; where rows differ (backgrounds with noise,
- * edges), it shrinks by itself.
+ * The idea: a wide window costs time in every pass, and pays only while drafts are accepted in long runs. So
+ * the window follows what the last passes accepted. Copies from the row above start it; where rows differ
+ * (backgrounds with noise, edges), it shrinks by itself.
  */
-import { above, chain, exactPrefix, type ImageState, maximal, type PolicyFactory, PolicyError } from 'sjd2'
+import { above, chain, exactPrefix, type ImageState, maximal, PolicyError, type PolicyFactory } from 'sjd2'
 
-/** Passes that are looked back on, drafts per code that they committed on average, and the narrowest window. */
+/**
+ * Passes that are looked back on, drafts per code that they committed on average, and the narrowest window.
+ */
 const LOOK_BACK = 6
 const DRAFTS_PER_CODE = 6
 const NARROWEST = 12
 
-/** The window after what the last passes committed. It is a function of the image's past, so images stay reproducible. */
+/**
+ * The window after what the last passes committed. It is a function of the image's past, so images stay
+ * reproducible.
+ */
 function adaptiveWindow(widest: number): (image: ImageState) => number {
   return ({ history }) => {
     const recent = history.slice(-LOOK_BACK)

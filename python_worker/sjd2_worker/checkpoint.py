@@ -73,22 +73,22 @@ class Blank(TorchFunctionMode):
 
 
 def part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """The tensors named `prefix.…`, without the prefix."""
-    return {n.removeprefix(f"{prefix}."): t for n, t in tensors.items() if n.startswith(f"{prefix}.")}
+    """The tensors whose names begin with `prefix`, without it."""
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
-def fill(module: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
+def fill(module: nn.Module, tensors: dict[str, Tensor], path: Path, prefix: str = "") -> None:
     """Gives `module`, built `Blank`, its tensors. Raises `wrong-config` where names or shapes differ."""
-    expected = {name: tuple(t.shape) for name, t in module.state_dict().items()}
-    found = {name: tuple(t.shape) for name, t in tensors.items()}
-    for name in [*expected, *found]:
-        if expected.get(name) != found.get(name):
-            there, wanted = (f"is {list(s[name])}" if name in s else "is absent" for s in (found, expected))
-            message = f"{path} does not fit its config.json: {name} {there} in the file but {wanted} by the config."
-            raise StartupError(
-                "wrong-config", message, "Use the config.json and weights of one and the same checkpoint."
-            )
-    module.load_state_dict(tensors, assign=True)
+    own = part(tensors, prefix)
+    expected = {name: list(tensor.shape) for name, tensor in module.state_dict().items()}
+    found = {name: list(tensor.shape) for name, tensor in own.items()}
+    for name in sorted(expected.keys() | found.keys()):
+        if found.get(name) != expected.get(name):
+            message = f"{path} does not fit its config.json: {prefix}{name} is {found.get(name, 'absent')}"
+            message += f" and should be {expected.get(name, 'absent')}."
+            remedy = "Use the config.json and the weights of one and the same checkpoint."
+            raise StartupError("wrong-config", message, remedy)
+    module.load_state_dict(own, assign=True)
     module.eval().requires_grad_(False)
 
 

@@ -44,3 +44,9 @@ def bad_message(message: str) -> RequestError:
     return RequestError(
         "bad-message", message, "Send what protocol/README.md describes; this is a fault of the caller."
     )
+
+
+def ran_out_of_memory(error: Exception) -> bool:
+    """Whether torch, on a CPU or a GPU, or Python could not allocate."""
+    says = str(error).lower()
+    return isinstance(error, MemoryError) or "out of memory" in says or "can't allocate memory" in says

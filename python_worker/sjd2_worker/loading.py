@@ -14,7 +14,7 @@ from fastjsonschema import JsonSchemaValueException
 
 from .adapters.base import Adapter
 from .checkpoint import read_config
-from .errors import StartupError
+from .errors import StartupError, ran_out_of_memory
 from .protocol import validator
 from .worker import Worker
 
@@ -33,7 +33,13 @@ def load(folder: Path, adapter: Path | None, device: str, dtype: str, slots: int
     chosen = _device(device)
     kind = DTYPES["bf16" if chosen.type == "cuda" else "f32"] if dtype == "auto" else DTYPES[dtype]
     load_family = _from_file(adapter) if adapter else _of_family(folder)
-    model = load_family(folder, chosen, kind)
+    try:
+        model = load_family(folder, chosen, kind)
+    except (RuntimeError, MemoryError) as error:
+        if not ran_out_of_memory(error):
+            raise
+        message = f"{chosen} has no room for the weights in {folder} ({error or 'no memory left'})."
+        raise StartupError("out-of-memory", message, "Use a smaller --dtype, or another --device.") from error
     _check_card(model, folder)
     return Worker(model, slots, chosen, kind)
 

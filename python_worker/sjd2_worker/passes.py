@@ -108,5 +108,4 @@ def _copies(lanes: Lanes) -> Copies:
             base = branch["base"]
             targets = range(base - len(keep), base)
             copies += [(branch["slot"], cell + base - first, to) for cell, to in zip(keep, targets, strict=True)]
-    slots, sources, targets = np.array(copies, np.int64).reshape(-1, 3).T
-    return Copies(slots, sources, targets)
+    return Copies(*np.array(copies, np.int64).reshape(-1, 3).T)

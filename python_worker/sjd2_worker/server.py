@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 import torch
 import zmq
 
-from .errors import RequestError, bad_message
+from .errors import RequestError, bad_message, ran_out_of_memory
 from .protocol import Head, check_request, decode_head, decode_tensors, encode
 from .worker import Worker
 
@@ -71,7 +71,7 @@ def _refusal(error: Exception, request: object) -> Head:
 def _typed(error: Exception) -> RequestError:
     if isinstance(error, RequestError):
         return error
-    if isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error):
+    if ran_out_of_memory(error):
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
         return RequestError(

@@ -117,5 +117,4 @@ def _hidden(stream: Stream, longest: int, cells: int) -> NDArray[np.bool_]:
     hidden: NDArray[np.bool_] = np.arange(cells) > stream.base + entries[:, None]
     if stream.visible is not None:
         hidden[:, stream.base : stream.end] = ~stream.visible[entries]
-        hidden[:, stream.end :] = True
     return hidden

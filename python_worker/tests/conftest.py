@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from sjd2_worker.adapters.scenes import ScenesAdapter
 from sjd2_worker.models.transformer import ScenesConfig
 from sjd2_worker.training.tiny import WORDS, write

@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
+
 from sjd2_worker.adapters.scenes import ScenesAdapter
 from sjd2_worker.models.transformer import causal
 from sjd2_worker.protocol import Array, Head, decode_head, decode_tensors, encode, validator
 from sjd2_worker.server import answer
 from sjd2_worker.worker import Worker
-from torch import Tensor
 
 PROMPT = [2, 5, 0, 1]  # red circle
 OTHER = [4, 6, 3, 1]
@@ -31,7 +32,7 @@ class Share:
     positions: list[int]
     rows: list[int] = field(default_factory=list)
     guidance: float | None = None
-    latents: list[NDArray[np.float32]] = field(default_factory=list)
+    latents: list[Array] = field(default_factory=list)
     timesteps: list[float] = field(default_factory=list)
     mask: NDArray[np.bool_] | None = None
     keep: list[int] | None = None

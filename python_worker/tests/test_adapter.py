@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
+
 from sjd2_worker.loading import load
 
-from .helpers import Share, ask, close, forward, logits_of
+from .helpers import Share, ask, close, forward
 
 SOURCE = '''
 import torch
@@ -55,7 +56,7 @@ def test_a_family_of_ones_own(tmp_path: Path) -> None:
     assert ask(worker, {"op": "hello", "id": 1, "protocol": 1})[0]["model"]["layout"] == [-1, -1, 6, -1, -1, 6]
     table = torch.linspace(-1, 1, 28).view(7, 4).numpy()
 
-    logits_of(worker, Share([(0, 0)], [0], [-2]))
+    assert ask(worker, *forward(Share([(0, 0)], [0], [-2]), width=4))[0]["ok"]
     head, tensors = forward(Share([(0, 1), (1, 0)], [-2, 3], [-1, 0], [0, 1], 3.0), width=4)
     head["lanes"][0]["branches"] = [
         {"slot": 0, "base": 1, "prompt": 2, "anchor": 1},
@@ -67,10 +68,12 @@ def test_a_family_of_ones_own(tmp_path: Path) -> None:
     unconditional = np.array([table[1], table[[1, 3]].mean(0)]) @ table[2:].T + [[0], [1]]
     close(found["logits"], unconditional + 3 * (conditional - unconditional))
 
-    head, tensors = forward(Share([(0, 3)], [-1], [1], [0], latents=[np.ones(4, np.float32)], timesteps=[1.0]), width=4)
+    share = Share([(0, 3)], [-1], [1], [0], latents=[np.ones(4, np.float32)], timesteps=[1.0])
+    head, tensors = forward(share, width=4)
+    head["lanes"][0]["branches"][0]["prompt"] = 2
     _, found = ask(worker, head, tensors)
-    latent = table[2:].mean(0) + table[2:].std(0)
-    close(found["logits"], (table[[0, 1, 3]].sum(0) + latent)[None] / 4 @ table[2:].T + 2 + 2 - 1)
+    latent = table[2:].mean(0) + table[2:].std(0, ddof=1)
+    close(found["logits"], (table[[0, 1, 3]].sum(0) + latent)[None] / 4 @ table[2:].T + 3)
 
     _, decoded = ask(worker, {"op": "decode", "id": 2}, {"codes": np.array([[0, 1, 2, 3]], np.int32)})
     assert decoded["pictures"][0, :, :, 0].tolist() == [[0, 1], [2, 3]]

@@ -8,7 +8,16 @@ from pathlib import Path
 
 import pytest
 import zmq
+from zmq.utils.monitor import recv_monitor_message
+
 from sjd2_worker.endpoint import bound
+
+HANDSHAKES = (
+    zmq.EVENT_HANDSHAKE_SUCCEEDED
+    | zmq.EVENT_HANDSHAKE_FAILED_AUTH
+    | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
+    | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
+)
 
 
 @pytest.fixture
@@ -33,11 +42,10 @@ def test_a_socket_that_a_killed_worker_left_is_taken_over(path: Path) -> None:
         killed.bind(str(path))
         killed.listen()
     assert path.exists()
-    with bound(f"ipc://{path}", None, False) as router, zmq.Context() as context:
-        with context.socket(zmq.DEALER) as dealer:
-            dealer.connect(f"ipc://{path}")
-            dealer.send(b"hello")
-            assert router.poll(20_000)
+    with bound(f"ipc://{path}", None, False) as router, router.context.socket(zmq.DEALER) as dealer:
+        dealer.connect(f"ipc://{path}")
+        dealer.send(b"hello")
+        assert router.poll(20_000)
 
 
 @pytest.mark.parametrize("holds_the_key", [True, False])
@@ -46,23 +54,18 @@ def test_curve_lets_in_who_holds_the_key(tmp_path: Path, holds_the_key: bool) ->
     file = tmp_path / "key"
     file.write_bytes(secret + b"\n")
     file.chmod(0o600)
-    with bound("tcp://127.0.0.1:*", file, False) as router, zmq.Context() as context:
-        with context.socket(zmq.DEALER) as dealer:
-            dealer.linger = 0
-            dealer.curve_serverkey = public  # public: a stranger may know it
-            dealer.curve_publickey, dealer.curve_secretkey = (public, secret) if holds_the_key else zmq.curve_keypair()
-            events = dealer.get_monitor_socket()
-            dealer.connect(router.last_endpoint.decode())
+    with (
+        bound("tcp://127.0.0.1:*", file, False) as router,
+        zmq.Context() as context,
+        context.socket(zmq.DEALER) as dealer,
+    ):
+        dealer.linger = 0
+        dealer.curve_serverkey = public  # a stranger may know it
+        dealer.curve_publickey, dealer.curve_secretkey = (public, secret) if holds_the_key else zmq.curve_keypair()
+        with dealer.get_monitor_socket(HANDSHAKES) as monitor:
+            dealer.connect(str(router.get_string(zmq.LAST_ENDPOINT)))
             dealer.send(b"hello")
-            while zmq.utils.monitor.recv_monitor_message(events)["event"] not in HANDSHAKES:
-                pass
-            assert bool(router.poll(20_000 if holds_the_key else 0)) == holds_the_key
+            event = recv_monitor_message(monitor)["event"]
             dealer.disable_monitor()
-
-
-HANDSHAKES = (
-    zmq.EVENT_HANDSHAKE_SUCCEEDED,
-    zmq.EVENT_HANDSHAKE_FAILED_AUTH,
-    zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL,
-    zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL,
-)
+        assert (event == zmq.EVENT_HANDSHAKE_SUCCEEDED) == holds_the_key
+        assert bool(router.poll(20_000 if holds_the_key else 0)) == holds_the_key

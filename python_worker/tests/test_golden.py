@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from sjd2_worker.protocol import decode_head, decode_tensors, schema, validator
 
 GOLDEN = Path(__file__).parents[2] / "protocol" / "golden"

@@ -8,6 +8,7 @@ import msgpack
 import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from sjd2_worker.protocol import DTYPES, Head, decode_head, decode_tensors, encode, validator
 from sjd2_worker.server import answer
 from sjd2_worker.worker import Worker

@@ -8,11 +8,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 import zmq
+
+from sjd2_worker.__main__ import main
 from sjd2_worker.adapters.scenes import ScenesAdapter
 from sjd2_worker.protocol import Array, Head, decode_head, decode_tensors, encode, validator
 
@@ -79,7 +82,7 @@ def test_serves_a_picture_and_ends(
     table = embed(adapter, range(FIRST, FIRST + 6)).numpy()
     np.testing.assert_array_equal(embeddings["table"], table)
     np.testing.assert_allclose(embeddings["mean"], table.mean(0), rtol=1e-5)
-    np.testing.assert_allclose(embeddings["deviation"], table.std(0), rtol=1e-5)
+    np.testing.assert_allclose(embeddings["deviation"], table.std(0, ddof=1), rtol=1e-5)
 
     # sequential decoding, the likeliest code each time: a prefill, then one entry a pass
     client.ask(*encode(*forward(chain(PROMPT, 0, 0, 3))))
@@ -107,15 +110,30 @@ def test_serves_a_picture_and_ends(
 
     assert client.ask(*encode({"op": "shutdown", "id": 8}, {}))[0]["ok"]
     assert process.wait(PATIENCE) == 0
-    assert process.stderr and process.stderr.read() == ""
+    assert process.stderr
+    assert process.stderr.read() == ""
     assert list(path.parent.iterdir()) == []
 
 
-def test_ends_cleanly_on_sigterm(process: subprocess.Popen[str], client: Client, path: Path) -> None:
-    assert client.ask(*encode({"op": "stats", "id": 1}, {}))[0]["ok"]
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(PATIENCE) == 0
-    assert process.stderr and process.stderr.read() == ""
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_ends_cleanly_on_a_signal(number: signal.Signals, checkpoint: Path, path: Path, client: Client) -> None:
+    """Here the worker is this very process: a thread asks it, then has it signalled."""
+
+    def interrupt() -> None:
+        assert client.ask(*encode({"op": "stats", "id": 1}, {}))[0]["ok"]
+        os.kill(os.getpid(), number)
+
+    before = {n: signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        with ThreadPoolExecutor() as threads:
+            asked = threads.submit(interrupt)
+            with pytest.raises(SystemExit) as leaving:
+                main(_words(checkpoint, path)[3:])
+    finally:
+        for n, handler in before.items():
+            signal.signal(n, handler)
+    asked.result()
+    assert leaving.value.code == 0
     assert list(path.parent.iterdir()) == []
 
 

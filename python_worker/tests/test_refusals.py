@@ -8,6 +8,7 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 import torch
+
 from sjd2_worker import server
 from sjd2_worker.errors import RequestCode
 from sjd2_worker.protocol import Array, Head, decode_head, encode, requests, schema

@@ -8,8 +8,9 @@ import tokenize
 from pathlib import Path
 
 import pytest
-import sjd2_worker
 import torch
+
+import sjd2_worker
 from sjd2_worker.adapters.scenes import ScenesAdapter
 from sjd2_worker.worker import Worker
 
@@ -21,9 +22,10 @@ DECISIONS = re.compile(
     r"(^|_)(rand|random|randn|randint|randperm|generator|manual_seed|multinomial|bernoulli|poisson|exponential|dropout"
     r"|gumbel|secrets|urandom|sampler?|accept(ed|ance)?|reject(ed|ion)?|residual|coupling|drafts?|proposals?"
     r"|argmax|topk|top_k|top_p|softmax|temperature"
-    r"|jacobi|sjd|speculative|lantern|zipar|gsd|pjd|autoregressive)(_|$)",
+    r"|sjd2?)(_|$)",
     re.IGNORECASE,
 )
+METHODS = re.compile(r"jacobi|speculat|mc-sjd|sjd-pac|sjd\+\+|lantern|zipar|\bgsd\b|\bpjd\b|gumbel|autoregress", re.I)
 
 
 def _names(source: str) -> set[str]:
@@ -37,6 +39,12 @@ def test_names_no_decision(path: Path) -> None:
     # what the tokenizer of pictures calls its residual blocks is no residual distribution
     names = _names(path.read_text("utf-8")) - {"_Residual"}
     assert {name for name in names if DECISIONS.search(name)} == set()
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_knows_no_method(path: Path) -> None:
+    """Not even in its comments."""
+    assert METHODS.findall(path.read_text("utf-8")) == []
 
 
 @pytest.mark.parametrize("source", ["torch.rand(3)", "x.argmax()", "def accept_drafts(): ...", "from random import x"])

@@ -15,6 +15,7 @@ import pytest
 import torch
 import zmq
 from safetensors.torch import load_file, save_file
+
 from sjd2_worker import server
 from sjd2_worker.__main__ import main
 
@@ -123,9 +124,9 @@ def test_a_header_is_damaged(refused: Any, copy: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"width": 48, "hidden": 64}, "transformer.embedding.weight is [13, 32] in the file but is [13, 48]"),
-        ({"layers": 3}, "transformer.blocks.2.sharpness is absent in the file"),
-        ({"layers": 1}, "transformer.blocks.1.sharpness is [2, 1] in the file but is absent by the config"),
+        ({"width": 48, "hidden": 64}, "transformer.blocks.0.down.weight is [32, 64] and should be [48, 64]"),
+        ({"layers": 3}, "transformer.blocks.2.down.weight is absent and should be [32, 64]"),
+        ({"layers": 1}, "transformer.blocks.1.down.weight is [32, 64] and should be absent"),
         ({"width": 16}, "width / heads is 16 / 2 and should be even and at least 12"),
         ({"codes": 513}, "codes is 513"),
         ({"rows": "four"}, "rows is 'four' and should be a positive whole number"),
@@ -133,8 +134,9 @@ def test_a_header_is_damaged(refused: Any, copy: Path) -> None:
         ({"words": "red"}, "words should be a list of strings"),
         ({"denoising": {"schedule": "fast"}}, "should be a schedule, one of karras, cosine, linear"),
         ({"denoising": None}, "is of a fine-tuned model, config.json beside it is not"),
-        ({"sampling": {"topK": -1}}, "sampling"),
-        ({"name": 7}, "name"),
+        ({"sampling": {"topK": -1}}, "sampling.topK must be bigger"),
+        ({"sampling": "greedy"}, "sampling must be object"),
+        ({"name": 7}, "name must be string"),
     ],
     ids=str,
 )
@@ -153,6 +155,15 @@ def test_denoising_without_its_weights(refused: Any, copy: Path) -> None:
     said = refused(copy)
     assert said["code"] == "wrong-config"
     assert "model.safetensors beside it is not" in said["message"]
+
+
+@pytest.mark.parametrize("stored", [{"mean": 32}, {"mean": 32, "deviation": 1}, {"deviation": 32}])
+def test_a_normalisation_of_another_width(refused: Any, copy: Path, stored: dict[str, int]) -> None:
+    path = copy / "model.safetensors"
+    save_file(load_file(path) | {f"denoising.{name}": torch.ones(width) for name, width in stored.items()}, path)
+    said = refused(copy)
+    assert said["code"] == "wrong-config"
+    assert "and should be [32]" in said["message"]
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", '"scenes"', "\xff"])
@@ -195,6 +206,12 @@ def test_an_old_torch(refused: Any, checkpoint: Path, monkeypatch: pytest.Monkey
 def test_more_slots_than_memory(refused: Any, checkpoint: Path) -> None:
     said = refused(checkpoint, "--slots", str(10**9))
     assert (said["code"], "fewer --slots" in said["remedy"]) == ("out-of-memory", True)
+
+
+def test_more_weights_than_memory(refused: Any, checkpoint: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("def load(*_): raise MemoryError")
+    said = refused(checkpoint, "--adapter", str(tmp_path / "mine.py"))
+    assert (said["code"], "no room for the weights" in said["message"]) == ("out-of-memory", True)
 
 
 def test_a_directory_that_others_enter(refused: Any, checkpoint: Path, tmp_path: Path) -> None:

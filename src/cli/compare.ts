@@ -6,7 +6,7 @@ import { type Contender, runComparison } from '../experiment/comparison.js'
 import { openFolder } from '../experiment/folder.js'
 import type { FinishedImage } from '../experiment/images.js'
 import { describeEnvironment } from '../experiment/manifest.js'
-import { withOutput, writeWhole } from '../experiment/output.js'
+import { checkRoom, pictureBytes, withOutput, writeWhole } from '../experiment/output.js'
 import { encodePicture, pictureName, slug } from '../experiment/picture.js'
 import { choosePolicy, type PolicyChoice } from '../experiment/policy.js'
 import { readPrompts } from '../experiment/prompts.js'
@@ -19,9 +19,8 @@ import type { CompareOptions } from './program.js'
 import { formatRun, tokenize, withSession } from './session.js'
 import { createProgress, formatDuration, formatMarkdown, formatTable } from './terminal.js'
 
-/** More than a line of results and a PNG file take: for the check that the disk has room. */
+/** More than a line of results takes. */
 const RESULT_BYTES = 1 << 11
-const PICTURE_BYTES = 1 << 17
 
 export async function compare(
   specs: readonly string[],
@@ -38,12 +37,13 @@ export async function compare(
   const prompts = options.prompts
     ? [...new Set(await readPrompts(options.prompts))]
     : scenePrompts(options.scenes, randomStream(seed, 'prompts'))
-  const images = choices.length * prompts.length * (options.guidance?.length ?? 1)
   progress.log(`results: ${out}   (stopped? the same command with --out ${out} goes on)`)
-  await withOutput(out, images * (RESULT_BYTES + (options.pictures ? PICTURE_BYTES : 0)), () =>
+  await withOutput(out, () =>
     withSession(options, prompts.length, { signal, progress }, async (session) => {
       const tokenized = await tokenize(session, prompts, options, progress)
       const { sampling, contenders } = settle(session, choices, options)
+      const bytes = RESULT_BYTES + (options.pictures ? pictureBytes(session.card.picture) : 0)
+      await checkRoom(out, contenders.length * prompts.length * bytes)
       const environment = describeEnvironment(session.hello)
       await openFolder(out, { environment, sampling, seed, imagesAtOnce })
 
@@ -63,7 +63,7 @@ export async function compare(
   )
 }
 
-function show(results: { rows: readonly Row[] } & object, { json, markdown }: CompareOptions): string {
+function show<T extends { rows: readonly Row[] }>(results: T, { json, markdown }: CompareOptions): string {
   if (json) return JSON.stringify(results)
   const cells = table(results.rows)
   return `${markdown ? formatMarkdown(cells) : formatTable(cells)}\n\n${NOTES}`

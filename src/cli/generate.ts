@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { Session, TokenizedPrompt } from '../engine/index.js'
 import { decodeImages, type FinishedImage, type ImageRequest } from '../experiment/images.js'
 import { describeEnvironment, writeManifest } from '../experiment/manifest.js'
-import { withOutput, writeWhole } from '../experiment/output.js'
+import { checkRoom, pictureBytes, withOutput, writeWhole } from '../experiment/output.js'
 import { encodePicture, pictureName, slug } from '../experiment/picture.js'
 import { choosePolicy, type PolicyChoice } from '../experiment/policy.js'
 import { readPrompts } from '../experiment/prompts.js'
@@ -19,9 +19,6 @@ import { createProgress, formatTable, type Progress } from './terminal.js'
 const DEFAULT_PROMPT = 'a striped red circle left of a plain blue square on a wavy green background'
 const DEFAULT_COUNT = 4
 
-/** More than a PNG file takes: for the check that the disk has room. */
-const PICTURE_BYTES = 1 << 20
-
 export async function generate(
   args: readonly string[],
   options: GenerateOptions,
@@ -31,8 +28,9 @@ export async function generate(
   const { prompts, count } = await wantedPrompts(args, options)
   const policy = await choosePolicy(options.policy, options)
   const images = prompts.length * count
-  await withOutput(options.out, images * PICTURE_BYTES, () =>
+  await withOutput(options.out, () =>
     withSession(options, images, { signal, progress }, async (session) => {
+      await checkRoom(options.out, images * pictureBytes(session.card.picture))
       const tokenized = await tokenize(session, prompts, options, progress)
       const requests = [...plan(session, policy, prompts, tokenized, count, options)]
       await makePictures(session, requests, options, { signal, progress })

@@ -10,7 +10,10 @@ import { type PrefixRule, verifyPrefix } from './prefix.js'
 /** The pieces of a policy whose pass is one chain of drafts behind the committed tokens. */
 export interface ChainPieces {
   readonly name: string
-  /** How many drafts a pass carries. 0: sequential decoding. */
+  /**
+   * How many drafts a pass carries. 0: sequential decoding. A function may look at what is committed and at
+   * `history`, but not at the drafts' codes: it would choose among them, and exactness would be lost.
+   */
   readonly window: number | ((image: ImageState) => number)
   /** What enters the window. */
   readonly initialize: Initializer
@@ -25,14 +28,14 @@ export interface ChainPieces {
 }
 
 /**
- * Composes a policy (algorithm: SJD, arXiv 2410.01699, alg. 1; with noise: SJD2, arXiv 2510.08994). It is exact iff its
- * pieces make it so.
+ * Composes a policy (algorithm: SJD, arXiv 2410.01699, alg. 1; with noise: SJD2, arXiv 2510.08994). It is
+ * exact iff its pieces make it so.
  *
  * @throws PolicyError where pieces do not fit each other.
  */
 export function chain(pieces: ChainPieces): DecodingPolicy {
-  const { initialize, verify, refine, prefix, window } = pieces
   checkPieces(pieces)
+  const { initialize, verify, refine, prefix, window, denoise: denoising } = pieces
   const honest = initialize.honest && refine.follows !== 'neither'
   return {
     name: pieces.name,
@@ -42,7 +45,7 @@ export function chain(pieces: ChainPieces): DecodingPolicy {
     schedule(image) {
       const drafts: Draft[] = []
       for (const position of image.upcoming(typeof window === 'number' ? window : window(image))) {
-        drafts.push(image.drafts[drafts.length] ?? initialize.start(position, image, drafts))
+        drafts.push(image.drafts[drafts.length] ?? entering(position, image, drafts))
       }
       return drafts
     },
@@ -53,27 +56,37 @@ export function chain(pieces: ChainPieces): DecodingPolicy {
       image.drafts.map((draft, distance) => {
         const { code, proposal } = refine.draw(draft, pass)
         const noise =
-          draft.noise && denoised(draft.noise, code, distance, pieces.denoise as Denoising, image.model)
+          draft.noise && denoising ? denoised(draft.noise, code, distance, denoising, image.model) : null
         return { position: draft.position, code, proposal, noise }
       }),
   }
+
+  function entering(position: number, image: ImageState, before: readonly Draft[]): Draft {
+    const draft = initialize.start(position, image, before)
+    if (draft.noise === null || initialize.noisy) return draft
+    throw new PolicyError(
+      `${pieces.name} was given noise by ${initialize.name}, which says that it makes none.`,
+      'Let the initialiser say noisy: true.',
+    )
+  }
 }
 
-/** Takes a latent towards its draft's embedding, down to the level it should have; null once it is clean. */
+/** Takes a latent towards its draft's embedding, to the level it should have; null once it is clean. */
 function denoised(
-  noise: Noise,
+  { latent, level: from, timestep: before }: Noise,
   code: number,
   distance: number,
   denoising: Denoising,
   model: Model,
 ): Noise | null {
-  const level = denoising.next(noise.level, distance)
+  const level = denoising.next(from, distance)
   if (level <= 0) return null
-  const { table, width } = model.embeddings
+  // checkPolicy has seen to it that a model that is fed noise names its schedule.
   const { schedule } = model.denoising as NonNullable<Model['denoising']>
+  const { table, width } = model.embeddings
   const timestep = level / denoising.levels
-  denoise(noise.latent, table, code * width, noiseSchedules[schedule], noise.timestep, timestep)
-  return { latent: noise.latent, level, timestep }
+  denoise(latent, table, code * width, noiseSchedules[schedule], before, timestep)
+  return { latent, level, timestep }
 }
 
 function checkPieces({ name, window, initialize, denoise }: ChainPieces): void {

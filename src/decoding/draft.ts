@@ -13,7 +13,10 @@ export interface Noise {
   readonly timestep: number
 }
 
-/** What a position of the window holds between two passes. Positions whose token the layout forces have no draft. */
+/**
+ * What a position of the window holds between two passes. Positions whose token the layout forces have no
+ * draft.
+ */
 export interface Draft {
   readonly position: number
   /** The image code `d_j` drawn for it last (0 … count - 1), or `NO_CODE`. */

@@ -10,14 +10,14 @@ export interface Drawn {
 }
 
 /**
- * A way to draw a position's next code from `p_j`, given the draft it holds. The same ways serve to verify (the draft is
- * accepted iff the code drawn equals it, else the code is the correction) and to refine.
+ * A way to draw a position's next code from `p_j`, given the draft it holds. The same ways serve to verify
+ * (the draft is accepted iff the code drawn equals it, else the code is the correction) and to refine.
  */
 export interface Draw {
   readonly name: string
   /**
-   * What the code drawn is distributed like, over this draw's randomness and the draft's: the model's `p_j` (then it can
-   * verify), or at least the proposal it returns (then it can refine), or neither.
+   * What the code drawn is distributed like, over this draw's randomness and the draft's: the model's `p_j`
+   * (then it can verify), or at least the proposal it returns (then it can refine), or neither.
    */
   readonly follows: 'model' | 'proposal' | 'neither'
   /** Whether that holds only for drafts that were themselves distributed like their proposals. */
@@ -26,9 +26,9 @@ export interface Draw {
 }
 
 /**
- * Maximal coupling: keep the draft with probability `min(1, p/q)`, else draw from `norm(max(0, p - q))`. As verification
- * it is speculative sampling (arXiv 2211.17192, 2302.01318; SJD, 2410.01699); as refinement, MC-SJD (2510.24211). A
- * position without a draft draws from `p`.
+ * Maximal coupling: keep the draft with probability `min(1, p/q)`, else draw from `norm(max(0, p - q))`. As
+ * verification it is speculative sampling (arXiv 2211.17192, 2302.01318; SJD, 2410.01699); as refinement,
+ * MC-SJD (2510.24211). A position without a draft draws from `p`.
  */
 export const maximal: Draw = {
   name: 'maximal',
@@ -48,8 +48,9 @@ export const maximal: Draw = {
 }
 
 /**
- * Gumbel coupling (common random numbers): `argmax log p + g` with noise that the position keeps for all passes. Drafts
- * play no part in what is drawn, so verified by it an image is sequential decoding's, token for token.
+ * Gumbel coupling (common random numbers): `argmax log p + g` with noise that the position keeps for all
+ * passes. Drafts play no part in what is drawn, so verified by it an image is sequential decoding's, token
+ * for token.
  */
 export const gumbel: Draw = {
   name: 'gumbel',
@@ -62,7 +63,9 @@ export const gumbel: Draw = {
   },
 }
 
-/** A new draw from `p` in every pass, whatever the draft: what the first SJD refines by (arXiv 2410.01699). */
+/**
+ * A new draw from `p` in every pass, whatever the draft: what the first SJD refines by (arXiv 2410.01699).
+ */
 export const independent: Draw = {
   name: 'independent',
   follows: 'model',

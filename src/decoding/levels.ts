@@ -3,8 +3,8 @@ export interface Denoising {
   /** How many steps lie between pure noise and clean. */
   readonly levels: number
   /**
-   * The level that a draft at `level` has in the next pass, `distance` drafts behind the front. Levels may be jumped,
-   * never raised.
+   * The level that a draft at `level` has in the next pass, `distance` drafts behind the front. Levels may be
+   * jumped, never raised.
    */
   next(level: number, distance: number): number
 }
@@ -15,8 +15,9 @@ export function denoiseByPasses(levels: number): Denoising {
 }
 
 /**
- * A ramp over the window: clean for the `margin` drafts at the front, then rising evenly to pure noise at its end. In
- * exact decoding a noisy entry ends the accepted prefix, so that the margin is what can be accepted in one pass.
+ * A ramp over the window: clean for the `margin` drafts at the front, then rising evenly to pure noise at its
+ * end. In exact decoding a noisy entry ends the accepted prefix, so that the margin is what can be accepted
+ * in one pass.
  */
 export function denoiseByDistance(levels: number, margin: number, window: number): Denoising {
   const target = (distance: number) =>

@@ -14,8 +14,8 @@ const SMALLEST = 0.002
 const LARGEST = 80
 
 /**
- * Karras spacing of the noise-to-signal ratio `r` from 0.002 to 80 with rho = 7 (arXiv 2206.00364, eq. 5), as a
- * variance-preserving pair `alpha = 1 / sqrt(1 + r^2)`, `sigma = r alpha`. At 0 there is no noise at all.
+ * Karras spacing of the noise-to-signal ratio `r` from 0.002 to 80 with rho = 7 (arXiv 2206.00364, eq. 5), as
+ * a variance-preserving pair `alpha = 1 / sqrt(1 + r^2)`, `sigma = r alpha`. At 0 there is no noise at all.
  */
 const karras: NoiseSchedule = (timestep) => {
   if (timestep === 0) return { alpha: 1, sigma: 0 }
@@ -42,9 +42,9 @@ export const noiseSchedules: Readonly<Record<NonNullable<Model['denoising']>['sc
 }
 
 /**
- * One deterministic step (DDIM, arXiv 2010.02502, eq. 12 without noise), in place, of a latent from timestep `from` to any
- * smaller `to`, towards the clean embedding that stands at `table[offset …]`:
- * `e <- (sigma'/sigma) e + (alpha' - alpha sigma'/sigma) x0`.
+ * One deterministic step (DDIM, arXiv 2010.02502, eq. 12 without noise), in place, of a latent from timestep
+ * `from` to any smaller `to`, towards the clean embedding that stands at `table[offset …]`: `e <-
+ * (sigma'/sigma) e + (alpha' - alpha sigma'/sigma) x0`.
  */
 export function denoise(
   latent: Float32Array,

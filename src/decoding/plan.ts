@@ -3,9 +3,9 @@ import type { Model } from './model.js'
 import { ANCHOR, LATENT, type PassPlan } from './pass.js'
 
 /**
- * The pass that feeds, behind the first `valid` cells, what is committed and not in a cell (always at least the last
- * committed token), then the drafts with the forced tokens between them. Rows: what predicts each draft, then what
- * predicts the `bonus` position behind them.
+ * The pass that feeds, behind the first `valid` cells, what is committed and not in a cell (always at least
+ * the last committed token), then the drafts with the forced tokens between them. Rows: what predicts each
+ * draft, then what predicts the `bonus` position behind them.
  */
 export function planChain(
   model: Model,

@@ -2,7 +2,7 @@ import type { ImageRandom, Purpose, Sampling } from '../numerics/index.js'
 import type { Draft } from './draft.js'
 import type { Model } from './model.js'
 
-/** What a policy sees of the image it decodes. All of it is settled: nothing here changes while a policy decides. */
+/** What a policy sees of the image it decodes. Nothing of it changes while a policy decides. */
 export interface ImageState {
   readonly model: Model
   readonly sampling: Sampling
@@ -19,21 +19,21 @@ export interface ImageState {
   /** For each pass so far, how many codes it committed. */
   readonly history: readonly number[]
   /**
-   * The next free positions, at most `count`: what a window may hold. The image's last free position never enters one,
-   * since there is nothing that its entry could predict.
+   * The next free positions, at most `count`: what a window may hold. The image's last free position never
+   * enters one, since there is nothing that its entry could predict.
    */
   upcoming(count: number): number[]
 }
 
-/** What a forward pass gave. Distributions are made when they are first asked for: a row nobody reads costs nothing. */
+/** What a forward pass gave. Distributions are made when first asked for: rows nobody reads cost nothing. */
 export interface Pass {
   /** Number of the pass within its image, from 0. */
   readonly number: number
   /** The free position after the last draft, which the window's last entry predicts. It holds no draft. */
   readonly bonus: Draft
   /**
-   * `p_j` [count] for the position of a draft (or the bonus): guidance, temperature, top-k and top-p applied. Valid during
-   * the pass, and for as long as it is a draft's proposal.
+   * `p_j` [count] for the position of a draft (or the bonus): guidance, temperature, top-k and top-p applied.
+   * Valid during the pass, and for as long as it is a draft's proposal.
    */
   distribution(draft: Draft): Float32Array
   /** A number on (0, 1) for this purpose, position and pass. */
@@ -51,8 +51,9 @@ export interface Verdict {
 }
 
 /**
- * A decoding method: three decisions, each a pure function of what it is given. Most are composed of pieces by `chain`.
- * A policy serves any number of images, so what it must remember belongs into drafts or is read from `history`.
+ * A decoding method: three decisions, each a pure function of what it is given. Most are composed of pieces
+ * by `chain`. A policy serves any number of images, so what it must remember belongs into drafts or is read
+ * from `history`.
  */
 export interface DecodingPolicy {
   readonly name: string
@@ -60,7 +61,7 @@ export interface DecodingPolicy {
   readonly exact: boolean
   /** Whether it feeds noisy entries, which only a checkpoint that was trained to denoise can read. */
   readonly noisy: boolean
-  /** Which positions the next pass decodes, and what they hold: those of `image.drafts` that stay, then entering ones. */
+  /** What the next pass decodes: the drafts of `image.drafts` that stay, then those that enter. */
   schedule(image: ImageState): Draft[]
   /** Which codes become final. */
   verify(pass: Pass, image: ImageState): Verdict

@@ -19,8 +19,8 @@ export function relaxedPrefix(keepNoisyKeys: boolean): PrefixRule {
 }
 
 /**
- * From the left, draws each position's code; the prefix goes on while it is the code that was fed. Behind the last draft
- * one bonus code comes from the pass.
+ * From the left, draws each position's code; the prefix goes on while it is the code that was fed. Behind the
+ * last draft one bonus code comes from the pass.
  */
 export function verifyPrefix(pass: Pass, image: ImageState, verify: Draw, rule: PrefixRule): Verdict {
   const codes: number[] = []

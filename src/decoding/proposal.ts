@@ -18,8 +18,9 @@ export function draftProbability(proposal: Proposal, code: number, count: number
 }
 
 /**
- * A code from `norm(max(0, p - q))`, the correction of speculative sampling (arXiv 2211.17192, eq. 3), for `u` on (0, 1).
- * Where rounding has left that no mass (`p` equals `q`), from `p` itself, which is then the same distribution.
+ * A code from `norm(max(0, p - q))`, the correction of speculative sampling (arXiv 2211.17192, eq. 3), for
+ * `u` on (0, 1). Where rounding has left that no mass (`p` equals `q`), from `p` itself, which is then the
+ * same distribution.
  */
 export function sampleResidual(p: Float32Array, proposal: Proposal, code: number, u: number): number {
   if (residual.length !== p.length) residual = new Float64Array(p.length)

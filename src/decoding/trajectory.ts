@@ -44,8 +44,8 @@ export interface TrajectoryOptions {
 }
 
 /**
- * The decoding of one image: committed tokens, drafts behind them, and which of the worker's cells are valid. Its next
- * state is a function of its state and the logits, so that it may be stopped, moved and repeated at will.
+ * The decoding of one image: committed tokens, drafts behind them, and which of the worker's cells are valid.
+ * Its next state is a function of its state and the logits: it may be stopped, moved and repeated at will.
  */
 export class Trajectory implements Decodable, ImageState {
   readonly model: Model
@@ -102,7 +102,9 @@ export class Trajectory implements Decodable, ImageState {
   }
 
   upcoming(count: number): number[] {
-    if (!(count >= 0)) throw new PolicyError(`${this.policy.name} asks for a window of ${count}.`, 'Give 0 or more.')
+    if (!(count >= 0)) {
+      throw new PolicyError(`${this.policy.name} asks for a window of ${count}.`, 'Give 0 or more.')
+    }
     const positions: number[] = []
     for (let j = this.#committed; j < this.#lastFree && positions.length < count; j += 1) {
       if (this.model.layout[j] < 0) positions.push(j)

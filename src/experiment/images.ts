@@ -49,7 +49,8 @@ export interface RunHooks {
 }
 
 /**
- * Decodes all images, as many at once as the session has room for.
+ * Decodes all images, as many at once as the session has room for. When it ends, however it ends, every `onImage` that
+ * was called has ended too.
  * @throws what the engine or `onImage` throws, or the signal's reason.
  */
 export async function decodeImages(
@@ -58,66 +59,64 @@ export async function decodeImages(
   { signal, onStep, onImage }: RunHooks,
 ): Promise<void> {
   const { model } = session
-  const length = model.layout.length
-  const imageTokens = model.layout.filter((id) => id < 0).length
-  const begun = new Map<Job, { request: ImageRequest; image: Trajectory; passes: number }>()
+  const begun = new Map<Job, { request: ImageRequest; image: Trajectory }>()
+  const track = trackProgress(requests.length, model.layout.length)
   const finishing: Promise<void>[] = []
   const failure = new AbortController()
-  let done = 0
-  let donePasses = 0
-  const begin = performance.now()
 
   function* jobs(): Generator<Job> {
     for (const request of requests) {
       const { policy, sampling, seed, index, guidance, tokenized } = request
       const image = new Trajectory({ model, policy, sampling, seed, index })
       const job = { prompt: tokenized, guidance, image }
-      begun.set(job, { request, image, passes: 0 })
+      begun.set(job, { request, image })
       yield job
     }
   }
 
-  function state(): RunState {
-    let tokens = done * length
-    let passes = donePasses
-    const seconds = (performance.now() - begin) / 1000
-    for (const entry of begun.values()) {
-      tokens += entry.image.committed
-      passes += entry.passes
-    }
-    return { done, images: requests.length, tokens, passes, length: requests.length * length, seconds }
-  }
-
-  async function finish(
-    { request, image }: { request: ImageRequest; image: Trajectory },
-    statistics: JobStatistics,
-  ) {
-    const tokens = image.tokens.slice()
-    const [picture] = await session.decode([tokens])
-    await onImage({
-      request,
-      picture,
-      tokens,
-      statistics,
-      compression: imageTokens / statistics.passes,
+  try {
+    await session.run(jobs(), {
+      signal: AbortSignal.any([signal, failure.signal]),
+      onStep(job, { passes }) {
+        const state = track(begun.get(job)!.image, passes)
+        onStep?.(state)
+      },
+      onDone(job, statistics) {
+        const { request, image } = begun.get(job)!
+        begun.delete(job)
+        const finished = finish(session, request, image, statistics).then(onImage)
+        finished.catch((error) => failure.abort(error))
+        finishing.push(finished)
+      },
     })
+  } finally {
+    await Promise.allSettled(finishing)
   }
-
-  await session.run(jobs(), {
-    signal: AbortSignal.any([signal, failure.signal]),
-    onStep(job, statistics) {
-      begun.get(job)!.passes = statistics.passes
-      onStep?.(state())
-    },
-    onDone(job, statistics) {
-      const entry = begun.get(job)!
-      begun.delete(job)
-      done += 1
-      donePasses += statistics.passes
-      const finished = finish(entry, statistics)
-      finished.catch((error) => failure.abort(error))
-      finishing.push(finished)
-    },
-  })
   await Promise.all(finishing)
+}
+
+async function finish(
+  session: Session,
+  request: ImageRequest,
+  image: Trajectory,
+  statistics: JobStatistics,
+): Promise<FinishedImage> {
+  const [picture] = await session.decode([image.tokens])
+  const imageTokens = session.model.layout.filter((id) => id < 0).length
+  return { request, picture, tokens: image.tokens, statistics, compression: imageTokens / statistics.passes }
+}
+
+/** Adds up what the images tell of themselves after each of their passes. */
+function trackProgress(images: number, length: number): (image: Trajectory, passes: number) => RunState {
+  const last = new WeakMap<Trajectory, { tokens: number; passes: number }>()
+  const begin = performance.now()
+  const total = { done: 0, tokens: 0, passes: 0 }
+  return (image, passes) => {
+    const before = last.get(image) ?? { tokens: 0, passes: 0 }
+    last.set(image, { tokens: image.committed, passes })
+    total.tokens += image.committed - before.tokens
+    total.passes += passes - before.passes
+    if (image.done) total.done += 1
+    return { ...total, images, length: images * length, seconds: (performance.now() - begin) / 1000 }
+  }
 }

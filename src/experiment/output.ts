@@ -7,16 +7,19 @@ import { ExperimentError } from './error.js'
 /** What a folder must have free besides the files themselves: metadata and directory blocks. */
 const SLACK_BYTES = 1 << 20
 
+/** More than a PNG file of so many pixels takes, the parameters in it included. */
+export const pictureBytes = ({ width, height }: { width: number; height: number }): number =>
+  3 * width * height + (1 << 14)
+
 /**
  * Makes an output folder, shows by writing that files can be written there, and then does the work. Where that fails
  * before anything was written, a folder that was made for it is taken away again.
- * @param bytes about how much will be written into it.
- * @throws ExperimentError `bad-output` when it cannot be written, or is too full; whatever `work` throws.
+ * @throws ExperimentError `bad-output` when it cannot be written; whatever `work` throws.
  */
-export async function withOutput<T>(folder: string, bytes: number, work: () => Promise<T>): Promise<T> {
+export async function withOutput<T>(folder: string, work: () => Promise<T>): Promise<T> {
   const isNew = !existsSync(folder)
   try {
-    await checkOutput(folder, bytes)
+    await tryOutput(folder)
     return await work()
   } catch (error) {
     if (isNew) await rmdir(folder).catch(() => undefined) // a folder that holds something stays
@@ -24,7 +27,7 @@ export async function withOutput<T>(folder: string, bytes: number, work: () => P
   }
 }
 
-async function checkOutput(folder: string, bytes: number): Promise<void> {
+async function tryOutput(folder: string): Promise<void> {
   const probe = join(folder, `.sjd2-${process.pid}`)
   try {
     await makeFolder(resolve(folder))
@@ -34,6 +37,10 @@ async function checkOutput(folder: string, bytes: number): Promise<void> {
   } finally {
     await rm(probe, { force: true }).catch(() => undefined)
   }
+}
+
+/** @throws ExperimentError `bad-output` when the disk has no room for about so many bytes. */
+export async function checkRoom(folder: string, bytes: number): Promise<void> {
   const { bavail, bsize } = await statfs(folder)
   assertRoom(folder, bavail * bsize, bytes + SLACK_BYTES)
 }

@@ -16,20 +16,15 @@ export function encodePicture(picture: Picture, parameters: object): Uint8Array 
 export const pictureName = (prompt: string, seed: number | bigint, index: number): string =>
   `${slug(prompt)}-s${seed}-${index}.png`
 
-/** A prompt as a file name: lower-case letters and digits of any script, at most 80 characters. */
+/** A prompt as a file name: lower-case letters and digits of any script, at most 120 bytes. */
 export function slug(prompt: string): string {
-  const words =
-    prompt
-      .toLowerCase()
-      .normalize('NFC')
-      .match(/[\p{L}\p{M}\p{N}]+/gu) ?? []
-  let name = ''
-  for (const word of words) {
-    const longer = name === '' ? word : `${name}-${word}`
-    if (longer.length > 80) break
-    name = longer
-  }
-  return name || 'picture'
+  const words = prompt
+    .toLowerCase()
+    .normalize('NFC')
+    .match(/[\p{L}\p{M}\p{N}]+/gu) ?? ['picture']
+  // a character that the cut falls into is dropped
+  const cut = new TextDecoder().decode(new TextEncoder().encode(words.join('-')).subarray(0, 120))
+  return cut.replace(/[\ufffd-]+$/, '')
 }
 
 /** PNG text chunks are Latin-1; JSON can say every other character in ASCII. */

@@ -18,8 +18,8 @@ function highProduct(a: number, b: number): number {
 }
 
 /**
- * Writes to `out` [4] the four unsigned 32-bit numbers that belong to a counter of four words and a key of two. A pure
- * function: there is no state to save, and no order of evaluation to respect.
+ * Writes to `out` [4] the four unsigned 32-bit numbers that belong to a counter of four words and a key of
+ * two. A pure function: there is no state to save, and no order of evaluation to respect.
  */
 export function philox(
   counter0: number,

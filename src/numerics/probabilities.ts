@@ -6,7 +6,10 @@ export interface Sampling {
   readonly temperature: number
   /** Only the `topK` largest keep mass; 0: off. Of equal ones, the lower codes. */
   readonly topK: number
-  /** Only the smallest set of the most probable whose mass reaches `topP` keeps mass; 1: off. Ties as for `topK`. */
+  /**
+   * Only the smallest set of the most probable whose mass reaches `topP` keeps mass; 1: off. Ties as for
+   * `topK`.
+   */
   readonly topP: number
 }
 
@@ -26,8 +29,8 @@ export function checkSampling({ temperature, topK, topP }: Sampling): void {
 let scratch = new Float32Array(0)
 
 /**
- * Probabilities of the logits `logits[offset … offset + out.length - 1]` under `sampling`, written to `out`: at least
- * one positive, summing to 1. The relative error of each that exceeds 1e-30 is below 2^-22.
+ * Probabilities of the logits `logits[offset … offset + out.length - 1]` under `sampling`, written to `out`:
+ * at least one positive, summing to 1. The relative error of each that exceeds 1e-30 is below 2^-22.
  *
  * @throws RangeError where the logits define no distribution (a NaN, +infinity, or nothing finite).
  */
@@ -62,7 +65,12 @@ function keepTop(logits: Float32Array, offset: number, k: number, weights: Float
   keepLargest(logits, offset, k, kthLargest(copy, copy.length, k), weights)
 }
 
-function keepNucleus(logits: Float32Array, offset: number, { topP, temperature }: Sampling, weights: Float32Array): void {
+function keepNucleus(
+  logits: Float32Array,
+  offset: number,
+  { topP, temperature }: Sampling,
+  weights: Float32Array,
+): void {
   const wanted = topP * sum(weights)
   const ascending = copyOf(logits, offset, weights.length).sort()
   const maximum = ascending[ascending.length - 1]
@@ -76,10 +84,16 @@ function keepNucleus(logits: Float32Array, offset: number, { topP, temperature }
 }
 
 /**
- * Clears the weights of all but the `k` largest logits, the last of which is `threshold`; of equal ones the lower codes
- * stay. (Logits are compared, since the weights of close or of tiny ones round to equal numbers.)
+ * Clears the weights of all but the `k` largest logits, the last of which is `threshold`; of equal ones the
+ * lower codes stay. (Logits are compared, since the weights of close or of tiny ones round to equal numbers.)
  */
-function keepLargest(logits: Float32Array, offset: number, k: number, threshold: number, weights: Float32Array): void {
+function keepLargest(
+  logits: Float32Array,
+  offset: number,
+  k: number,
+  threshold: number,
+  weights: Float32Array,
+): void {
   let ties = k
   for (let v = 0; v < weights.length; v += 1) if (logits[offset + v] > threshold) ties -= 1
   for (let v = 0; v < weights.length; v += 1) {

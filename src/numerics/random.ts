@@ -8,12 +8,14 @@ export type Purpose = keyof typeof purposes
 /** Blocks of four numbers share a counter but for its first word, which is `purpose + PURPOSES * block`. */
 const PURPOSES = 256
 
-/** Half-way between two multiples of 2^-32: uniform on (0, 1) with a resolution of 2^-32, never 0 and never 1. */
+/**
+ * Half-way between two multiples of 2^-32: uniform on (0, 1) with a resolution of 2^-32, never 0 and never 1.
+ */
 const toUniform = (word: number): number => (word + 0.5) * 2 ** -32
 
 /**
- * All random numbers of one image. They are a function of (seed, image, purpose, position, iteration) alone, by
- * Philox4x32-10: another batch, order, machine or restart draws the same ones.
+ * All random numbers of one image. They are a function of (seed, image, purpose, position, iteration) alone,
+ * by Philox4x32-10: another batch, order, machine or restart draws the same ones.
  */
 export class ImageRandom {
   readonly #image: number
@@ -58,8 +60,8 @@ export class ImageRandom {
   }
 
   /**
-   * Exponential numbers `E` of mean 1 that belong to a position once and for all. Gumbel noise is `-log E`, so that
-   * `argmax log p + g` is the race `argmax p / E` (see `race`).
+   * Exponential numbers `E` of mean 1 that belong to a position once and for all. Gumbel noise is `-log E`,
+   * so that `argmax log p + g` is the race `argmax p / E` (see `race`).
    */
   exponentials(position: number, out: Float32Array): void {
     for (let i = 0; i < out.length; i += 4) {

@@ -1,6 +1,6 @@
 /**
- * The code that `u` on (0, 1) falls on when the weights stand side by side, scaled to 1. Weights need no sum of 1; a
- * code without weight is never drawn, rounding or not. -1 where no weight is positive.
+ * The code that `u` on (0, 1) falls on when the weights stand side by side, scaled to 1. Weights need no sum
+ * of 1; a code without weight is never drawn, rounding or not. -1 where no weight is positive.
  */
 export function sample(weights: ArrayLike<number>, u: number): number {
   let total = 0
@@ -26,9 +26,9 @@ export function argmax(p: Float32Array): number {
 }
 
 /**
- * Exponential race: `argmax_v p(v) / E(v)`, which is the Gumbel argmax `argmax_v log p(v) + g(v)` for `g = -log E`.
- * With `E` of mean 1 the winner follows `p`; with the same `E` it stays where it is while `p` changes little. Of equal
- * ones the lowest.
+ * Exponential race: `argmax_v p(v) / E(v)`, which is the Gumbel argmax `argmax_v log p(v) + g(v)` for `g =
+ * -log E`. With `E` of mean 1 the winner follows `p`; with the same `E` it stays where it is while `p`
+ * changes little. Of equal ones the lowest.
  */
 export function race(p: Float32Array, exponentials: Float32Array): number {
   let best = 0

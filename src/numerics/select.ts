@@ -1,6 +1,6 @@
 /**
- * The `k`-th largest of the first `count` values, `k` counted from 1; reorders them. Expected time is linear (Hoare's
- * selection, pivot in the middle).
+ * The `k`-th largest of the first `count` values, `k` counted from 1; reorders them. Expected time is linear
+ * (Hoare's selection, pivot in the middle).
  */
 export function kthLargest(values: Float32Array, count: number, k: number): number {
   let left = 0

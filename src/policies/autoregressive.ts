@@ -3,8 +3,8 @@ import type { PolicyDefinition } from './definition.js'
 import { allowOnly } from './overrides.js'
 
 /**
- * Sequential decoding, one token a pass: an empty window, and `x_n ~ p_n` by the Gumbel argmax. Policies that verify by
- * Gumbel coupling give its images, token for token, under the same seed.
+ * Sequential decoding, one token a pass: an empty window, and `x_n ~ p_n` by the Gumbel argmax. Policies that
+ * verify by Gumbel coupling give its images, token for token, under the same seed.
  */
 export const autoregressive: PolicyDefinition = {
   name: 'autoregressive',

@@ -9,8 +9,9 @@ import { PolicyError } from '../decoding/index.js'
 type Exports = Record<string, unknown>
 
 /**
- * Runs a type-checked TypeScript module and the files it imports, independently of whatever loads this program's own
- * TypeScript. 'sjd2' is `library`: the very objects that the program uses. Packages are resolved from the file.
+ * Runs a type-checked TypeScript module and the files it imports, independently of whatever loads this
+ * program's own TypeScript. 'sjd2' is `library`: the very objects that the program uses. Packages are
+ * resolved from the file.
  *
  * @throws PolicyError where it throws while it is loaded.
  */

@@ -28,7 +28,8 @@ export function describePolicies(): { name: string; exact: boolean; summary: str
 /**
  * A published policy by name, with what the user changes of it.
  *
- * @throws PolicyError where there is no such policy, the overrides make no sense, or the model cannot serve it.
+ * @throws PolicyError where there is no such policy, the overrides make no sense, or the model cannot serve
+ *   it.
  */
 export function createPolicy(name: string, overrides: PolicyOverrides, model: Model): DecodingPolicy {
   const definition = definitions.find((candidate) => candidate.name === name)

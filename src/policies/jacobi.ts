@@ -3,9 +3,10 @@ import type { PolicyDefinition } from './definition.js'
 import { allowOnly, pieces } from './overrides.js'
 
 /**
- * Greedy Jacobi decoding. Each pass: every draft becomes the most probable code behind the drafts before it; those that
- * stayed what they were, from the left, are final, and so is the first that changed. The fixed point is greedy sequential
- * decoding, whatever the temperature: exact at temperature 0, no sample of the model elsewhere.
+ * Greedy Jacobi decoding. Each pass: every draft becomes the most probable code behind the drafts before it;
+ * those that stayed what they were, from the left, are final, and so is the first that changed. The fixed
+ * point is greedy sequential decoding, whatever the temperature: exact at temperature 0, no sample of the
+ * model elsewhere.
  */
 export const jacobi: PolicyDefinition = {
   name: 'jacobi',

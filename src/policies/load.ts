@@ -7,12 +7,12 @@ import type { PolicyOverrides } from './overrides.js'
 export type PolicyFactory = (model: Model, overrides: PolicyOverrides) => DecodingPolicy
 
 /**
- * Loads a policy of the user's own: a TypeScript file anywhere on disk, whose default export is a `DecodingPolicy` or a
- * `PolicyFactory`, and which imports its pieces from 'sjd2'. It is type-checked by the project's compiler settings before
- * any of it runs.
+ * Loads a policy of the user's own: a TypeScript file anywhere on disk, whose default export is a
+ * `DecodingPolicy` or a `PolicyFactory`, and which imports its pieces from 'sjd2'. It is type-checked by the
+ * project's compiler settings before any of it runs. It cannot await at its top level.
  *
- * @throws PolicyError with `file:line: message` where it does not compile, run, or export a policy; the factory returned,
- *   where what it makes is none, or does not fit the model.
+ * @throws PolicyError with `file:line: message` where it does not compile, run, or export a policy; the
+ *   factory returned, where what it makes is none, or does not fit the model.
  */
 export async function loadPolicyFile(path: string): Promise<PolicyFactory> {
   const file = resolve(path)
@@ -37,9 +37,10 @@ export async function loadPolicyFile(path: string): Promise<PolicyFactory> {
         'Return what chain() makes, or an object with name, exact, noisy, schedule, verify and refine.',
       )
     }
-    if (policy === exported && Object.values(overrides).some((value) => value !== undefined)) {
+    const changes = Object.entries(overrides).flatMap(([key, value]) => (value === undefined ? [] : [key]))
+    if (policy === exported && changes.length > 0) {
       throw new PolicyError(
-        `${file} exports a finished policy, so that options such as ${Object.keys(overrides).join(', ')} cannot change it.`,
+        `${file} exports a finished policy: ${changes.join(', ')} cannot change it.`,
         'Leave them out, or export a function (model, overrides) => DecodingPolicy.',
       )
     }

@@ -3,8 +3,8 @@ import type { PolicyDefinition } from './definition.js'
 import { pieces } from './overrides.js'
 
 /**
- * SJD with coupled redraws. As SJD, but step 2 keeps a draft behind the rejection with probability
- * `min(1, p_j(d_j) / q_j(d_j))` and else draws it from `norm(max(0, p_j - q_j))`, so that it changes as seldom as its
+ * SJD with coupled redraws. As SJD, but step 2 keeps a draft behind the rejection with probability `min(1,
+ * p_j(d_j) / q_j(d_j))` and else draws it from `norm(max(0, p_j - q_j))`, so that it changes as seldom as its
  * distribution allows (maximal coupling), or by the Gumbel argmax with the position's own noise.
  */
 export const mcSjd: PolicyDefinition = {

@@ -4,8 +4,8 @@ import { pieces } from './overrides.js'
 
 /**
  * Speculative Jacobi decoding. Each pass over `x_{n-1}` and the window `d_n … d_{n+W-1}`:
- * 1. accept `d_j` from the left with probability `min(1, p_j(d_j) / q_j(d_j))`; at the first rejection draw the correction
- *    from `norm(max(0, p_j - q_j))`;
+ * 1. accept `d_j` from the left with probability `min(1, p_j(d_j) / q_j(d_j))`; at the first rejection draw
+ *    the correction from `norm(max(0, p_j - q_j))`;
  * 2. draw every draft behind it anew, `d_j ~ p_j`, `q_j <- p_j`;
  * 3. slide the window; entering positions are random, or copied from left or above.
  */

@@ -3,9 +3,10 @@ import type { PolicyDefinition } from './definition.js'
 import { pieces } from './overrides.js'
 
 /**
- * SJD2 by its paper's own rule: as `sjd2`, but noisy entries are accepted in a run, drafts are drawn anew independently,
- * and every pass is one of about twenty steps from noise to clean. Accepted entries that were noisy are fed again, clean,
- * with the next pass, unless `keepNoisyKeys`. The images do not follow sequential decoding's distribution.
+ * SJD2 by its paper's own rule: as `sjd2`, but noisy entries are accepted in a run, drafts are drawn anew
+ * independently, and every pass is one of about twenty steps from noise to clean. Accepted entries that were
+ * noisy are fed again, clean, with the next pass, unless `keepNoisyKeys`. The images do not follow sequential
+ * decoding's distribution.
  */
 export const sjd2Paper: PolicyDefinition = {
   name: 'sjd2-paper',

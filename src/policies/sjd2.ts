@@ -5,9 +5,10 @@ import { pieces } from './overrides.js'
 /**
  * Speculative Jacobi-denoising decoding, exact. Each pass over `x_{n-1}` and the window:
  * 1. positions enter as Gaussian noise on the normalised embedding;
- * 2. accept or correct drafts from the left as SJD does; a noisy entry's draft may be accepted, but ends the prefix, since
- *    the outputs behind it are not the model's true conditionals;
- * 3. couple the drafts behind with `p_j` as MC-SJD does, and take each latent a denoise step towards its draft's embedding.
+ * 2. accept or correct drafts from the left as SJD does; a noisy entry's draft may be accepted, but ends the
+ *    prefix, since the outputs behind it are not the model's true conditionals;
+ * 3. couple the drafts behind with `p_j` as MC-SJD does, and take each latent a denoise step towards its
+ *    draft's embedding.
  */
 export const sjd2: PolicyDefinition = {
   name: 'sjd2',

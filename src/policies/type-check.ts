@@ -5,8 +5,9 @@ import { PolicyError } from '../decoding/index.js'
 const fromProject = (path: string) => fileURLToPath(new URL(`../../${path}`, import.meta.url))
 
 /**
- * Type-checks a policy file, under the project's compiler settings but for what is a matter of taste (unused names) and
- * of where the file lies: it is read as an ES module, and 'sjd2' is this project, wherever that is.
+ * Type-checks a policy file, under the project's compiler settings but for what is a matter of taste (unused
+ * names) and of where the file lies: it is read as an ES module, and 'sjd2' is this project, wherever that
+ * is.
  *
  * @returns the options it was checked with.
  * @throws PolicyError naming file and line of the first error, with all of them in its message.
@@ -19,7 +20,10 @@ export function typeCheck(compiler: typeof ts, file: string): ts.CompilerOptions
   const library = fromProject('src/')
   const sources = program
     .getSourceFiles()
-    .filter((source) => !source.isDeclarationFile && !source.fileName.startsWith(library))
+    .filter(
+      ({ isDeclarationFile, fileName }) =>
+        !isDeclarationFile && (fileName === file || !fileName.startsWith(library)),
+    )
   const errors = sources.flatMap((source) => [
     ...program.getSyntacticDiagnostics(source),
     ...program.getSemanticDiagnostics(source),

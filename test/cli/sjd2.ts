@@ -1,6 +1,6 @@
 /** Runs the real command, as a user does. */
 import { fileURLToPath } from 'node:url'
-import { execa, type Result } from 'execa'
+import { execa } from 'execa'
 
 const launcher = fileURLToPath(new URL('../../bin/sjd2.mjs', import.meta.url))
 
@@ -16,5 +16,10 @@ export const startSjd2 = (args: readonly string[], place: Place = {}) =>
   execa(process.execPath, [launcher, ...args], { ...options, ...place })
 
 /** The command to its end, whatever that is. */
-export const sjd2 = async (args: readonly string[], place: Place = {}): Promise<Result<typeof options>> =>
-  startSjd2(args, place)
+export async function sjd2(
+  args: readonly string[],
+  place: Place = {},
+): Promise<{ stdout: string; stderr: string; exitCode: number | undefined }> {
+  const { stdout, stderr, exitCode } = await startSjd2(args, place)
+  return { stdout, stderr, exitCode }
+}

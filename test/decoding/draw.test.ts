@@ -2,8 +2,8 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {
   type Draft,
-  draftProbability,
   type Draw,
+  draftProbability,
   greedy,
   gumbel,
   ImageRandom,
@@ -14,35 +14,53 @@ import {
 } from '../../src/index.js'
 import { draftOf, passOf } from '../support/fake-pass.js'
 
-/** Steps in which a random number runs through (0, 1): shares are then known to within about 1 / STEPS for each code. */
+/**
+ * Steps in which a random number runs through (0, 1): shares are then known to within about 1 / STEPS for
+ * each code.
+ */
 const STEPS = 1000
 const chances = Array.from({ length: STEPS }, (_, i) => (i + 0.5) / STEPS)
 
 const distribution = (count: number) =>
   fc
-    .array(fc.oneof({ arbitrary: fc.constant(0), weight: 1 }, { arbitrary: fc.double({ min: 0.01, max: 1, noNaN: true }), weight: 4 }), {
-      minLength: count,
-      maxLength: count,
-    })
+    .array(
+      fc.oneof(
+        { arbitrary: fc.constant(0), weight: 1 },
+        { arbitrary: fc.double({ min: 0.01, max: 1, noNaN: true }), weight: 4 },
+      ),
+      {
+        minLength: count,
+        maxLength: count,
+      },
+    )
     .filter((weights) => weights.some((w) => w > 0))
     .map((weights) => {
       const total = weights.reduce((sum, w) => sum + w, 0)
       return Float32Array.from(weights, (w) => w / total)
     })
 
-const pair = fc.integer({ min: 2, max: 5 }).chain((count) => fc.tuple(distribution(count), distribution(count)))
+const pair = fc
+  .integer({ min: 2, max: 5 })
+  .chain((count) => fc.tuple(distribution(count), distribution(count)))
 
 const totalVariation = (p: Float32Array, q: ArrayLike<number>) =>
   p.reduce((sum, share, v) => sum + Math.abs(share - q[v]), 0) / 2
 
 /** The share of chances for which a draft is kept. */
 function keepShare(draft: Draft, p: Float32Array): number {
-  // A chance that keeps nothing and one that keeps all are told apart by `accept` alone: `draw` is left at its middle.
-  return chances.filter((accept) => maximal.draw(draft, passOf(p, { accept })).code === draft.code).length / STEPS
+  // A chance that keeps nothing and one that keeps all are told apart by `accept` alone: `draw` is left at
+  // its middle.
+  return (
+    chances.filter((accept) => maximal.draw(draft, passOf(p, { accept })).code === draft.code).length / STEPS
+  )
 }
 
 /** What maximal coupling draws, over all chances and all drafts of the proposal `q`: [count]. */
-function marginal(q: ArrayLike<number>, proposalOf: (code: number) => Proposal, p: Float32Array): Float64Array {
+function marginal(
+  q: ArrayLike<number>,
+  proposalOf: (code: number) => Proposal,
+  p: Float32Array,
+): Float64Array {
   const drawn = new Float64Array(p.length)
   for (let code = 0; code < p.length; code += 1) {
     if (q[code] === 0) continue
@@ -52,7 +70,8 @@ function marginal(q: ArrayLike<number>, proposalOf: (code: number) => Proposal, 
     if (kept > 1 - 1 / STEPS) continue
     // A chance of nearly 1 rejects whatever can be rejected.
     for (const draw of chances) {
-      drawn[maximal.draw(draft, passOf(p, { accept: 1 - 2 ** -33, draw })).code] += (q[code] * (1 - kept)) / STEPS
+      drawn[maximal.draw(draft, passOf(p, { accept: 1 - 2 ** -33, draw })).code] +=
+        (q[code] * (1 - kept)) / STEPS
     }
   }
   return drawn
@@ -68,7 +87,10 @@ describe('maximal coupling', () => {
   test('turns a draft of q into one of p: marginals are exact', () => {
     fc.assert(
       fc.property(pair, ([p, q]) => {
-        expectSame(marginal(q, () => ({ kind: 'dense', probabilities: q }), p), p)
+        expectSame(
+          marginal(q, () => ({ kind: 'dense', probabilities: q }), p),
+          p,
+        )
       }),
       { seed: 1, numRuns: 40 },
     )
@@ -91,10 +113,16 @@ describe('maximal coupling', () => {
     fc.assert(
       fc.property(pair, ([p, q]) => {
         const even = new Float32Array(p.length).fill(1 / p.length)
-        expectSame(marginal(even, () => ({ kind: 'uniform' }), p), p)
+        expectSame(
+          marginal(even, () => ({ kind: 'uniform' }), p),
+          p,
+        )
         for (let copy = 0; copy < p.length; copy += 1) {
           const oneHot = Float32Array.from(q, (_, v) => Number(v === copy))
-          expectSame(marginal(oneHot, () => ({ kind: 'one-hot' }), p), p)
+          expectSame(
+            marginal(oneHot, () => ({ kind: 'one-hot' }), p),
+            p,
+          )
         }
       }),
       { seed: 3, numRuns: 20 },
@@ -128,12 +156,14 @@ test('where rounding leaves the residual no mass, the correction comes from p', 
 test('proposals know the probability of their draft', () => {
   expect(draftProbability({ kind: 'uniform' }, 2, 4)).toBe(0.25)
   expect(draftProbability({ kind: 'one-hot' }, 2, 4)).toBe(1)
-  expect(draftProbability({ kind: 'dense', probabilities: Float32Array.of(0.5, 0.25, 0.25) }, 1, 3)).toBe(0.25)
+  expect(draftProbability({ kind: 'dense', probabilities: Float32Array.of(0.5, 0.25, 0.25) }, 1, 3)).toBe(
+    0.25,
+  )
 })
 
 describe('Gumbel coupling', () => {
-  // 4,000 positions; the bound of (1 - TV) / (1 + TV) is known for common Gumbel noise (arXiv 2408.07978); five
-  // standard errors of 0.008 are allowed.
+  // 4,000 positions; the bound of (1 - TV) / (1 + TV) is known for common Gumbel noise (arXiv 2408.07978);
+  // five standard errors of 0.008 are allowed.
   test('keeps drafts at least as often as (1 - TV) / (1 + TV)', () => {
     fc.assert(
       fc.property(pair, ([p, q]) => {

@@ -106,7 +106,12 @@ test('gaussian starts without a draft, as pure noise of its own position and pas
   const start = (position: number, passes: number) =>
     gaussian(5).start(position, { ...imageWith(committed), passes }, [])
   const draft = start(10, 2)
-  expect(draft).toMatchObject({ position: 10, code: NO_CODE, proposal: null, noise: { level: 5, timestep: 1 } })
+  expect(draft).toMatchObject({
+    position: 10,
+    code: NO_CODE,
+    proposal: null,
+    noise: { level: 5, timestep: 1 },
+  })
   expect(draft.noise?.latent).toHaveLength(model.embeddings.width)
   expect(start(10, 2)).toEqual(draft)
   expect(start(11, 2).noise?.latent).not.toEqual(draft.noise?.latent)

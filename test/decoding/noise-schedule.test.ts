@@ -94,7 +94,10 @@ describe.each(schedules)('a step of denoising under %s', (_, schedule) => {
     const ratio = next.sigma / sigma
     expectClose(
       latent,
-      Float32Array.from([0.7, -0.2], (e, i) => ratio * e + alpha * (next.alpha / alpha - ratio) * table[2 + i]),
+      Float32Array.from(
+        [0.7, -0.2],
+        (e, i) => ratio * e + alpha * (next.alpha / alpha - ratio) * table[2 + i],
+      ),
     )
   })
 })

@@ -1,5 +1,12 @@
 import { expect, test } from 'vitest'
-import { type Draft, type Draw, exactPrefix, type ImageState, relaxedPrefix, verifyPrefix } from '../../src/index.js'
+import {
+  type Draft,
+  type Draw,
+  exactPrefix,
+  type ImageState,
+  relaxedPrefix,
+  verifyPrefix,
+} from '../../src/index.js'
 import { draftOf, passOf } from '../support/fake-pass.js'
 
 /** Accepts even codes, and corrects odd ones to 0. */
@@ -38,9 +45,15 @@ test('a position without a draft draws and ends the prefix, under any rule', () 
 })
 
 test('relaxed: noisy entries are accepted in a run, and fed again from the first of them on', () => {
-  expect(verify([clean(2), noisy(4), clean(6), clean(7)], relaxedPrefix(false))).toEqual({ codes: [2, 4, 6, 0], held: 1 })
+  expect(verify([clean(2), noisy(4), clean(6), clean(7)], relaxedPrefix(false))).toEqual({
+    codes: [2, 4, 6, 0],
+    held: 1,
+  })
 })
 
 test('relaxed, keeping noisy keys: all accepted entries hold their cells', () => {
-  expect(verify([clean(2), noisy(4), clean(6), clean(7)], relaxedPrefix(true))).toEqual({ codes: [2, 4, 6, 0], held: 3 })
+  expect(verify([clean(2), noisy(4), clean(6), clean(7)], relaxedPrefix(true))).toEqual({
+    codes: [2, 4, 6, 0],
+    held: 3,
+  })
 })

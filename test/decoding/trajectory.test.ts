@@ -6,11 +6,12 @@ import {
   type DecodingPolicy,
   type Draw,
   exactPrefix,
+  gaussian,
   gumbel,
   LATENT,
   type PassRecord,
-  policyNames,
   type PolicyOverrides,
+  policyNames,
   random,
   Trajectory,
 } from '../../src/index.js'
@@ -45,12 +46,22 @@ describe('plan', () => {
   })
 
   test('feeds latents with their timesteps where entries are noisy', () => {
-    const { image } = start(page, { policy: policy('sjd2', { window: 3, levels: 4 }) })
+    const { image, worker } = start(page, { policy: policy('sjd2', { window: 5, levels: 4 }) })
     const plan = image.plan()
-    expect([...plan.tokens]).toEqual([ANCHOR, START, START, LATENT, LATENT, LATENT])
-    expect([...plan.timesteps]).toEqual([1, 1, 1])
-    expect(plan.latents).toHaveLength(3 * page.model.embeddings.width)
+    expect([...plan.tokens]).toEqual([ANCHOR, START, START, LATENT, LATENT, LATENT, LATENT, NEWLINE, LATENT])
+    expect([...plan.timesteps]).toEqual([1, 1, 1, 1, 1])
+    expect(plan.latents).toHaveLength(5 * page.model.embeddings.width)
     expect([...plan.latents]).toEqual(image.drafts.flatMap(({ noise }) => [...(noise?.latent ?? [])]))
+    // Of four levels, each pass takes one.
+    for (const left of [3, 2, 1]) {
+      image.advance(worker.forward(image.plan()))
+      const levels = image.drafts.map(({ noise }) => noise?.level)
+      expect(levels).toContain(left)
+      expect([...image.plan().timesteps]).toEqual(levels.map((level) => (level ?? 0) / 4))
+      expect([...image.plan().latents]).toEqual(
+        image.drafts.flatMap(({ noise }) => [...(noise?.latent ?? [])]),
+      )
+    }
   })
 
   test('gives equal plans until it advances, whatever becomes of those given', () => {
@@ -145,17 +156,20 @@ describe('the end of an image', () => {
 describe('determinism', () => {
   const exact = policyNames.filter((name) => policy(name).exact)
 
-  test.each(policyNames)('%s: same seed and index, same image; another seed or index, another image', (name) => {
-    const decode = (seed: number | bigint, index: number) => {
-      const { image, worker } = start(page, { policy: policy(name), seed, index })
-      worker.decode(image)
-      return image.tokens.join(' ')
-    }
-    expect(decode(3, 1)).toBe(decode(3n, 1))
-    if (name !== 'jacobi') {
-      expect(new Set([decode(3, 1), decode(4, 1), decode(3, 2)]).size).toBe(3)
-    }
-  })
+  test.each(policyNames)(
+    '%s: same seed and index, same image; another seed or index, another image',
+    (name) => {
+      const decode = (seed: number | bigint, index: number) => {
+        const { image, worker } = start(page, { policy: policy(name), seed, index })
+        worker.decode(image)
+        return image.tokens.join(' ')
+      }
+      expect(decode(3, 1)).toBe(decode(3n, 1))
+      if (name !== 'jacobi') {
+        expect(new Set([decode(3, 1), decode(4, 1), decode(3, 2)]).size).toBe(3)
+      }
+    },
+  )
 
   test.each(exact)('%s: a worker that loses its cells after any pass changes nothing', (name) => {
     const { image, worker } = start(page, { policy: policy(name) })
@@ -182,7 +196,10 @@ describe('determinism', () => {
 describe('the record of a pass', () => {
   test.each(policyNames)('%s: records add up to the image', (name) => {
     const records: PassRecord[] = []
-    const { image, worker } = start(page, { policy: policy(name, {}), onPass: (record) => records.push(record) })
+    const { image, worker } = start(page, {
+      policy: policy(name, {}),
+      onPass: (record) => records.push(record),
+    })
     const plans: { entries: number; tokens: number[] }[] = []
     while (!image.done) {
       const plan = image.plan()
@@ -261,8 +278,22 @@ describe('what is refused', () => {
     expect(() => image.advance(new Float32Array(12))).toThrow('4 rows of 4 logits, 16 in all, but 12 came')
   })
 
+  test('a window that is no number', () => {
+    const pieces = { initialize: random, verify: gumbel, refine: gumbel, prefix: exactPrefix, denoise: null }
+    const broken = chain({ ...pieces, name: 'broken', window: ({ history }) => history[0] / history.length })
+    expect(() => start(page, { policy: broken })).toThrow('broken asks for a window of NaN')
+  })
+
+  test('noise from an initialiser that says it makes none', () => {
+    const sly = { ...gaussian(2), noisy: false }
+    const pieces = { initialize: sly, verify: gumbel, refine: gumbel, prefix: exactPrefix, denoise: null }
+    expect(() => start(page, { policy: chain({ ...pieces, name: 'sly', window: 3 }) })).toThrow('makes none')
+  })
+
   test('settings that make no distribution', () => {
-    expect(() => start(page, { policy: policy('sjd'), sampling: { ...plainSampling, topP: 0 } })).toThrow('Top-p')
+    expect(() => start(page, { policy: policy('sjd'), sampling: { ...plainSampling, topP: 0 } })).toThrow(
+      'Top-p',
+    )
   })
 
   test('noisy entries for a checkpoint that cannot read them', () => {
@@ -291,7 +322,8 @@ test('proposals survive the reuse of their vectors', () => {
       ...watched,
       verify(pass, state) {
         for (const { proposal } of state.drafts) {
-          if (proposal?.kind === 'dense') expect(proposal.probabilities.join(' ')).toBe(seen.get(proposal.probabilities))
+          if (proposal?.kind === 'dense')
+            expect(proposal.probabilities.join(' ')).toBe(seen.get(proposal.probabilities))
         }
         return watched.verify(pass, state)
       },
@@ -309,10 +341,33 @@ test('proposals survive the reuse of their vectors', () => {
   expect(image.passes).toBeGreaterThan(2)
 })
 
+test('an image holds the noise of its window, however long it is', () => {
+  const long = toy({ layout: Array.from({ length: 200 }, () => -1), rowLength: 10 })
+  const coupled = createPolicy('mc-sjd', { coupling: 'gumbel', window: 8 }, long.model)
+  const seen = new Set<Float32Array>()
+  const { image, worker } = start(long, {
+    policy: {
+      ...coupled,
+      verify(pass, state) {
+        for (const { position } of [...state.drafts, pass.bonus]) seen.add(pass.exponentials(position))
+        return coupled.verify(pass, state)
+      },
+    },
+  })
+  worker.decode(image)
+  expect(seen.size).toBeLessThanOrEqual(9)
+})
+
 test('images decoded in turns are what they are alone', () => {
   const images = [0, 1, 2, 3].map((index) => start(page, { policy: policy('mc-sjd'), index }))
   const alone = images.map((_, index) => {
-    const image = new Trajectory({ model: page.model, policy: policy('mc-sjd'), sampling: plainSampling, seed: 1, index })
+    const image = new Trajectory({
+      model: page.model,
+      policy: policy('mc-sjd'),
+      sampling: plainSampling,
+      seed: 1,
+      index,
+    })
     new FakeWorker(page).decode(image)
     return image.tokens
   })

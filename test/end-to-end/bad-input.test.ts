@@ -53,7 +53,7 @@ describe('a policy', () => {
     const ran = join(folder, 'ran')
     writeFileSync(
       file,
-      `import { writeFileSync } from 'node:fs'\nwriteFileSync(${JSON.stringify(ran)}, '')\nexport default 7`,
+      `import { writeFileSync } from 'node:fs'\nwriteFileSync(${JSON.stringify(ran)}, '')\nconst policy: string = 7\nexport default policy`,
     )
     await refused(['red', '--policy', file], /broken\.ts:3/)
     expect(existsSync(ran)).toBe(false)

@@ -29,7 +29,7 @@ async function longRun(out: string, ...args: string[]) {
     '--prompts',
     prompts,
     '--count',
-    '100000',
+    '5000',
     ...args,
   ])
   const worker = await vi.waitFor(

@@ -1,18 +1,18 @@
 import { describe, expect, test } from 'vitest'
 import {
   above,
-  chain,
   type ChainPieces,
+  chain,
+  type Draw,
   denoiseByDistance,
   denoiseByPasses,
-  type Draw,
   exactPrefix,
   gaussian,
   greedy,
   gumbel,
   type ImageState,
-  independent,
   type Initializer,
+  independent,
   left,
   maximal,
   random,
@@ -21,8 +21,8 @@ import { decodeToy, testDistribution } from '../support/exactness.js'
 import { plainSampling } from '../support/fake-pass.js'
 import { conditionalOf, enumerate, toy } from '../support/toy-model.js'
 
-// Pieces that no published policy puts together, but that `chain` calls exact: 4,000 images each against 64 sequences; a
-// right policy fails for 1 seed in 100,000. Wrong ones fail it: wrong.test.ts.
+// Pieces that no published policy puts together, but that `chain` calls exact: 4,000 images each against 64
+// sequences; a right policy fails for 1 seed in 100,000. Wrong ones fail it: wrong.test.ts.
 const SAMPLES = 4000
 const ALARM = 1e-5
 const model = toy({ layout: [-1, -1, 6, -1, -1, 6, -1, -1], rowLength: 3, codes: 2 })
@@ -44,7 +44,9 @@ const keepTheLikely: Draw = {
   follows: 'neither',
   draw(draft, pass) {
     const drawn = independent.draw(draft, pass)
-    return draft.code >= 0 && pass.distribution(draft)[draft.code] > 0.5 ? { ...drawn, code: draft.code } : drawn
+    return draft.code >= 0 && pass.distribution(draft)[draft.code] > 0.5
+      ? { ...drawn, code: draft.code }
+      : drawn
   },
 }
 
@@ -55,20 +57,22 @@ const everyOther: Initializer = {
   start: (position, image, before) => (position % 2 ? gaussian(2) : random).start(position, image, before),
 }
 
-/** Wide after a pass that committed much, narrow else; what leaves the window at its end comes back as new. */
+/**
+ * Wide after a pass that committed much, narrow else; what leaves the window at its end comes back as new.
+ */
 const breathing = ({ history }: ImageState) => ((history.at(-1) ?? 5) > 1 ? 5 : 2)
 
 describe('is exact', () => {
   test.each<[string, ChainPieces]>([
     ['Gumbel drafts, verified by their proposals', { ...clean, refine: gumbel }],
     ['greedy drafts, verified as copies are', { ...clean, refine: greedy }],
-    ['drafts of unknown distribution, verified by Gumbel', { ...clean, verify: gumbel, refine: keepTheLikely }],
+    [
+      'drafts of unknown distribution, verified by Gumbel',
+      { ...clean, verify: gumbel, refine: keepTheLikely },
+    ],
     ['independent verification', { ...clean, verify: independent, refine: maximal }],
     ['a window that follows acceptance', { ...clean, window: breathing, initialize: above }],
-    [
-      'noise in every other position',
-      { ...clean, initialize: everyOther, denoise: denoiseByPasses(2) },
-    ],
+    ['noise in every other position', { ...clean, initialize: everyOther, denoise: denoiseByPasses(2) }],
     [
       'noise by distance in a window that follows acceptance',
       { ...clean, window: breathing, initialize: gaussian(4), denoise: denoiseByDistance(4, 1, 5) },

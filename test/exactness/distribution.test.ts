@@ -3,9 +3,9 @@ import { createPolicy, type PolicyOverrides, type Sampling } from '../../src/ind
 import { decodeToy, testDistribution } from '../support/exactness.js'
 import { conditionalOf, enumerate, type ToyOptions, toy } from '../support/toy-model.js'
 
-// Chi-square over whole sequences (64 or 81 of them, fewer under filters): 4,000 images for each combination of pieces. A
-// right policy fails for 1 seed in 100,000; seeds are fixed, so that the tests give the same answer every time. That wrong
-// policies fail it is shown in wrong.test.ts.
+// Chi-square over whole sequences (64 or 81 of them, fewer under filters): 4,000 images for each combination
+// of pieces. A right policy fails for 1 seed in 100,000; seeds are fixed, so that the tests give the same
+// answer every time. That wrong policies fail it is shown in wrong.test.ts.
 const SAMPLES = 4000
 const ALARM = 1e-5
 

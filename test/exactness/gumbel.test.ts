@@ -26,18 +26,21 @@ describe.each([
   { temperature: 0.8, topK: 3, topP: 1 },
   { temperature: 1, topK: 0, topP: 0.7 },
 ])('under %o', (sampling) => {
-  test.each(overrides)('Gumbel coupling with %o gives the sequential image, token for token, in fewer passes', (given) => {
-    let passes = 0
-    let sequential = 0
-    for (const seed of seeds) {
-      const reference = decode(model, 'autoregressive', {}, sampling, seed)
-      const coupled = decode(model, 'sjd2', { coupling: 'gumbel', ...given }, sampling, seed)
-      expect(coupled.tokens).toEqual(reference.tokens)
-      passes += coupled.passes
-      sequential += reference.passes
-    }
-    expect(passes).toBeLessThan(sequential)
-  })
+  test.each(overrides)(
+    'Gumbel coupling with %o gives the sequential image, token for token, in fewer passes',
+    (given) => {
+      let passes = 0
+      let sequential = 0
+      for (const seed of seeds) {
+        const reference = decode(model, 'autoregressive', {}, sampling, seed)
+        const coupled = decode(model, 'sjd2', { coupling: 'gumbel', ...given }, sampling, seed)
+        expect(coupled.tokens).toEqual(reference.tokens)
+        passes += coupled.passes
+        sequential += reference.passes
+      }
+      expect(passes).toBeLessThan(sequential)
+    },
+  )
 })
 
 test('Jacobi decoding gives the image that sequential decoding gives at temperature 0', () => {

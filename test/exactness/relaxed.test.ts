@@ -37,6 +37,6 @@ describe('a policy that is declared relaxed leaves the distribution', () => {
   })
 })
 
-test('verified exactly, the paper\'s policy is exact', () => {
+test("verified exactly, the paper's policy is exact", () => {
   expect(createPolicy('sjd2-paper', { verify: 'exact' }, model.model).exact).toBe(true)
 })

@@ -14,14 +14,14 @@ import {
   type PrefixRule,
   random,
   relaxedPrefix,
-  sample,
   type Sampling,
+  sample,
 } from '../../src/index.js'
 import { decodeToy, testDistribution } from '../support/exactness.js'
 import { conditionalOf, enumerate, toy } from '../support/toy-model.js'
 
-// The test that exact policies pass (distribution.test.ts), as many images, the same model: each of these rules is broken
-// on purpose, and must fail it by far.
+// The test that exact policies pass (distribution.test.ts), as many images, the same model: each of these
+// rules is broken on purpose, and must fail it by far.
 const SAMPLES = 4000
 const ALARM = 1e-5
 const sampling: Sampling = { temperature: 1, topK: 0, topP: 1 }
@@ -104,8 +104,14 @@ describe('a wrong rule fails', () => {
     ['residual left out of verification', chain({ ...clean, verify: residualLeftOut })],
     ['residual left out of the coupling', chain({ ...clean, initialize: left, refine: residualLeftOut })],
     ['accepting every draft', chain({ ...clean, verify: alwaysAccepting })],
-    ['the same random number for all positions', chain({ ...clean, verify: oneChanceForAll, refine: oneChanceForAll })],
-    ['proposals that are not those drawn from', chain({ ...clean, initialize: left, refine: proposalsLeftStale })],
+    [
+      'the same random number for all positions',
+      chain({ ...clean, verify: oneChanceForAll, refine: oneChanceForAll }),
+    ],
+    [
+      'proposals that are not those drawn from',
+      chain({ ...clean, initialize: left, refine: proposalsLeftStale }),
+    ],
     ['a first draft that is not drawn evenly', chain({ ...clean, initialize: oneOfTheDice })],
     ['drafts redrawn that it dislikes', chain({ ...clean, refine: redrawingWhatItDislikes })],
     ['going on past noisy entries', chain({ ...noisy, prefix: exactInName })],

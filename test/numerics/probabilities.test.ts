@@ -22,7 +22,9 @@ function expectClose(actual: Float32Array, expected: readonly number[]): void {
 
 // Few distinct values, so that ties are common.
 const logit = fc.oneof(fc.integer({ min: -3, max: 3 }), fc.float({ min: -40, max: 40, noNaN: true }))
-const logitVector = fc.array(logit, { minLength: 1, maxLength: 40 }).map((values) => Float32Array.from(values))
+const logitVector = fc
+  .array(logit, { minLength: 1, maxLength: 40 })
+  .map((values) => Float32Array.from(values))
 
 describe('against the float64 definition', () => {
   test('temperature and top-k', () => {
@@ -51,7 +53,10 @@ describe('against the float64 definition', () => {
           // Where a set's mass equals topP but for rounding, either set is right.
           for (const p of [topP - 1e-6, topP + 1e-6]) {
             const nearby = reference(Array.from(logits), { ...sampling, topP: p })
-            fc.pre(nearby.filter((x) => x > 0).length === reference(Array.from(logits), sampling).filter((x) => x > 0).length)
+            fc.pre(
+              nearby.filter((x) => x > 0).length ===
+                reference(Array.from(logits), sampling).filter((x) => x > 0).length,
+            )
           }
           expectClose(made(logits, sampling), reference(Array.from(logits), sampling))
         },
@@ -106,12 +111,14 @@ test('codes that the model rules out by -infinity get no mass', () => {
   expect([...made([Number.NEGATIVE_INFINITY, 1, 1], plain)]).toEqual([0, 0.5, 0.5])
 })
 
-test.each([[[Number.NaN, 1]], [[1, Number.NaN]], [[Number.POSITIVE_INFINITY, 1]], [[Number.NEGATIVE_INFINITY]]])(
-  'logits that make no distribution are refused: %s',
-  (logits) => {
-    expect(() => made(logits, plain)).toThrow('no distribution')
-  },
-)
+test.each([
+  [[Number.NaN, 1]],
+  [[1, Number.NaN]],
+  [[Number.POSITIVE_INFINITY, 1]],
+  [[Number.NEGATIVE_INFINITY]],
+])('logits that make no distribution are refused: %s', (logits) => {
+  expect(() => made(logits, plain)).toThrow('no distribution')
+})
 
 test.each([
   { ...plain, temperature: -1 },

@@ -30,7 +30,12 @@ test('uniform numbers are even, in pairs over positions, images and iterations',
       const [first, second] = [stream(2 * i), stream(2 * i + 1)]
       return Math.floor(first * bins) * bins + Math.floor(second * bins)
     })
-    expect(chiSquare(countBins(pairs, (pair) => pair), evenly(bins * bins)).pValue).toBeGreaterThan(ALARM)
+    expect(
+      chiSquare(
+        countBins(pairs, (pair) => pair),
+        evenly(bins * bins),
+      ).pValue,
+    ).toBeGreaterThan(ALARM)
   }
 })
 
@@ -44,8 +49,13 @@ test('uniform numbers lie strictly between 0 and 1, in steps of 2^-32', () => {
 })
 
 test('a number depends on seed, image, purpose, position and iteration, each, and on nothing else', () => {
-  const number = (seed: bigint | number, image: number, purpose: 'accept' | 'draw', position: number, pass: number) =>
-    new ImageRandom(seed, image).uniform(purpose, position, pass)
+  const number = (
+    seed: bigint | number,
+    image: number,
+    purpose: 'accept' | 'draw',
+    position: number,
+    pass: number,
+  ) => new ImageRandom(seed, image).uniform(purpose, position, pass)
   const base = number(1, 2, 'accept', 3, 4)
   expect(number(1n, 2, 'accept', 3, 4)).toBe(base)
   const others = [

@@ -6,7 +6,10 @@ import { chiSquare } from '../support/chi-square.js'
 const TINY = 2 ** -33
 
 const weights = fc
-  .array(fc.oneof(fc.constant(0), fc.double({ min: 0, max: 10, noNaN: true })), { minLength: 1, maxLength: 8 })
+  .array(fc.oneof(fc.constant(0), fc.double({ min: 0, max: 10, noNaN: true })), {
+    minLength: 1,
+    maxLength: 8,
+  })
   .filter((values) => values.some((w) => w > 1e-6))
 
 describe('sampling by the inverse distribution function', () => {
@@ -37,6 +40,10 @@ describe('sampling by the inverse distribution function', () => {
   test('reaches the first and the last code', () => {
     expect(sample([1, 1, 1], TINY)).toBe(0)
     expect(sample([1, 1, 1], 1 - TINY)).toBe(2)
+  })
+
+  test('gives what falls on a border to the code behind it', () => {
+    expect(sample([1, 0, 1], 0.5)).toBe(2)
   })
 
   test('says -1 where nothing has weight', () => {

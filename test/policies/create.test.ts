@@ -1,5 +1,11 @@
 import { describe, expect, test } from 'vitest'
-import { createPolicy, describePolicies, PolicyError, type PolicyOverrides, policyNames } from '../../src/index.js'
+import {
+  createPolicy,
+  describePolicies,
+  PolicyError,
+  type PolicyOverrides,
+  policyNames,
+} from '../../src/index.js'
 import { start } from '../support/fake-pass.js'
 import { toy } from '../support/toy-model.js'
 
@@ -53,7 +59,10 @@ describe('overrides', () => {
         policy: createPolicy('sjd2', overrides, model),
       }).image.drafts
     expect(drafts({ window: 5 })).toHaveLength(5)
-    expect(drafts({ window: 5, init: 'random' })[0]).toMatchObject({ proposal: { kind: 'uniform' }, noise: null })
+    expect(drafts({ window: 5, init: 'random' })[0]).toMatchObject({
+      proposal: { kind: 'uniform' },
+      noise: null,
+    })
     expect(drafts({ levels: 7 })[0]).toMatchObject({ noise: { level: 7, timestep: 1 } })
   })
 

@@ -93,14 +93,12 @@ describe('the example', () => {
         embeddings: { table: new Float32Array(2), width: 1 } }
       console.log(JSON.stringify([factory(model, {}).name, policyNames.length]))
     `
-    // ts-node takes its settings from the folder it is started in.
     const file = join(folder, 'run.mjs')
     writeFileSync(file, script)
-    const { stdout } = await execa(
-      'node',
-      ['--no-warnings', '--experimental-loader', join(project, 'node_modules/ts-node/esm.mjs'), file, example],
-      { cwd: project },
-    )
+    const compiler = join(project, 'bin/typescript.mjs')
+    const { stdout } = await execa('node', ['--no-warnings', '--import', compiler, file, example], {
+      cwd: folder,
+    })
     expect(JSON.parse(stdout)).toEqual(['my-policy', 6])
   })
 })
@@ -115,7 +113,10 @@ describe('a file anywhere on disk', () => {
 
   test('may import files beside it, packages of Node, and types', async () => {
     write('lib/names.ts', `import { basename } from 'node:path'\nexport const name = basename('/a/helped')\n`)
-    write('lib/same.ts', `import type { DecodingPolicy } from 'sjd2'\nexport const same = (p: DecodingPolicy) => p\n`)
+    write(
+      'lib/same.ts',
+      `import type { DecodingPolicy } from 'sjd2'\nexport const same = (p: DecodingPolicy) => p\n`,
+    )
     const file = write(
       'helped.mts',
       `${PIECES}import { name } from './lib/names.js'\nimport { same } from './lib/same'\n` +
@@ -136,7 +137,10 @@ describe('a file anywhere on disk', () => {
   })
 
   test('may name things that it does not use', async () => {
-    const file = write('unused.ts', `${PIECES}const unused = 1\nexport default chain({ ...pieces, name: 'unused' })`)
+    const file = write(
+      'unused.ts',
+      `${PIECES}const unused = 1\nexport default chain({ ...pieces, name: 'unused' })`,
+    )
     await expect(loadPolicyFile(file)).resolves.toBeTypeOf('function')
   })
 })
@@ -144,9 +148,17 @@ describe('a file anywhere on disk', () => {
 describe('what is refused, by file and line, before any of it runs', () => {
   test.each<[string, string, RegExp]>([
     ['syntax.ts', `${PIECES}export default chain({ ...pieces name: 'x' })`, /syntax\.ts:4: .*expected/],
-    ['type.ts', `${PIECES}export default chain({ ...pieces, name: 'x', window: 'wide' })`, /type\.ts:4: .*string/],
-    ['missing.ts', `${PIECES}export default chain({ ...pieces })`, /missing\.ts:4: [^]*name/],
-    ['none.ts', `${PIECES}export const policy = chain({ ...pieces, name: 'x' })`, /none\.ts.* default export/],
+    [
+      'type.ts',
+      `${PIECES}export default chain({ ...pieces, name: 'x', window: 'wide' })`,
+      /type\.ts:4: .*string/,
+    ],
+    ['missing.ts', `${PIECES}export default chain({ ...pieces })`, /missing\.ts:4: .*ChainPieces/],
+    [
+      'none.ts',
+      `${PIECES}export const policy = chain({ ...pieces, name: 'x' })`,
+      /none\.ts.* default export/,
+    ],
     ['number.ts', 'export default 3', /number\.ts:1: its default export is no policy/],
     ['import.ts', `import { maximum } from 'sjd2'\nexport default maximum`, /import\.ts:1: .*maximum/],
     ['package.ts', `import it from 'no-such-package'\nexport default it`, /package\.ts:1: .*no-such-package/],
@@ -161,7 +173,10 @@ describe('what is refused, by file and line, before any of it runs', () => {
 
   test('an error in a file that it imports', async () => {
     write('lib/broken.ts', 'export const width: number = "three"\n')
-    const file = write('uses.ts', `${PIECES}import { width } from './lib/broken.js'\nexport default chain({ ...pieces, name: 'x', window: width })`)
+    const file = write(
+      'uses.ts',
+      `${PIECES}import { width } from './lib/broken.js'\nexport default chain({ ...pieces, name: 'x', window: width })`,
+    )
     expect((await failure(loadPolicyFile(file))).message).toMatch(/broken\.ts:1: /)
   })
 
@@ -172,12 +187,18 @@ describe('what is refused, by file and line, before any of it runs', () => {
 })
 
 test('a file that throws while it loads', async () => {
-  const file = write('throws.ts', `${PIECES}if (pieces.window > 3) throw new Error('too wide')\nexport default chain({ ...pieces, name: 'x' })`)
+  const file = write(
+    'throws.ts',
+    `${PIECES}if (pieces.window > 3) throw new Error('too wide')\nexport default chain({ ...pieces, name: 'x' })`,
+  )
   expect((await failure(loadPolicyFile(file))).message).toMatch(/throws\.ts failed.*too wide/)
 })
 
 test('a factory that returns no policy after all', async () => {
-  const file = write('cast.ts', `import type { DecodingPolicy } from 'sjd2'\nexport default () => ({ name: 'x' }) as DecodingPolicy`)
+  const file = write(
+    'cast.ts',
+    `import type { DecodingPolicy } from 'sjd2'\nexport default () => ({ name: 'x' }) as DecodingPolicy`,
+  )
   const factory = await loadPolicyFile(file)
   expect(() => factory(page.model, {})).toThrow('gave no DecodingPolicy')
 })

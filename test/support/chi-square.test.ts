@@ -13,9 +13,29 @@ test.each([
 })
 
 test('pools rare outcomes and condemns impossible ones', () => {
-  const truth = new Map([['a', 0.5], ['b', 0.496], ['c', 0.002], ['d', 0.002]])
-  const fair = chiSquare(new Map([['a', 498], ['b', 498], ['c', 4]]), truth)
+  const truth = new Map([
+    ['a', 0.5],
+    ['b', 0.496],
+    ['c', 0.002],
+    ['d', 0.002],
+  ])
+  const fair = chiSquare(
+    new Map([
+      ['a', 498],
+      ['b', 498],
+      ['c', 4],
+    ]),
+    truth,
+  )
   expect(fair.degrees).toBe(2)
   expect(fair.pValue).toBeGreaterThan(0.5)
-  expect(chiSquare(new Map([['a', 500], ['e', 1]]), truth).pValue).toBe(0)
+  expect(
+    chiSquare(
+      new Map([
+        ['a', 500],
+        ['e', 1],
+      ]),
+      truth,
+    ).pValue,
+  ).toBe(0)
 })

@@ -2,14 +2,22 @@
 export interface ChiSquare {
   readonly statistic: number
   readonly degrees: number
-  /** How probable a statistic at least as large is if the probabilities are right; 0 where something impossible was seen. */
+  /**
+   * How probable a statistic at least as large is if the probabilities are right; 0 where something
+   * impossible was seen.
+   */
   readonly pValue: number
 }
 
-/** Outcomes expected less often than this are counted together: the test is an approximation for large counts. */
+/**
+ * Outcomes expected less often than this are counted together: the test is an approximation for large counts.
+ */
 const LEAST_EXPECTED = 5
 
-export function chiSquare(counts: ReadonlyMap<string, number>, truth: ReadonlyMap<string, number>): ChiSquare {
+export function chiSquare(
+  counts: ReadonlyMap<string, number>,
+  truth: ReadonlyMap<string, number>,
+): ChiSquare {
   const samples = [...counts.values()].reduce((sum, count) => sum + count, 0)
   const impossible = [...counts.keys()].some((outcome) => !truth.has(outcome))
   if (impossible) return { statistic: Infinity, degrees: truth.size - 1, pValue: 0 }

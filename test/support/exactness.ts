@@ -7,9 +7,11 @@ import type { Toy } from './toy-model.js'
 export type DecodeImages = (count: number) => Iterable<Int32Array> | Promise<Iterable<Int32Array>>
 
 /**
- * How likely such images are under the true distribution (`enumerate`), by a chi-square test over whole sequences.
+ * How likely such images are under the true distribution (`enumerate`), by a chi-square test over whole
+ * sequences.
  *
- * Usage: fix the seed, and `expect(pValue).toBeGreaterThan(alarm)`: a right decoder fails for a share `alarm` of seeds.
+ * Usage: fix the seed, and `expect(pValue).toBeGreaterThan(alarm)`: a right decoder fails for a share `alarm`
+ * of seeds.
  */
 export async function testDistribution(
   decode: DecodeImages,

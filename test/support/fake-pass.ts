@@ -1,4 +1,12 @@
-import { type Draft, NO_CODE, type Pass, type Purpose, type Sampling, Trajectory, type TrajectoryOptions } from '../../src/index.js'
+import {
+  type Draft,
+  NO_CODE,
+  type Pass,
+  type Purpose,
+  type Sampling,
+  Trajectory,
+  type TrajectoryOptions,
+} from '../../src/index.js'
 import { FakeWorker } from './fake-worker.js'
 import type { Toy } from './toy-model.js'
 
@@ -24,7 +32,10 @@ export function draftOf(values: Partial<Draft>): Draft {
 }
 
 /** A trajectory and the fake worker that decodes it. */
-export function start(toy: Toy, options: Omit<TrajectoryOptions, 'model' | 'sampling' | 'seed' | 'index'> & Partial<TrajectoryOptions>) {
+export function start(
+  toy: Toy,
+  options: Omit<TrajectoryOptions, 'model' | 'sampling' | 'seed' | 'index'> & Partial<TrajectoryOptions>,
+) {
   const image = new Trajectory({ model: toy.model, sampling: plainSampling, seed: 1, index: 0, ...options })
   return { image, worker: new FakeWorker(toy) }
 }

@@ -2,9 +2,9 @@ import { ANCHOR, type Decodable, LATENT, type PassPlan } from '../../src/index.j
 import { type Cell, contentOfLatent, contentOfToken, type Toy } from './toy-model.js'
 
 /**
- * Stands in for a worker's slot: cells that hold what an entry made of itself and of all it saw when it was fed. So a cell
- * that was fed a wrong draft, a latent, or a right token behind a wrong one stays wrong until it is fed again, and a plan
- * that counts on it gets wrong logits, as with the real key/value cells.
+ * Stands in for a worker's slot: cells that hold what an entry made of itself and of all it saw when it was
+ * fed. So a cell that was fed a wrong draft, a latent, or a right token behind a wrong one stays wrong until
+ * it is fed again, and a plan that counts on it gets wrong logits, as with the real key/value cells.
  */
 export class FakeWorker {
   readonly #toy: Toy
@@ -31,7 +31,11 @@ export class FakeWorker {
       const position = plan.positions[i]
       const content =
         id === LATENT
-          ? contentOfLatent(plan.latents.subarray(latents * width, (latents + 1) * width), plan.timesteps[latents], position)
+          ? contentOfLatent(
+              plan.latents.subarray(latents * width, (latents + 1) * width),
+              plan.timesteps[latents],
+              position,
+            )
           : contentOfToken(id === ANCHOR ? this.#anchor : id, position)
       if (id === LATENT) latents += 1
       this.#cells.push(this.#toy.absorb(this.#cells.at(-1), content))

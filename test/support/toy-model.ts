@@ -6,7 +6,10 @@ export interface Cell {
   readonly seen: number
 }
 
-/** A model small enough to enumerate. What it predicts depends on the whole prefix, and most on its last entry. */
+/**
+ * A model small enough to enumerate. What it predicts depends on the whole prefix, and most on its last
+ * entry.
+ */
 export interface Toy {
   readonly model: Model
   /** The cell of an entry with this content that sees the cell before it (and with it all before that). */
@@ -30,7 +33,13 @@ const WIDTH = 2
 /** How much of a logit the last entry decides; the whole prefix decides the rest. */
 const LAST = 0.7
 
-export function toy({ layout, rowLength, codes = 3, denoising = { schedule: 'cosine' }, ...rest }: ToyOptions): Toy {
+export function toy({
+  layout,
+  rowLength,
+  codes = 3,
+  denoising = { schedule: 'cosine' },
+  ...rest
+}: ToyOptions): Toy {
   const { sharpness = 2, seed = 1 } = rest
   const table = new Float32Array(codes * WIDTH)
   new ImageRandom(seed, 0).normals(0, 0, table)
@@ -87,10 +96,15 @@ export function conditionalOf(toy: Toy, anchor: number): Conditional {
 }
 
 /**
- * Every sequence of a model with its probability, in float64, by enumeration: forced tokens as they are, free ones from
- * the conditional under temperature, top-k and top-p. Sequences are keyed by their ids, joined by spaces.
+ * Every sequence of a model with its probability, in float64, by enumeration: forced tokens as they are, free
+ * ones from the conditional under temperature, top-k and top-p. Sequences are keyed by their ids, joined by
+ * spaces.
  */
-export async function enumerate(model: Model, conditional: Conditional, sampling: Sampling): Promise<Map<string, number>> {
+export async function enumerate(
+  model: Model,
+  conditional: Conditional,
+  sampling: Sampling,
+): Promise<Map<string, number>> {
   let prefixes: { ids: number[]; probability: number }[] = [{ ids: [], probability: 1 }]
   for (const forced of model.layout) {
     const longer = prefixes.map(async ({ ids, probability }) => {
@@ -109,7 +123,8 @@ export async function enumerate(model: Model, conditional: Conditional, sampling
 export function reference(logits: readonly number[], { temperature, topK, topP }: Sampling): number[] {
   const order = logits.map((_, v) => v).sort((a, b) => logits[b] - logits[a] || a - b)
   const kept = order.slice(0, temperature === 0 ? 1 : topK > 0 ? topK : logits.length)
-  const weight = (v: number) => (temperature === 0 ? 1 : Math.exp((logits[v] - logits[order[0]]) / temperature))
+  const weight = (v: number) =>
+    temperature === 0 ? 1 : Math.exp((logits[v] - logits[order[0]]) / temperature)
   const total = kept.reduce((sum, v) => sum + weight(v), 0)
   let mass = 0
   const nucleus = kept.filter((v) => {

@@ -60,9 +60,9 @@ class Embeddings:
 
     @staticmethod
     def measured(table: Tensor) -> Embeddings:
-        """With the mean and the (population) deviation of each dimension over the table's rows."""
+        """With the mean and the deviation of each dimension over the table's rows, as fine-tuning measures them."""
         table = table.float()
-        return Embeddings(table, table.mean(0), table.std(0, correction=0))
+        return Embeddings(table, table.mean(0), table.std(0))
 
 
 class Adapter(ABC):

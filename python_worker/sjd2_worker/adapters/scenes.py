@@ -31,15 +31,16 @@ class ScenesAdapter(Adapter):
             self._transformer = ScenesTransformer(config)
             self._timestep = TimestepEmbedding(config.width) if _denoises(values, weights, paths) else None
             self._tokenizer = ScenesTokenizer()
-        fill(self._transformer, part(weights, "transformer"), paths[1])
+        fill(self._transformer, weights, paths[1], "transformer.")
         fill(self._tokenizer, pictures, paths[2])
         if self._timestep:
-            fill(self._timestep, part(weights, "timestep"), paths[1])
+            fill(self._timestep, weights, paths[1], "timestep.")
         self._transformer.to(device)
-        self.embeddings = self._normalisation(part(weights, "denoising"))
+        self.embeddings = self._normalised(part(weights, "denoising."), paths[1])
         self.cache = CacheShape(
             config.layers, config.prompt + config.image_tokens + SPARE_CELLS, config.heads, config.width // config.heads
         )
+        sampling = values.get("sampling", {})
         self.card = {
             "family": "scenes",
             "name": values.get("name", folder.resolve().name),
@@ -51,7 +52,7 @@ class ScenesAdapter(Adapter):
             "width": config.width,
             "layout": [-1] * config.image_tokens,
             "denoising": values.get("denoising"),
-            "sampling": SAMPLING | values.get("sampling", {}),
+            "sampling": SAMPLING | sampling if isinstance(sampling, dict) else sampling,
         }
 
     def tokenize(self, prompt: str) -> TokenizedPrompt:
@@ -72,11 +73,16 @@ class ScenesAdapter(Adapter):
         pictures = self._tokenizer.decode(grid).permute(0, 2, 3, 1)
         return ((pictures + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
 
-    def _normalisation(self, stored: dict[str, Tensor]) -> Embeddings:
-        table = self._transformer.embedding.weight[self._config.first_code :]
-        measured = Embeddings.measured(table)
-        mean, deviation = (stored.get(n, getattr(measured, n)).float() for n in ("mean", "deviation"))
-        return Embeddings(measured.table, mean, deviation)
+    def _normalised(self, stored: dict[str, Tensor], path: Path) -> Embeddings:
+        """With the mean and deviation that fine-tuning stored, if it did."""
+        measured = Embeddings.measured(self._transformer.embedding.weight[self._config.first_code :])
+        if not stored:
+            return measured
+        for name in ("mean", "deviation"):
+            shape = list(stored[name].shape) if name in stored else "absent"
+            if shape != [self._config.width]:
+                raise _wrong(path, f"denoising.{name} is {shape} and should be [{self._config.width}]")
+        return Embeddings(measured.table, stored["mean"].float(), stored["deviation"].float())
 
 
 def load(folder: Path, device: torch.device, dtype: torch.dtype) -> Adapter:
@@ -104,7 +110,7 @@ def _denoises(values: dict[str, Any], weights: dict[str, Tensor], paths: list[Pa
     denoising = values.get("denoising")
     if denoising is not None and not (isinstance(denoising, dict) and denoising.get("schedule") in SCHEDULES):
         raise _wrong(paths[0], f"denoising is {denoising!r} and should be a schedule, one of {', '.join(SCHEDULES)}")
-    if (denoising is not None) != bool(part(weights, "timestep")):
+    if (denoising is not None) != bool(part(weights, "timestep.")):
         has, lacks = (paths[0], paths[1]) if denoising else (paths[1], paths[0])
         raise _wrong(has, f"it is of a fine-tuned model, {lacks.name} beside it is not")
     return denoising is not None

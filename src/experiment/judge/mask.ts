@@ -47,6 +47,11 @@ export function open(mask: Mask, radius: number): Mask {
   return dilate(erode(mask, radius), radius)
 }
 
+/** The mask and what holes and gaps in it are no wider than `2 * radius` pixels. */
+export function close(mask: Mask, radius: number): Mask {
+  return erode(dilate(mask, radius), radius)
+}
+
 /** The parts of a mask that hang together, corners included; given `seeds`, only those that hold one of them. */
 export function components(mask: Mask, seeds?: Iterable<number>): Mask[] {
   const left = mask.slice()

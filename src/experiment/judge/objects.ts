@@ -1,6 +1,6 @@
 import type { Background } from './background.js'
 import type { Colour, Shape, Texture } from './caption.js'
-import { areaOf, components, dilate, erode, type Mask, maskOf, open } from './mask.js'
+import { areaOf, close, components, dilate, erode, type Mask, maskOf, open } from './mask.js'
 import { type ColourMap, isNear } from './palette.js'
 import { fitSilhouettes } from './silhouette.js'
 import { observeTexture } from './texture.js'
@@ -45,17 +45,18 @@ function patchesOf(mask: Mask): Mask[] {
 }
 
 /**
- * The colours of a patch, the one that explains most of it first. Another is there only where it has a surface of its
- * own: the blend of two colours at an edge may look like a third, but is a line and vanishes where it is opened.
+ * The colours of a patch, the one that explains most of its inside first. Another is there only where it has a surface
+ * of its own: the blend of two colours at an edge may look like a third, but is a line and vanishes where it is opened.
  */
 function coloursOf(patch: Mask, paints: readonly ColourMap[]): ColourMap[] {
   const found: ColourMap[] = []
   for (let left = patch; areaOf(open(left, 1)) >= SPECK; ) {
+    const inside = erode(left, 1)
     const surfaces = paints.map((map) => {
       const near = maskOf((p) => left[p] === 1 && isNear(paints, map, p))
-      return { map, near, area: areaOf(near) }
+      return { map, near, core: areaOf(maskOf((p) => near[p] === 1 && inside[p] === 1)) }
     })
-    const { map, near } = surfaces.reduce((a, b) => (b.area > a.area ? b : a))
+    const { map, near } = surfaces.reduce((a, b) => (b.core > a.core ? b : a))
     if (found.length > 0 && areaOf(open(near, 1)) < SPECK) break
     found.push(map)
     const taken = dilate(near, 1)
@@ -67,8 +68,7 @@ function coloursOf(patch: Mask, paints: readonly ColourMap[]): ColourMap[] {
 
 function observeObject(map: ColourMap, region: Mask, background: Background): SeenObject {
   const doubtful = maskOf((p) => map.distance[p] < 2 * DOUBT && background.distance[p] < 2 * DOUBT)
-  const [{ shape, x, y, overlap }, ...rest] = fitSilhouettes(region, doubtful)
-  if (process.env.DBG) console.log('SHAPE', shape, overlap.toFixed(2), rest.map((r) => r.shape + r.overlap.toFixed(2)).join(' '))
+  const [{ shape, x, y, overlap }] = fitSilhouettes(region, doubtful)
   return {
     colour: map.colour,
     shape: overlap > OVERLAP ? shape : null,

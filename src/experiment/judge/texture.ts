@@ -8,11 +8,11 @@ const BLOCK = 16
 /** A token's pixels: a pattern that was put together wrongly is displaced by whole tokens. */
 const TOKEN = 4
 /** What a pattern must explain of the shade's variance. */
-const EXPLAINED = 0.35
+const EXPLAINED = 0.28
 /** How strong a pattern must be, in shades (1 where it goes all the way from the main to the second). */
-const STRENGTH = 0.4
+const STRENGTH = 0.35
 /** What the middle eight tenths of a plain surface's shades may span. */
-const SPAN = 0.4
+const SPAN = 0.55
 
 type Pattern = (x: number, y: number) => boolean
 
@@ -46,7 +46,6 @@ export function observeTexture(pixels: readonly number[], shade: Float32Array): 
   const blocks = blocksOf(pixels)
   const readings = templates.map(({ texture, tiles }) => ({ texture, ...readPattern(blocks, shade, tiles) }))
   const best = readings.reduce((a, b) => (b.explained > a.explained ? b : a))
-  if (process.env.DBG) console.log('TEX', pixels.length, readings.map((f) => f.texture.slice(0, 2) + f.explained.toFixed(2) + ',' + f.strength.toFixed(2)).join(' '), spanOf(pixels, shade).toFixed(2))
   if (best.explained > EXPLAINED && best.strength > STRENGTH) return best.texture
   return spanOf(pixels, shade) < SPAN ? 'plain' : null
 }

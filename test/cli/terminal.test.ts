@@ -1,0 +1,75 @@
+import { describe, expect, test } from 'vitest'
+import { createProgress, formatDuration, formatMarkdown, formatTable } from '../../src/cli/terminal.js'
+
+describe('the status line', () => {
+  function record(isTTY: boolean) {
+    let written = ''
+    let time = 0
+    const write = (text: string) => {
+      written += text
+      return true
+    }
+    const stream = { isTTY, columns: 20, write }
+    const progress = createProgress(stream as unknown as NodeJS.WriteStream, () => time)
+    return {
+      ...progress,
+      at: (milliseconds: number) => {
+        time = milliseconds
+      },
+      written: () => written,
+    }
+  }
+
+  test('is rewritten in place on a terminal, cut to its width, and makes way for lines that stay', () => {
+    const { show, log, clear, at, written } = record(true)
+    show('first')
+    show('too soon')
+    at(150)
+    show('a second one that is longer than the terminal')
+    log('stays')
+    at(300)
+    show('last')
+    clear()
+    const erase = '\r\x1b[2K'
+    expect(written()).toBe(`first${erase}a second one that i${erase}stays\nlast${erase}`)
+  })
+
+  test('is a plain line now and then elsewhere', () => {
+    const { show, clear, at, written } = record(false)
+    show('first')
+    at(4999)
+    show('too soon')
+    at(5000)
+    show('second')
+    clear()
+    expect(written()).toBe('first\nsecond\n')
+  })
+})
+
+test('tables have columns of equal width, numbers to the right', () => {
+  const rows = [
+    ['policy', 'passes', 'compression'],
+    ['sjd', '9.0', '64.00× [60.00×, 68.00×]'],
+    ['autoregressive', '576.0', '–'],
+  ]
+  expect(formatTable(rows)).toBe(
+    [
+      'policy          passes              compression',
+      'sjd                9.0  64.00× [60.00×, 68.00×]',
+      'autoregressive   576.0                        –',
+    ].join('\n'),
+  )
+  expect(formatMarkdown(rows).split('\n').slice(0, 3)).toEqual([
+    '| policy | passes | compression |',
+    '| --- | --- | --- |',
+    '| sjd | 9.0 | 64.00× [60.00×, 68.00×] |',
+  ])
+})
+
+test.each([
+  [8.34, '8.3 s'],
+  [250, '4 min'],
+  [7800, '2 h 10 min'],
+])('%d seconds are %s', (seconds, text) => {
+  expect(formatDuration(seconds)).toBe(text)
+})

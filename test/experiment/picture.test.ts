@@ -1,0 +1,30 @@
+import { decode } from 'fast-png'
+import { describe, expect, test } from 'vitest'
+import { encodePicture, PARAMETERS_KEYWORD, pictureName } from '../../src/experiment/picture.js'
+
+test('a PNG holds the very pixels, and its parameters in any script', () => {
+  const rgb = Uint8Array.from({ length: 5 * 3 * 3 }, (_, i) => (i * 37) % 256)
+  const parameters = { prompt: 'ein Vögelchen – 鳥 🐦', seed: 7, nested: { window: 64 } }
+  const png = decode(encodePicture({ width: 5, height: 3, rgb }, parameters), { checkCrc: true })
+  expect([png.width, png.height, png.channels, png.depth]).toEqual([5, 3, 3, 8])
+  expect(png.data).toEqual(rgb)
+  expect(JSON.parse(png.text[PARAMETERS_KEYWORD]!)).toEqual(parameters)
+})
+
+describe('a file name', () => {
+  test.each([
+    ['A red circle, left of "x"!', 'a-red-circle-left-of-x-s3-0.png'],
+    ['../../etc/passwd', 'etc-passwd-s3-0.png'],
+    ['鳥 und Vögel', '鳥-und-vögel-s3-0.png'],
+    ['!?', 'picture-s3-0.png'],
+  ])('of %s', (prompt, name) => {
+    expect(pictureName(prompt, 3, 0)).toBe(name)
+  })
+
+  test('is short enough for any file system', () => {
+    expect(pictureName('x'.repeat(500), 0, 0)).toBe(`${'x'.repeat(120)}-s0-0.png`)
+    const long = pictureName(`a${'漢字'.repeat(200)}`, 2 ** 53 - 1, 10 ** 9)
+    expect(long).toMatch(/^a(漢字)+漢?-s9007199254740991-1000000000\.png$/)
+    expect(Buffer.byteLength(long)).toBeLessThan(255)
+  })
+})

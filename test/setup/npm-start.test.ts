@@ -1,0 +1,80 @@
+/** The scripts as npm runs them, in a copy of the project that has nothing installed. */
+import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { execa } from 'execa'
+import { afterEach, expect, test, vi } from 'vitest'
+import { ended, script } from '../faults/processes.js'
+import { type FakeProject, fakeProject } from './project.js'
+
+let project: FakeProject
+afterEach(() => project.remove())
+
+const here = fileURLToPath(new URL('../../', import.meta.url))
+
+/** A fresh clone as far as npm start goes; its sjd2 prints its arguments. */
+function freshClone(env: Record<string, string> = {}) {
+  project = fakeProject(env)
+  cpSync(join(here, 'setup'), join(project.root, 'setup'), { recursive: true })
+  mkdirSync(join(project.root, 'bin'))
+  writeFileSync(join(project.root, 'bin/sjd2.mjs'), 'console.log(JSON.stringify(process.argv.slice(2)))')
+}
+
+const start = (args: readonly string[]) =>
+  execa(process.execPath, ['setup/start.mjs', ...args], {
+    cwd: project.root,
+    env: project.env,
+    extendEnv: false,
+    reject: false,
+  })
+
+test('npm start sets up, then runs the command; standard output is the command’s alone', async () => {
+  freshClone()
+  const { stdout, stderr, exitCode } = await start(['generate', 'a red circle', '--json'])
+  expect(exitCode).toBe(0)
+  expect(stdout).toBe('["generate","a red circle","--json"]')
+  expect(stderr).toMatch(/installing node modules[\s\S]*\.venv[\s\S]*Set-up is complete/)
+  expect((await start([])).stderr).toBe('')
+})
+
+test('npm start with a Python of one’s own makes no environment', async () => {
+  freshClone({ PROBE: JSON.stringify({ python: '3.12.1', torch: '2.8.0', worker: '0.1.0', missing: [] }) })
+  for (const option of [['--python', 'python3'], ['--python=python3']]) {
+    expect(await start(['generate', ...option])).toMatchObject({
+      exitCode: 0,
+      stderr: expect.not.stringContaining('.venv'),
+    })
+  }
+  expect(existsSync(join(project.root, '.venv'))).toBe(false)
+})
+
+test('help and doctor answer without a Python', async () => {
+  freshClone()
+  for (const args of [['--help'], ['doctor']]) expect((await start(args)).stdout).toBe(JSON.stringify(args))
+  expect(project.calls().filter((call) => call.startsWith('python'))).toEqual([])
+})
+
+test('a step that fails ends npm start with its message and nothing run', async () => {
+  freshClone({ FAIL: '*torch==*' })
+  const { stdout, stderr, exitCode } = await start([])
+  expect(stderr).toMatch(/no route to host\n+pip could not install torch==2\.13\.0[\s\S]*What to do: /)
+  expect(stdout).toBe('')
+  expect(exitCode).toBe(1)
+})
+
+test('interrupted, it ends the step and says how to go on', async () => {
+  freshClone()
+  const pid = join(project.root, 'pid')
+  script(
+    join(project.root, 'path', 'npm'),
+    `echo $$ > "${pid}.new" && mv "${pid}.new" "${pid}"`,
+    'exec sleep 1000',
+  )
+  const run = start([])
+  await vi.waitFor(() => expect(existsSync(pid)).toBe(true), { timeout: 60_000 })
+  run.kill('SIGTERM')
+  const { exitCode, stderr } = await run
+  expect(exitCode).toBe(130)
+  expect(stderr).toMatch(/Set-up was interrupted\.\n {2}What to do: Run the same command again/)
+  await ended(Number(readFileSync(pid, 'utf8')))
+})
