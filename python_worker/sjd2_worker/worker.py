@@ -47,9 +47,7 @@ class Worker:
     def serve(self, head: Head, tensors: dict[str, Array]) -> Reply:
         """Runs the operation of a request that `protocol.check_request` let through. Raises `RequestError`."""
         with torch.inference_mode():
-            reply = self.operations[head["op"]](head, tensors)
-        finish(tensors)
-        return reply
+            return self.operations[head["op"]](head, tensors)
 
     def _hello(self, head: Head, tensors: dict[str, Array]) -> Reply:
         return {
@@ -100,6 +98,7 @@ class Worker:
 
     def _decode(self, head: Head, tensors: dict[str, Array]) -> Reply:
         codes = take(tensors, "codes", ["i32"], 2)
+        finish(tensors)
         card = self._adapter.card
         tokens = card["grid"]["rows"] * card["grid"]["columns"]
         if codes.shape[1] != tokens:

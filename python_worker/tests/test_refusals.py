@@ -121,7 +121,13 @@ def test_refuses_heads(worker: Worker, head: Head, code: str, says: str) -> None
 @pytest.mark.parametrize("codes", [np.full((1, 16), 6), np.full((1, 16), -1), np.zeros((1, 15)), np.zeros(16)])
 def test_refuses_codes(worker: Worker, codes: Array) -> None:
     reply, _ = ask(worker, {"op": "decode", "id": 4}, {"codes": codes.astype(np.int32)})
-    assert reply["code"] in ("bad-token", "bad-message")
+    assert reply["code"] == ("bad-message" if codes.shape != (1, 16) else "bad-token")
+
+
+def test_refuses_a_tensor_too_many(worker: Worker) -> None:
+    codes = np.zeros((1, 16), np.int32)
+    reply, _ = ask(worker, {"op": "decode", "id": 4}, {"codes": codes, "more": codes})
+    assert (reply["code"], reply["message"]) == ("bad-message", "Unknown tensors: more.")
 
 
 @pytest.mark.parametrize("frames", [[], [b""], [b"\xc1"], [b"\x90"], [encode({"op": "stats", "id": 1}, {})[0], b"1"]])

@@ -63,9 +63,7 @@ export const gumbel: Draw = {
   },
 }
 
-/**
- * A new draw from `p` in every pass, whatever the draft: what the first SJD refines by (arXiv 2410.01699).
- */
+/** A new draw from `p` in every pass, whatever the draft: the first SJD's refinement (arXiv 2410.01699). */
 export const independent: Draw = {
   name: 'independent',
   follows: 'model',

@@ -40,10 +40,7 @@ export const random: Initializer = {
   },
 }
 
-/**
- * Copies a code from elsewhere; where there is none yet, the last committed one; at the very start, a random
- * one.
- */
+/** Copies a code from elsewhere; where there is none, the last committed one; at the very start, at random. */
 function copying(
   name: string,
   source: (position: number, image: ImageState, before: readonly Draft[]) => number,

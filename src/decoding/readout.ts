@@ -29,10 +29,7 @@ export class Vectors {
   }
 }
 
-/**
- * The noise of positions for Gumbel coupling, made when first asked for, kept until the position is
- * committed.
- */
+/** Positions' noise for Gumbel coupling, made when first asked for, kept until the position is committed. */
 export class PositionNoise {
   readonly #random: ImageRandom
   readonly #length: number

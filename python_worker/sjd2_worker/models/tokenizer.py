@@ -61,4 +61,4 @@ class ScenesTokenizer(nn.Module):
 
     def decode(self, codes: Tensor) -> Tensor:
         """Pictures [B, 3, H, W] on about [-1, 1] from code numbers [B, H/4, W/4]."""
-        return self.decoder(self.codebook[codes].permute(0, 3, 1, 2).to(self.decoder[0].weight.dtype))
+        return self.decoder(self.codebook[codes].permute(0, 3, 1, 2))

@@ -52,10 +52,12 @@ class Denoiser(nn.Module):
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="what sjd2_worker.training.data wrote")
-    parser.add_argument("--model", type=Path, required=True, help="checkpoint folder; its model.safetensors is replaced")
+    parser.add_argument(
+        "--model", type=Path, required=True, help="checkpoint folder; its model.safetensors is replaced"
+    )
     parser.add_argument("--base", type=Path, required=True, help="the sequential transformer's resumable state")
     parser.add_argument("--state", type=Path, required=True, help="the resumable state; continues it if it exists")
-    parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--steps", type=int, default=750)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--seed", type=int, default=3)
     arguments = parser.parse_args()

@@ -30,9 +30,13 @@ def reconstruct(folder: Path, pictures: list[NDArray[np.uint8]]) -> list[NDArray
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, required=True)
-    parser.add_argument("--first", type=int, default=5_000_000, help="the first scene's seed; training saw none of these")
+    parser.add_argument(
+        "--first", type=int, default=5_000_000, help="the first scene's seed; training saw none of these"
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder for <seed>.png and captions.jsonl")
-    parser.add_argument("--reconstruct", type=Path, metavar="CHECKPOINT", help="send the pictures through its tokenizer")
+    parser.add_argument(
+        "--reconstruct", type=Path, metavar="CHECKPOINT", help="send the pictures through its tokenizer"
+    )
     arguments = parser.parse_args()
     scenes = [sample_scene(arguments.first + i) for i in range(arguments.count)]
     pictures = [render(scene) for scene in scenes]

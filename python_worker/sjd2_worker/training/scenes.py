@@ -32,9 +32,7 @@ TEXTURES = ("plain", "striped", "dotted", "checkered")
 BACKGROUNDS = ("plain", "gradient", "noisy", "wavy")
 RELATIONS = ("left of", "right of", "above", "below")
 WORDS = tuple(
-    dict.fromkeys(
-        " ".join(("a", "on", "background", *COLOURS, *SHAPES, *TEXTURES, *BACKGROUNDS, *RELATIONS)).split()
-    )
+    dict.fromkeys(" ".join(("a", "on", "background", *COLOURS, *SHAPES, *TEXTURES, *BACKGROUNDS, *RELATIONS)).split())
 )
 
 _Y, _X = np.mgrid[0:SIZE, 0:SIZE].astype(np.float32) + 0.5
@@ -82,7 +80,7 @@ def sample_scene(seed: int) -> Scene:
     background = str(rng.choice(BACKGROUNDS))
     if rng.random() < 0.4:
         x, y = 48 + rng.integers(-7, 8, size=2)
-        return Scene((thing(colours[0], x, y, rng.integers(22, 33)),), None, background, colours[2], seed)
+        return Scene((thing(colours[0], x, y, int(rng.integers(22, 33))),), None, background, colours[2], seed)
     relation = str(rng.choice(RELATIONS))
     along = np.array([24, 72]) + rng.integers(-3, 4, size=2)
     across = 48 + rng.integers(-12, 13, size=2)
@@ -90,7 +88,7 @@ def sample_scene(seed: int) -> Scene:
         along = along[::-1]
     sideways = relation in ("left of", "right of")
     places = [(a, c) if sideways else (c, a) for a, c in zip(along, across, strict=True)]
-    objects = tuple(thing(colours[i], *places[i], rng.integers(16, 21)) for i in range(2))
+    objects = tuple(thing(colours[i], *places[i], int(rng.integers(16, 21))) for i in range(2))
     return Scene(objects, relation, background, colours[2], seed)
 
 
@@ -131,6 +129,7 @@ def texture_mask(texture: str, angle: int = 0) -> NDArray[np.float32]:
 def _background(scene: Scene, rng: np.random.Generator) -> NDArray[np.float32]:
     rgb = np.array(COLOURS[scene.background_colour], np.float32)
     other = second_shade(rgb)
+    mix: NDArray[np.floating]
     if scene.background == "plain":
         mix = np.zeros_like(_X)
     elif scene.background == "gradient":
@@ -143,7 +142,7 @@ def _background(scene: Scene, rng: np.random.Generator) -> NDArray[np.float32]:
         cells = np.kron(rng.choice([0.0, 0.35, 0.7], size=(12, 12)), np.ones((8, 8)))
         for axis in (0, 1):
             padded = np.take(cells, np.clip(np.arange(-2, SIZE + 2), 0, SIZE - 1), axis)
-            cells = sum(np.take(padded, np.arange(k, SIZE + k), axis) for k in range(5)) / 5
+            cells = np.sum([np.take(padded, np.arange(k, SIZE + k), axis) for k in range(5)], axis=0) / 5
         mix = cells
     return rgb + (other - rgb) * mix[..., None].astype(np.float32)
 
@@ -151,7 +150,7 @@ def _background(scene: Scene, rng: np.random.Generator) -> NDArray[np.float32]:
 def render(scene: Scene, grain: float = 2.0) -> NDArray[np.uint8]:
     """Draws a scene: uint8 [96, 96, 3]. `grain` is the deviation of the pixel noise, of 255."""
     rng = np.random.default_rng((scene.seed, 1))
-    picture = _background(scene, rng)
+    picture: NDArray[np.floating] = _background(scene, rng)
     for item in scene.objects:
         rgb = np.array(COLOURS[item.colour], np.float32)
         mask = texture_mask(item.texture, int(rng.integers(3)))[..., None]

@@ -26,7 +26,7 @@ def train(steps: int, batch: int, seed: int) -> ScenesTokenizer:
     grain then seldom changes a code, so equal surfaces have equal tokens."""
     torch.manual_seed(seed)
     model = ScenesTokenizer()
-    model = model.to(memory_format=torch.channels_last)
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
     optimiser = torch.optim.AdamW(model.parameters(), lr=2e-3, weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 2e-3, total_steps=steps, pct_start=0.1)
     with Progress("tokenizer", steps) as progress:

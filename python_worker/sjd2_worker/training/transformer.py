@@ -45,7 +45,9 @@ class SceneSequences:
 
 def save_weights(modules: dict[str, torch.nn.Module], path: Path) -> None:
     """f16 safetensors; names are `<module>.<parameter>`."""
-    tensors = {f"{m}.{n}": t.half().contiguous() for m, module in modules.items() for n, t in module.state_dict().items()}
+    tensors = {
+        f"{m}.{n}": t.half().contiguous() for m, module in modules.items() for n, t in module.state_dict().items()
+    }
     part = path.with_suffix(".part")
     save_file(tensors, part)
     part.replace(path)
@@ -56,7 +58,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="what sjd2_worker.training.data wrote")
     parser.add_argument("--out", type=Path, required=True, help="folder for config.json and model.safetensors")
     parser.add_argument("--state", type=Path, required=True, help="the resumable state; continues it if it exists")
-    parser.add_argument("--steps", type=int, default=1700)
+    parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--seed", type=int, default=2)
     arguments = parser.parse_args()

@@ -66,9 +66,12 @@ function coloursOf(patch: Mask, paints: readonly ColourMap[]): ColourMap[] {
   return found
 }
 
-function observeObject(map: ColourMap, region: Mask, background: Background): SeenObject {
+function observeObject(map: ColourMap, patch: Mask, background: Background): SeenObject {
   const doubtful = maskOf((p) => map.distance[p] < 2 * DOUBT && background.distance[p] < 2 * DOUBT)
+  const closed = close(patch, BLEND)
+  const region = maskOf((p) => patch[p] === 1 || (closed[p] === 1 && doubtful[p] === 1))
   const [{ shape, x, y, overlap }] = fitSilhouettes(region, doubtful)
+  ;(globalThis as any).OV?.push([shape, overlap])
   return {
     colour: map.colour,
     shape: overlap > OVERLAP ? shape : null,
