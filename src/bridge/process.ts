@@ -54,6 +54,8 @@ export function startProcess(endpoint: string, options: ProcessOptions): WorkerP
       tail.push(String(line))
       if (tail.length > tailLines) tail.shift()
     },
+    // OpenMP threads that wait by spinning make a pass many times slower as soon as anything else wants a core
+    env: { OMP_WAIT_POLICY: process.env.OMP_WAIT_POLICY ?? 'PASSIVE' },
     reject: false,
     forceKillAfterDelay: 1000,
     ...(signal && { cancelSignal: signal }),

@@ -5,10 +5,12 @@ import { pieces } from './overrides.js'
 /**
  * Speculative Jacobi-denoising decoding, exact. Each pass over `x_{n-1}` and the window:
  * 1. positions enter as Gaussian noise on the normalised embedding;
- * 2. accept or correct drafts from the left as SJD does; a noisy entry's draft may be accepted, but ends the
- *    prefix, since the outputs behind it are not the model's true conditionals;
- * 3. couple the drafts behind with `p_j` as MC-SJD does, and take each latent a denoise step towards its
+ * 2. accept drafts from the left while each is still `argmax log p_j + g_j` (Gumbel coupling; SJD's rule with
+ *    `coupling: maximal`); a noisy entry's draft may be accepted, but ends the prefix, since the outputs behind it are
+ *    not the model's true conditionals;
+ * 3. draw the drafts behind anew by the same coupling, as MC-SJD does, and take each latent a denoise step towards its
  *    draft's embedding.
+ * Both couplings were measured alike in passes; by Gumbel's, an image is sequential decoding's, token for token.
  */
 export const sjd2: PolicyDefinition = {
   name: 'sjd2',
@@ -16,5 +18,5 @@ export const sjd2: PolicyDefinition = {
   paper:
     'SJD2: speculative Jacobi-denoising decoding, arXiv 2510.08994, with exact verification and coupled drafts',
   create: (overrides) =>
-    chain(pieces('sjd2', { window: 64, init: 'gaussian', coupling: 'maximal', levels: 2 }, overrides)),
+    chain(pieces('sjd2', { window: 96, init: 'gaussian', coupling: 'gumbel', levels: 1 }, overrides)),
 }
