@@ -2,23 +2,26 @@
 import { script, setUp } from './script.mjs'
 import { nodeStep, runSteps } from './steps.mjs'
 
+const SETTINGS = ['--config', 'python_worker/pyproject.toml']
+const RUFF_FOLDERS = ['python_worker', 'setup', 'protocol']
+
 await script(async () => {
-  const python = await setUp()
+  const program = await setUp()
   const pythonStep = (/** @type {string} */ name, /** @type {string[]} */ args) => ({
     name,
-    program: python,
+    program,
     args: ['-m', ...args],
   })
   await runSteps([
     nodeStep('biome', '@biomejs/biome/bin/biome', ['ci', '--error-on-warnings']),
     nodeStep('tsc', 'typescript/bin/tsc', ['--noEmit']),
-    pythonStep('ruff check', ['ruff', 'check', 'python_worker', 'setup']),
-    pythonStep('ruff format', ['ruff', 'format', '--check', 'python_worker', 'setup']),
+    pythonStep('ruff check', ['ruff', 'check', ...SETTINGS, ...RUFF_FOLDERS]),
+    pythonStep('ruff format', ['ruff', 'format', '--check', ...SETTINGS, ...RUFF_FOLDERS]),
     pythonStep('mypy', [
       'mypy',
-      '--config-file',
-      'python_worker/pyproject.toml',
+      '--config-file=python_worker/pyproject.toml',
       'python_worker/sjd2_worker',
+      'python_worker/tests',
     ]),
   ])
 })

@@ -31,18 +31,19 @@ export function table(rows: readonly Row[]): string[][] {
       String(row.guidance),
       String(row.pictures),
       row.passes.toFixed(1),
-      interval(row.compression, (value) => `${value.toFixed(2)}×`),
+      interval(row.compression, 1, 2, '×'),
       row.seconds.toFixed(2),
       row.timeGain === null ? '–' : `${row.timeGain.toFixed(2)}×`,
-      interval(row.facts, percent),
-      interval(row.right, percent),
+      interval(row.facts, 100, 1, ' %'),
+      interval(row.right, 100, 1, ' %'),
     ]),
   ]
 }
 
-const percent = (value: number) => `${(100 * value).toFixed(1)} %`
-
-function interval(estimate: Estimate | null, format: (value: number) => string): string {
+function interval(estimate: Estimate | null, scale: number, digits: number, unit: string): string {
   if (estimate === null) return '–'
-  return `${format(estimate.mean)} [${format(estimate.low)}, ${format(estimate.high)}]`
+  const [mean, low, high] = [estimate.mean, estimate.low, estimate.high].map((v) =>
+    (scale * v).toFixed(digits),
+  )
+  return `${mean}${unit} [${low}–${high}]`
 }

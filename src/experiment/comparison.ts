@@ -1,5 +1,5 @@
 /** Policies measured on the same prompts; every image's record is kept as soon as it is there. */
-import { appendFileSync, existsSync, readFileSync, truncateSync } from 'node:fs'
+import { existsSync, readFileSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import type { DecodingPolicy } from '../decoding/index.js'
@@ -8,6 +8,7 @@ import type { Sampling } from '../numerics/index.js'
 import { ExperimentError } from './error.js'
 import { decodeImages, type FinishedImage, type ImageRequest, type RunState } from './images.js'
 import { CaptionError, judgePicture } from './judge/index.js'
+import { appendLine } from './output.js'
 import type { PolicyChoice } from './policy.js'
 import { resultOf, settingsOf } from './record.js'
 
@@ -62,11 +63,16 @@ export async function runComparison(
 ): Promise<ComparisonRecord[]> {
   const { folder, contenders, prompts } = comparison
   const records = readRecords(folder).filter(({ prompt }) => prompts.includes(prompt))
-  for (const contender of contenders) {
+  const plans = contenders.map((contender) => ({
+    contender,
+    requests: missing(comparison, contender, records),
+  }))
+  for (const [row, { contender, requests }] of plans.entries()) {
+    const ahead = plans.slice(row + 1).reduce((sum, plan) => sum + plan.requests.length, 0)
     let before = performance.now()
-    await decodeImages(session, missing(comparison, contender, records), {
+    await decodeImages(session, requests, {
       signal,
-      onStep: (state) => onStep(contender, state, secondsLeft(contenders, prompts.length, records)),
+      onStep: (state) => onStep(contender, state, secondsLeft(state, ahead)),
       async onImage(image) {
         const now = performance.now()
         const record = {
@@ -77,7 +83,7 @@ export async function runComparison(
           ...judge(image.picture, image.request.prompt),
         }
         before = now
-        appendFileSync(recordsFile(folder), `${JSON.stringify({ ...record, tokens: undefined })}\n`)
+        await appendLine(recordsFile(folder), JSON.stringify({ ...record, tokens: undefined }))
         records.push(record)
         await onImage?.(contender, image)
       },
@@ -119,18 +125,10 @@ function missing(
   )
 }
 
-/** From what images took so far, row by row; null before the first. */
-function secondsLeft(
-  contenders: readonly Contender[],
-  images: number,
-  records: readonly ComparisonRecord[],
-): number | null {
-  if (records.length === 0) return null
-  const average = (of: readonly ComparisonRecord[]) => of.reduce((sum, { wall }) => sum + wall, 0) / of.length
-  return contenders.reduce((left, contender) => {
-    const own = recordsOf(contender, records)
-    return left + (images - own.length) * average(own.length > 0 ? own : records)
-  }, 0)
+/** Of this row, and of so many images ahead at this row's pace; null while that is hardly known. */
+function secondsLeft({ tokens, length, images, seconds }: RunState, ahead: number): number | null {
+  const done = (tokens / length) * images
+  return done < 0.1 ? null : (seconds / done) * (images - done + ahead)
 }
 
 function judge({ rgb, width, height }: Picture, prompt: string): Pick<ComparisonRecord, 'facts' | 'right'> {

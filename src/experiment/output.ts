@@ -1,6 +1,6 @@
 /** Output folders and files: checked before any work, and never half-written. */
 import { existsSync } from 'node:fs'
-import { mkdir, open, rename, rm, rmdir, stat, statfs } from 'node:fs/promises'
+import { appendFile, mkdir, open, rename, rm, rmdir, stat, statfs } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { ExperimentError } from './error.js'
 
@@ -86,6 +86,18 @@ export async function writeWhole(path: string, data: Uint8Array | string): Promi
     await rename(draft, path)
   } catch (error) {
     await rm(draft, { force: true }).catch(() => undefined)
+    throw unwritable(path, error)
+  }
+}
+
+/**
+ * Adds a line to a file.
+ * @throws ExperimentError `bad-output` when the disk is full or the file cannot be written.
+ */
+export async function appendLine(path: string, line: string): Promise<void> {
+  try {
+    await appendFile(path, `${line}\n`)
+  } catch (error) {
     throw unwritable(path, error)
   }
 }

@@ -49,20 +49,20 @@ describe('the status line', () => {
 test('tables have columns of equal width, numbers to the right', () => {
   const rows = [
     ['policy', 'passes', 'compression'],
-    ['sjd', '9.0', '64.00× [60.00×, 68.00×]'],
+    ['sjd', '9.0', '64.00× [60.00–68.00]'],
     ['autoregressive', '576.0', '–'],
   ]
   expect(formatTable(rows)).toBe(
     [
-      'policy          passes              compression',
-      'sjd                9.0  64.00× [60.00×, 68.00×]',
-      'autoregressive   576.0                        –',
+      'policy          passes           compression',
+      'sjd                9.0  64.00× [60.00–68.00]',
+      'autoregressive   576.0                     –',
     ].join('\n'),
   )
   expect(formatMarkdown(rows).split('\n').slice(0, 3)).toEqual([
     '| policy | passes | compression |',
     '| --- | --- | --- |',
-    '| sjd | 9.0 | 64.00× [60.00×, 68.00×] |',
+    '| sjd | 9.0 | 64.00× [60.00–68.00] |',
   ])
 })
 

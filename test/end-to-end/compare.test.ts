@@ -51,6 +51,7 @@ test('measures policies on the same prompts, goes on where it stopped, and refus
   const kept = lines.slice(0, 15)
   writeFileSync(join(out, 'results.jsonl'), `${kept.join('\n')}\n${lines[15].slice(0, 40)}`)
   const second = await compare(...policies, '--guidance', '1', '3', '--markdown')
+  expect(second.exitCode, second.stderr).toBe(0)
   expect(second.stdout).toMatch(/^\| sjd2-paper:window=6 \| relaxed \| 3 \| 3 \|/m)
   const again = results().trimEnd().split('\n')
   expect(again.slice(0, 15)).toEqual(kept)

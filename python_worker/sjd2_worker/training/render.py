@@ -1,4 +1,4 @@
-"""Writes scenes as PNGs and captions.jsonl: `python -m sjd2_worker.training.render --count N --first SEED --out DIR`."""
+"""Writes scenes as PNGs and captions.jsonl: `python -m sjd2_worker.training.render --count N --out DIR`."""
 
 from __future__ import annotations
 

@@ -17,25 +17,35 @@ const BAND = 4
 const PLAIN = 0.1
 /** A gradient or a wave must explain this share of the shade's variance. */
 const EXPLAINED = 0.5
+/** Shades beyond the background's own by less than this still count as its own. */
+const SLACK = 0.08
 
 /** Reads the background from the picture's edge and all that hangs together with it. */
 export function observeBackground(maps: readonly ColourMap[]): Background {
   const map = edgeColour(maps)
   const seen = surroundings(maps, map)
-  const shadeOf = (pixel: number) => map.shade[pixel]
-  const plane = leastSquares(seen, shadeOf, planeAt)
-  const wave = leastSquares(seen, shadeOf, waveAt)
-  const deviation = Math.sqrt(mean(seen, (p) => shadeOf(p) ** 2) - mean(seen, shadeOf) ** 2)
-  const [kind, features, weights] =
-    deviation < PLAIN
-      ? (['plain', planeAt, plane.weights] as const)
-      : Math.max(plane.explained, wave.explained) < EXPLAINED
-        ? (['noisy', () => [1], [mean(seen, shadeOf)]] as const)
-        : plane.explained > wave.explained
-          ? (['gradient', planeAt, plane.weights] as const)
-          : (['wavy', waveAt, wave.weights] as const)
-  const expected = Float32Array.from({ length: PIXELS }, (_, pixel) => dot(features(pixel), weights))
+  // Nothing hangs together: nothing stands in front of such a background.
+  if (seen.length === 0) return { colour: map.colour, kind: 'noisy', distance: new Float32Array(PIXELS) }
+  const { kind, expected } = kindOf(seen, map.shade)
   return { colour: map.colour, kind, distance: distanceFromExpected(map, seen, expected) }
+}
+
+/** What varies the shade over the pixels seen, and the shade that it leads one to expect at every pixel. */
+function kindOf(seen: number[], shade: Float32Array): { kind: BackgroundKind; expected: Float32Array } {
+  const shadeAt = (pixel: number) => shade[pixel]
+  const mean = average(seen, shadeAt)
+  const deviation = Math.sqrt(average(seen, (pixel) => (shade[pixel] - mean) ** 2))
+  const plane = leastSquares(seen, shadeAt, planeAt)
+  const wave = leastSquares(seen, shadeAt, waveAt)
+  const model = (kind: BackgroundKind, shadeFor: (pixel: number) => number) => ({
+    kind,
+    expected: Float32Array.from({ length: PIXELS }, (_, pixel) => shadeFor(pixel)),
+  })
+  if (deviation < PLAIN) return model('plain', () => mean)
+  if (Math.max(plane.explained, wave.explained) < EXPLAINED) return model('noisy', () => mean)
+  return plane.explained > wave.explained
+    ? model('gradient', (pixel) => dot(planeAt(pixel), plane.weights))
+    : model('wavy', (pixel) => dot(waveAt(pixel), wave.weights))
 }
 
 /** The colour of most pixels of the edge. */
@@ -81,15 +91,12 @@ function waveAt(pixel: number): number[] {
 /** How far each pixel is from the expected shade, give or take what the background itself shows around it. */
 function distanceFromExpected(map: ColourMap, seen: number[], expected: Float32Array): Float32Array {
   const errors = Float32Array.from(seen, (pixel) => map.shade[pixel] - expected[pixel]).sort()
-  const low = (errors[Math.floor(errors.length * 0.01)] ?? 0) - SLACK
-  const high = (errors[Math.floor(errors.length * 0.99)] ?? 0) + SLACK
+  const low = errors[Math.floor(errors.length * 0.01)] - SLACK
+  const high = errors[Math.floor(errors.length * 0.99)] + SLACK
   return expected.map((shade, pixel) => distanceFrom(map, pixel, shade + low, shade + high))
 }
 
-/** Shades beyond the background's own by less than this still count as its own. */
-const SLACK = 0.08
-
 const dot = (a: readonly number[], b: readonly number[]) => a.reduce((sum, v, i) => sum + v * b[i], 0)
 
-const mean = (places: readonly number[], valueOf: (place: number) => number) =>
-  places.reduce((sum, place) => sum + valueOf(place), 0) / places.length
+const average = (places: readonly number[], valueAt: (place: number) => number) =>
+  places.reduce((sum, place) => sum + valueAt(place), 0) / places.length

@@ -45,8 +45,8 @@ export function parseCaption(caption: string): SceneCaption {
   const words = caption.trim().toLowerCase().split(/\s+/)
   const match = grammar.exec(words.join(' '))
   if (!match) throw new CaptionError(explain(caption, words))
+  const [, ...parts] = match
   // The grammar's alternatives are exactly these types.
-  const [, ...parts] = match as unknown as [string, ...string[]]
   const object = ([texture, colour, shape]: string[]) => ({ texture, colour, shape }) as CaptionObject
   const first = object(parts.slice(0, 3))
   const relation = (parts[3] ?? null) as Relation | null

@@ -1,3 +1,3 @@
 export { CaptionError, parseCaption, type SceneCaption, writeCaption } from './caption.js'
-export { type Fact, judgePicture, type Verdict } from './judge.js'
+export { type Fact, judgePicture, judgeScene, type Verdict } from './judge.js'
 export { observeScene, type SeenScene } from './observe.js'

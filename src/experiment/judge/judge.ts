@@ -24,12 +24,20 @@ export interface Verdict {
 
 /**
  * Says of a picture [height, width, 3] and its caption which facts of the caption hold. The picture is read without the
- * caption, by geometry and colour; the caption only decides which object is meant by which words, so that as many facts
- * as can be hold. Throws a CaptionError for a caption outside the grammar, a RangeError for a picture that is no scene.
+ * caption, by geometry and colour. Throws a CaptionError for a caption outside the grammar, a RangeError for a picture
+ * that is no scene.
  */
 export function judgePicture(rgb: Uint8Array, width: number, height: number, caption: string): Verdict {
+  return judgeScene(observeScene(rgb, width, height), caption)
+}
+
+/**
+ * Compares what a picture shows with what a caption says. The caption decides nothing but which object is meant by which
+ * words, and that so that as many facts as can be hold.
+ */
+export function judgeScene(seen: SeenScene, caption: string): Verdict {
   const said = parseCaption(caption)
-  const facts = compare(said, observeScene(rgb, width, height))
+  const facts = compare(said, seen)
   const held = facts.filter((fact) => fact.holds).length
   return { caption: said, facts, score: held / facts.length, correct: held === facts.length }
 }
@@ -39,7 +47,7 @@ function compare(said: SceneCaption, { objects, background }: SeenScene): Fact[]
     ...said.objects.flatMap((object, i) => objectFacts(i === 0 ? 'object 1' : 'object 2', object, meant[i])),
     ...(said.relation ? [fact('picture', 'relation', said.relation, relationOf(meant[0], meant[1]))] : []),
   ])
-  const surplus = objects.slice(said.objects.length).length
+  const surplus = objects.length - said.objects.length
   return [
     ...readings.reduce((a, b) => (weight(b) > weight(a) ? b : a)),
     fact('picture', 'nothing else', 'nothing', surplus > 0 ? `${surplus} more` : 'nothing'),

@@ -5,7 +5,7 @@ export type Mask = Uint8Array
 
 export function maskOf(holds: (pixel: number) => boolean): Mask {
   const mask = new Uint8Array(PIXELS)
-  for (let pixel = 0; pixel < PIXELS; pixel++) mask[pixel] = holds(pixel) ? 1 : 0
+  for (let pixel = 0; pixel < mask.length; pixel++) mask[pixel] = holds(pixel) ? 1 : 0
   return mask
 }
 
@@ -47,11 +47,6 @@ export function open(mask: Mask, radius: number): Mask {
   return dilate(erode(mask, radius), radius)
 }
 
-/** The mask and what holes and gaps in it are no wider than `2 * radius` pixels. */
-export function close(mask: Mask, radius: number): Mask {
-  return erode(dilate(mask, radius), radius)
-}
-
 /** The parts of a mask that hang together, corners included; given `seeds`, only those that hold one of them. */
 export function components(mask: Mask, seeds?: Iterable<number>): Mask[] {
   const left = mask.slice()
@@ -73,6 +68,12 @@ export function components(mask: Mask, seeds?: Iterable<number>): Mask[] {
     parts.push(part)
   }
   return parts
+}
+
+/** The mask with its holes of at most `area` pixels filled. */
+export function fillHoles(mask: Mask, area: number): Mask {
+  const holes = components(maskOf((pixel) => mask[pixel] === 0)).filter((hole) => areaOf(hole) <= area)
+  return maskOf((pixel) => mask[pixel] === 1 || holes.some((hole) => hole[pixel] === 1))
 }
 
 function neighbours(pixel: number): number[] {

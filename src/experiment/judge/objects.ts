@@ -1,8 +1,8 @@
 import type { Background } from './background.js'
 import type { Colour, Shape, Texture } from './caption.js'
-import { areaOf, close, components, dilate, erode, type Mask, maskOf, open } from './mask.js'
-import { type ColourMap, isNear } from './palette.js'
-import { fitSilhouettes } from './silhouette.js'
+import { areaOf, components, dilate, erode, fillHoles, type Mask, maskOf, open } from './mask.js'
+import { type ColourMap, isNear, nearestDistance } from './palette.js'
+import { observeShape } from './shape.js'
 import { observeTexture } from './texture.js'
 
 /** An object as the picture shows it; null is what a good observer could not name. */
@@ -19,22 +19,36 @@ export interface SeenObject {
 const SPECK = 120
 /** Two distances from colours that differ by less than this say nothing about which of them a pixel has. */
 const DOUBT = 8
-/** What the best silhouette must share with a region. */
-const OVERLAP = 0.6
+/** Holes of at most this many pixels are a texture's: a dot has about 20, the smallest ring's hole more than 200. */
+const HOLE = 40
 /** Width of the band along an object's outline where its colour is blended with what lies behind, in pixels. */
 const BLEND = 2
 
 /** Finds the objects in front of a background, without knowing what should be there. */
 export function observeObjects(maps: readonly ColourMap[], background: Background): SeenObject[] {
   const paints = maps.filter((map) => map.colour !== background.colour)
-  const front = maskOf((p) => paints.some((map) => map.distance[p] + DOUBT < background.distance[p]))
+  const nearest = nearestDistance(paints)
+  const front = maskOf((p) => nearest[p] + DOUBT < background.distance[p])
   return patchesOf(front).flatMap((patch) => {
-    const present = coloursOf(patch, paints)
+    const present = coloursOf(patch, paints, nearest)
     return present.flatMap((map) =>
-      patchesOf(maskOf((p) => patch[p] === 1 && present.every((other) => map.distance[p] <= other.distance[p])))
-        .map((region) => observeObject(map, region, background))
+      patchesOf(regionOf(map, present, nearest, patch)).map((region) =>
+        observeObject(map, region, background),
+      ),
     )
   })
+}
+
+/** Where a patch has a colour: there it is the nearest of the patch's, and the specks of other colours are left out. */
+function regionOf(map: ColourMap, present: readonly ColourMap[], nearest: Float32Array, patch: Mask): Mask {
+  const ofPatch = nearestDistance(present)
+  const surface = maskOf((p) => patch[p] === 1 && map.distance[p] === ofPatch[p])
+  const foreign = maskOf((p) => surface[p] === 1 && !isNear(map, nearest, p))
+  const specks = open(foreign, 1)
+  return fillHoles(
+    maskOf((p) => surface[p] === 1 && specks[p] === 0),
+    HOLE,
+  )
 }
 
 /** The parts of a mask that are no specks; pieces at most 2 px apart are one part. */
@@ -48,12 +62,12 @@ function patchesOf(mask: Mask): Mask[] {
  * The colours of a patch, the one that explains most of its inside first. Another is there only where it has a surface
  * of its own: the blend of two colours at an edge may look like a third, but is a line and vanishes where it is opened.
  */
-function coloursOf(patch: Mask, paints: readonly ColourMap[]): ColourMap[] {
+function coloursOf(patch: Mask, paints: readonly ColourMap[], nearest: Float32Array): ColourMap[] {
   const found: ColourMap[] = []
   for (let left = patch; areaOf(open(left, 1)) >= SPECK; ) {
     const inside = erode(left, 1)
     const surfaces = paints.map((map) => {
-      const near = maskOf((p) => left[p] === 1 && isNear(paints, map, p))
+      const near = maskOf((p) => left[p] === 1 && isNear(map, nearest, p))
       return { map, near, core: areaOf(maskOf((p) => near[p] === 1 && inside[p] === 1)) }
     })
     const { map, near } = surfaces.reduce((a, b) => (b.core > a.core ? b : a))
@@ -66,18 +80,12 @@ function coloursOf(patch: Mask, paints: readonly ColourMap[]): ColourMap[] {
   return found
 }
 
-function observeObject(map: ColourMap, patch: Mask, background: Background): SeenObject {
+function observeObject(map: ColourMap, region: Mask, background: Background): SeenObject {
   const doubtful = maskOf((p) => map.distance[p] < 2 * DOUBT && background.distance[p] < 2 * DOUBT)
-  const closed = close(patch, BLEND)
-  const region = maskOf((p) => patch[p] === 1 || (closed[p] === 1 && doubtful[p] === 1))
-  const [{ shape, x, y, overlap }] = fitSilhouettes(region, doubtful)
-  ;(globalThis as any).OV?.push([shape, overlap])
   return {
     colour: map.colour,
-    shape: overlap > OVERLAP ? shape : null,
     texture: observeTexture(interiorOf(region), map.shade),
-    x,
-    y,
+    ...observeShape(region, doubtful),
   }
 }
 

@@ -79,9 +79,19 @@ export function mapColours(rgb: Uint8Array): ColourMap[] {
 /** Colours whose distances differ by less than this cannot be told apart at a pixel: dark white and light black. */
 const ALIKE = 12
 
-/** Whether a pixel may have this colour: none of the others is clearly nearer. */
-export function isNear(maps: readonly ColourMap[], map: ColourMap, pixel: number): boolean {
-  return maps.every((other) => other === map || map.distance[pixel] < other.distance[pixel] + ALIKE)
+/** Every pixel's distance from the nearest of some colours, [PIXELS]. */
+export function nearestDistance(maps: readonly ColourMap[]): Float32Array {
+  const nearest = new Float32Array(PIXELS).fill(Infinity)
+  for (const { distance } of maps)
+    distance.forEach((d, pixel) => {
+      if (d < nearest[pixel]) nearest[pixel] = d
+    })
+  return nearest
+}
+
+/** Whether a pixel may have this colour: none of those that are `nearest` is clearly nearer. */
+export function isNear(map: ColourMap, nearest: Float32Array, pixel: number): boolean {
+  return map.distance[pixel] < nearest[pixel] + ALIKE
 }
 
 /** Whether a pixel must have this colour: it is clearly nearer than all others. */

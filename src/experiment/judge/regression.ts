@@ -11,16 +11,16 @@ export interface Fit {
  */
 export function leastSquares(
   places: ArrayLike<number>,
-  valueOf: (place: number) => number,
-  featuresOf: (place: number) => readonly number[],
+  valueAt: (place: number) => number,
+  featuresAt: (place: number) => readonly number[],
 ): Fit {
-  const size = places.length > 0 ? featuresOf(places[0]).length : 0
+  const size = places.length > 0 ? featuresAt(places[0]).length : 0
   const rows = Array.from({ length: size }, () => new Float64Array(size + 1))
   let sum = 0
   let squares = 0
   for (let i = 0; i < places.length; i++) {
-    const value = valueOf(places[i])
-    const features = featuresOf(places[i])
+    const value = valueAt(places[i])
+    const features = featuresAt(places[i])
     sum += value
     squares += value * value
     for (let r = 0; r < size; r++) {

@@ -1,124 +1,64 @@
-import { type Shape, shapes } from './caption.js'
-import { areaOf, dilate, erode, type Mask } from './mask.js'
-import { PIXELS, SIZE } from './palette.js'
+import type { Shape } from './caption.js'
+import { type Mask, maskOf } from './mask.js'
+import { SIZE } from './palette.js'
 
-/** Where a shape lies, in pixels: its centre, and its radius along x and along y. */
-interface Placement {
+/** Where a shape lies, upright, in pixels: its centre, and its radius along x and along y. */
+export interface Placement {
   readonly x: number
   readonly y: number
   readonly across: number
   readonly down: number
 }
 
-/** A shape laid over a region, and how well it covers it. */
-export interface Silhouette extends Placement {
-  readonly shape: Shape
-  /** Intersection over union of the shape and the region, 0 … 1. */
-  readonly overlap: number
+/** A shape of radius 1: its area, the length of its outline, and the signed distance from that, negative inside. */
+interface Outline {
+  readonly area: number
+  readonly length: number
+  readonly distance: (x: number, y: number) => number
 }
 
-/** Signed distance from the outline of a shape of radius 1, negative inside, at (x, y) from its centre. */
-const outlines: Readonly<Record<Shape, (x: number, y: number) => number>> = {
-  circle: (x, y) => Math.sqrt(x * x + y * y) - 1,
-  square: (x, y) => Math.max(Math.abs(x), Math.abs(y)) - 0.87,
-  triangle: (x, y) => Math.max(y - 0.75, 0.894 * Math.abs(x) - 0.447 * (y + 1)),
-  ring: (x, y) => Math.abs(Math.sqrt(x * x + y * y) - 0.76) - 0.24,
-  cross: (x, y) => {
-    const [a, b] = [Math.abs(x), Math.abs(y)]
-    return Math.max(Math.max(a, b) - 1, Math.min(a, b) - 0.34)
+export const outlines: Readonly<Record<Shape, Outline>> = {
+  circle: { area: 3.14, length: 6.28, distance: (x, y) => Math.sqrt(x * x + y * y) - 1 },
+  square: { area: 3.03, length: 6.96, distance: (x, y) => Math.max(Math.abs(x), Math.abs(y)) - 0.87 },
+  triangle: {
+    area: 1.53,
+    length: 5.66,
+    distance: (x, y) => Math.max(y - 0.75, 0.894 * Math.abs(x) - 0.447 * (y + 1)),
+  },
+  ring: { area: 2.29, length: 9.55, distance: (x, y) => Math.abs(Math.sqrt(x * x + y * y) - 0.76) - 0.24 },
+  cross: {
+    area: 2.26,
+    length: 8,
+    distance: (x, y) => {
+      const [a, b] = [Math.abs(x), Math.abs(y)]
+      return Math.max(Math.max(a, b) - 1, Math.min(a, b) - 0.34)
+    },
   },
 }
 
-/** A shape may be stretched along one axis by this factor and still be called by its name. */
-const STRETCH = 1.3
-/** Pixels within this distance of the region's outline count less: the outline may be a little deformed. */
-const OUTLINE = 2
-
-/**
- * Lays each of the five shapes, upright, over a region as well as it can; gives back all, the best first.
- * Pixels in `ignored` count neither for nor against.
- */
-export function fitSilhouettes(region: Mask, ignored: Mask): Silhouette[] {
-  const weights = weightsOf(region, ignored)
-  return shapes.map((shape) => fitShape(shape, region, weights)).sort((a, b) => b.overlap - a.overlap)
-}
-
-/** What each pixel counts: 1 at the region's outline, 1 more for every pixel away from it up to `OUTLINE`. */
-function weightsOf(region: Mask, ignored: Mask): Uint8Array {
-  const weights = new Uint8Array(PIXELS).fill(1)
-  for (let distance = 1; distance <= OUTLINE; distance++) {
-    const inside = erode(region, distance)
-    const near = dilate(region, distance)
-    for (let pixel = 0; pixel < PIXELS; pixel++) weights[pixel] += inside[pixel] + 1 - near[pixel]
-  }
-  return weights.map((weight, pixel) => (ignored[pixel] ? 0 : weight))
-}
-
-/** Starts from the region's box and climbs in position and radii, in ever smaller steps. */
-function fitShape(shape: Shape, region: Mask, weights: Uint8Array): Silhouette {
-  const box = boxOf(region)
-  const laid = (at: Placement): Silhouette => ({
-    ...at,
-    shape,
-    overlap: overlapOf(shape, at, region, weights, box),
-  })
-  const radius = Math.sqrt(areaOf(region) / Math.PI)
-  let best = laid({ x: (box.left + box.right) / 2, y: (box.top + box.bottom) / 2, across: radius, down: radius })
-  for (let step = 4; step >= 0.25; step /= 2) {
-    for (let before = -1; best.overlap > before; ) {
-      before = best.overlap
-      for (const [x, y, across, down] of moves) {
-        const at = {
-          x: best.x + x * step,
-          y: best.y + y * step,
-          across: best.across + across * step,
-          down: best.down + down * step,
-        }
-        if (!isUpright(at)) continue
-        const next = laid(at)
-        if (next.overlap > best.overlap) best = next
-      }
-    }
-  }
-  return best
-}
-
-/** Changes of x, y, across and down that the climb tries. */
-const moves = [
-  [1, 0, 0, 0],
-  [0, 1, 0, 0],
-  [0, 0, 1, 1],
-  [0, 0, 1, 0],
-  [0, 0, 0, 1],
-].flatMap((move) => [move, move.map((change) => -change)])
-
-const isUpright = ({ across, down }: Placement): boolean =>
-  Math.min(across, down) > 0 && Math.max(across / down, down / across) <= STRETCH
-
 /** Pixel columns `left … right - 1` and rows `top … bottom - 1`. */
-interface Box {
+export interface Box {
   readonly left: number
   readonly right: number
   readonly top: number
   readonly bottom: number
 }
 
-function boxOf(region: Mask): Box {
-  let [left, right, top, bottom] = [SIZE, 0, SIZE, 0]
-  for (let pixel = 0; pixel < PIXELS; pixel++) {
-    if (!region[pixel]) continue
-    left = Math.min(left, pixel % SIZE)
-    right = Math.max(right, (pixel % SIZE) + 1)
-    top = Math.min(top, Math.floor(pixel / SIZE))
-    bottom = Math.max(bottom, Math.floor(pixel / SIZE) + 1)
-  }
-  return { left, right, top, bottom }
+/** How much a shape covers of the pixel at a column and row, 0 … 1: as scenes are drawn, soft over one pixel. */
+function coverage(shape: Shape, at: Placement, column: number, row: number): number {
+  const x = (column + 0.5 - at.x) / at.across
+  const y = (row + 0.5 - at.y) / at.down
+  const outside = outlines[shape].distance(x, y) * Math.min(at.across, at.down)
+  return Math.min(1, Math.max(0, 0.5 - outside))
 }
 
-/** Intersection over union; a shape's pixels at its outline count by the part that is covered. `box` is the region's. */
-function overlapOf(shape: Shape, at: Placement, region: Mask, weights: Uint8Array, box: Box): number {
-  const outline = outlines[shape]
-  const radius = Math.min(at.across, at.down)
+/** The pixels that a shape covers by more than half. */
+export function silhouette(shape: Shape, at: Placement): Mask {
+  return maskOf((pixel) => coverage(shape, at, pixel % SIZE, Math.floor(pixel / SIZE)) > 0.5)
+}
+
+/** Intersection over union of a shape and a region that lies in a box, where each pixel counts by its weight: 0 … 1. */
+export function overlap(shape: Shape, at: Placement, region: Mask, weights: Uint8Array, box: Box): number {
   const left = Math.max(0, Math.min(box.left, Math.floor(at.x - at.across)))
   const right = Math.min(SIZE, Math.max(box.right, at.x + at.across))
   const top = Math.max(0, Math.min(box.top, Math.floor(at.y - at.down)))
@@ -126,11 +66,8 @@ function overlapOf(shape: Shape, at: Placement, region: Mask, weights: Uint8Arra
   let both = 0
   let either = 0
   for (let row = top; row < bottom; row++) {
-    const y = (row + 0.5 - at.y) / at.down
-    for (let column = left; column < right; column++) {
-      const pixel = row * SIZE + column
-      const distance = outline((column + 0.5 - at.x) / at.across, y) * radius
-      const cover = Math.min(1, Math.max(0, 0.5 - distance))
+    for (let column = left, pixel = row * SIZE + left; column < right; column++, pixel++) {
+      const cover = coverage(shape, at, column, row)
       both += weights[pixel] * cover * region[pixel]
       either += weights[pixel] * Math.max(cover, region[pixel])
     }

@@ -11,24 +11,23 @@ const TOKEN = 4
 const EXPLAINED = 0.28
 /** How strong a pattern must be, in shades (1 where it goes all the way from the main to the second). */
 const STRENGTH = 0.35
-/** What the middle eight tenths of a plain surface's shades may span. */
-const SPAN = 0.55
+/** What the middle seven tenths of a plain surface's shades may span. */
+const SPAN = 0.5
 
 type Pattern = (x: number, y: number) => boolean
 
-/** Where a texture shows its second shade. */
-const patterns: readonly (readonly [Texture, Pattern])[] = [
-  ['striped', (x) => x % 8 >= 4],
-  ['striped', (_, y) => y % 8 >= 4],
-  ['striped', (x, y) => (x + y) % 8 >= 4],
-  ['checkered', (x, y) => (Math.floor(x / 8) + Math.floor(y / 8)) % 2 === 1],
-  ['dotted', (x, y) => Math.sqrt(((x % 8) - 4) ** 2 + ((y % 8) - 4) ** 2) < 2.5],
+/** Where a texture shows its second shade; stripes run in one of three directions. */
+const patterns: readonly (readonly [Texture, readonly Pattern[]])[] = [
+  ['striped', [(x) => x % 8 >= 4, (_, y) => y % 8 >= 4, (x, y) => (x + y) % 8 >= 4]],
+  ['checkered', [(x, y) => (Math.floor(x / 8) + Math.floor(y / 8)) % 2 === 1]],
+  ['dotted', [(x, y) => Math.sqrt(((x % 8) - 4) ** 2 + ((y % 8) - 4) ** 2) < 2.5]],
 ]
 
-/** Every pattern at every displacement by whole tokens, as tiles [PERIOD, PERIOD]. */
-const templates = patterns.map(([texture, pattern]) => {
+/** Every texture at every displacement by whole tokens, as tiles [PERIOD, PERIOD]. */
+const templates = patterns.map(([texture, variants]) => {
   const steps = Array.from({ length: PERIOD / TOKEN }, (_, i) => i * TOKEN)
-  return { texture, tiles: steps.flatMap((dx) => steps.map((dy) => tileOf(pattern, dx, dy))) }
+  const places = steps.flatMap((dx) => steps.map((dy) => [dx, dy] as const))
+  return { texture, tiles: variants.flatMap((pattern) => places.map(([dx, dy]) => tileOf(pattern, dx, dy))) }
 })
 
 /** A pattern as soft as a tokenizer leaves it: the mean of 3x3 pixels. */
@@ -105,5 +104,5 @@ function momentsOf(block: readonly number[], shade: Float32Array, tile: Float32A
 
 function spanOf(pixels: readonly number[], shade: Float32Array): number {
   const sorted = Float32Array.from(pixels, (pixel) => shade[pixel]).sort()
-  return sorted[Math.floor(sorted.length * 0.9)] - sorted[Math.floor(sorted.length * 0.1)]
+  return sorted[Math.floor(sorted.length * 0.85)] - sorted[Math.floor(sorted.length * 0.15)]
 }
