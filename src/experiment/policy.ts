@@ -19,6 +19,9 @@ const overrideTypes = {
   levels: 'number',
   denoise: 'string',
   margin: 'number',
+  branches: 'number',
+  siblings: 'number',
+  depth: 'number',
   verify: 'string',
   keepNoisyKeys: 'boolean',
 } as const satisfies Record<keyof PolicyOverrides, string>
