@@ -26,6 +26,18 @@ export interface Draw {
 }
 
 /**
+ * The draft's code with probability `min(1, p/q)`, else one of `norm(max(0, p - q))`; one of `p` where there is
+ * no draft.
+ */
+export function couple(p: Float32Array, draft: Draft, pass: Pass): number {
+  const { position, code, proposal } = draft
+  if (proposal === null) return sample(p, pass.uniform('draw', position))
+  const q = draftProbability(proposal, code, p.length)
+  if (pass.uniform('accept', position) * q < p[code]) return code
+  return sampleResidual(p, proposal, code, pass.uniform('draw', position))
+}
+
+/**
  * Maximal coupling: keep the draft with probability `min(1, p/q)`, else draw from `norm(max(0, p - q))`. As
  * verification it is speculative sampling (arXiv 2211.17192, 2302.01318; SJD, 2410.01699); as refinement,
  * MC-SJD (2510.24211). A position without a draft draws from `p`.
@@ -36,14 +48,7 @@ export const maximal: Draw = {
   trusting: true,
   draw(draft, pass) {
     const p = pass.distribution(draft)
-    const proposal: Proposal = { kind: 'dense', probabilities: p }
-    if (draft.proposal === null) return { code: sample(p, pass.uniform('draw', draft.position)), proposal }
-    const q = draftProbability(draft.proposal, draft.code, p.length)
-    if (pass.uniform('accept', draft.position) * q < p[draft.code]) return { code: draft.code, proposal }
-    return {
-      code: sampleResidual(p, draft.proposal, draft.code, pass.uniform('draw', draft.position)),
-      proposal,
-    }
+    return { code: couple(p, draft, pass), proposal: { kind: 'dense', probabilities: p } }
   },
 }
 

@@ -29,6 +29,8 @@ export interface ImageState {
 export interface Pass {
   /** Number of the pass within its image, from 0. */
   readonly number: number
+  /** The model that made it. */
+  readonly model: Model
   /** The free position after the last draft, which the window's last entry predicts. It holds no draft. */
   readonly bonus: Draft
   /**

@@ -11,10 +11,15 @@ export type Proposal =
 
 let residual = new Float64Array(0)
 
+/** `q(code)`, among `count` codes, of a proposal that `drawn` was drawn from. */
+export function proposalProbability(proposal: Proposal, drawn: number, code: number, count: number): number {
+  if (proposal.kind === 'dense') return proposal.probabilities[code]
+  return proposal.kind === 'one-hot' ? Number(code === drawn) : 1 / count
+}
+
 /** `q(code)` for the very code that was drawn from the proposal, among `count` codes. */
 export function draftProbability(proposal: Proposal, code: number, count: number): number {
-  if (proposal.kind === 'dense') return proposal.probabilities[code]
-  return proposal.kind === 'one-hot' ? 1 : 1 / count
+  return proposalProbability(proposal, code, code, count)
 }
 
 /**

@@ -1,5 +1,6 @@
 import { type ImageRandom, probabilities, type Sampling } from '../numerics/index.js'
 import type { Draft } from './draft.js'
+import type { Model } from './model.js'
 import type { Pass } from './policy.js'
 
 /** Lends vectors of one length and takes them back when nothing refers to them any more. */
@@ -66,7 +67,7 @@ export function readPass(
   logits: Float32Array,
   drafts: readonly Draft[],
   bonus: Draft,
-  image: { readonly random: ImageRandom; readonly sampling: Sampling },
+  image: { readonly model: Model; readonly random: ImageRandom; readonly sampling: Sampling },
   vectors: Vectors,
   noise: PositionNoise,
 ): Pass {
@@ -75,6 +76,7 @@ export function readPass(
   const made = new Map<Draft, Float32Array>()
   return {
     number,
+    model: image.model,
     bonus,
     distribution(draft) {
       const row = rows.get(draft)

@@ -14,6 +14,7 @@ import {
   type PrefixRule,
   random,
   relaxedPrefix,
+  reuse,
   type Sampling,
   sample,
 } from '../../src/index.js'
@@ -46,6 +47,8 @@ const noisy = { ...clean, initialize: gaussian(3), denoise: denoiseByPasses(3) }
 test.each([
   ['clean', clean],
   ['noisy', noisy],
+  ['little reusing', { ...clean, initialize: left, refine: reuse(0.8) }],
+  ['much reusing', { ...clean, initialize: left, refine: reuse(0.3) }],
 ])('the unbroken %s policy passes', async (_, pieces) => {
   expect(await pValue(chain(pieces))).toBeGreaterThan(ALARM)
 })
@@ -80,6 +83,22 @@ describe('a wrong rule fails', () => {
     },
   })
 
+  const keptSaidToComeFromModel: Draw = {
+    ...reuse(0.3),
+    draw(draft, pass) {
+      const { code } = reuse(0.3).draw(draft, pass)
+      return { code, proposal: { kind: 'dense', probabilities: pass.distribution(draft) } }
+    },
+  }
+
+  const keptSaidToBeAsBefore: Draw = {
+    ...reuse(0.8),
+    draw(draft, pass) {
+      const drawn = reuse(0.8).draw(draft, pass)
+      return drawn.code === draft.code && draft.proposal ? { ...drawn, proposal: draft.proposal } : drawn
+    },
+  }
+
   const oneOfTheDice: Initializer = {
     ...random,
     start: (position, image, before) => ({
@@ -111,6 +130,14 @@ describe('a wrong rule fails', () => {
     [
       'proposals that are not those drawn from',
       chain({ ...clean, initialize: left, refine: proposalsLeftStale }),
+    ],
+    [
+      "kept drafts said to come from the model, as SJD++'s paper has it",
+      chain({ ...clean, initialize: left, refine: keptSaidToComeFromModel }),
+    ],
+    [
+      'kept drafts said to come from where they came from first',
+      chain({ ...clean, initialize: left, refine: keptSaidToBeAsBefore }),
     ],
     ['a first draft that is not drawn evenly', chain({ ...clean, initialize: oneOfTheDice })],
     ['drafts redrawn that it dislikes', chain({ ...clean, refine: redrawingWhatItDislikes })],
