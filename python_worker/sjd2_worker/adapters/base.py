@@ -43,7 +43,7 @@ class Entries:
 
 @dataclass(frozen=True)
 class TokenizedPrompt:
-    """Both guidance branches' ids, and the words that were left out: unknown ones, and those past the longest prompt."""
+    """Both guidance branches' ids, and the words left out: unknown ones, and those past the longest prompt."""
 
     conditional: list[int]
     unconditional: list[int]

@@ -76,7 +76,7 @@ class Caption(NamedTuple):
 
 def encode_caption(config: ScenesConfig, caption: str) -> Caption:
     """Reads a caption word by word; capitals and punctuation mean nothing."""
-    words = re.findall(r"\w+(?:['’-]\w+)*", caption.lower())
+    words = re.findall(r"\w+(?:['\u2019-]\w+)*", caption.lower())
     known = [w for w in words if w in config.words]
     ids = [2 + config.words.index(w) for w in known[: config.caption]]
     ids += [PADDING] * (config.caption - len(ids))
