@@ -69,6 +69,9 @@ describe('overrides', () => {
   test('verifiers, couplings and initialisers of different policies combine', () => {
     const create = (name: string, overrides: PolicyOverrides) => createPolicy(name, overrides, model)
     expect(create('sjd2', { init: 'above', coupling: 'reuse', threshold: 0.5, window: 96 }).exact).toBe(true)
+    expect(create('sjd++', { threshold: 0.5 }).exact).toBe(true)
+    expect(create('gsd', { group: 4, init: 'left' }).exact).toBe(false)
+    expect(create('lantern', { nearest: 3, delta: 0.2, coupling: 'maximal' }).exact).toBe(false)
     expect(create('mc-sjd', { accept: 'group', group: 6 }).exact).toBe(false)
     expect(create('sjd2', { coupling: 'gumbel', accept: 'nearest', delta: 0.2, nearest: 3 }).exact).toBe(
       false,
