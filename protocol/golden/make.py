@@ -75,12 +75,12 @@ MESSAGES: dict[str, tuple[str, dict[str, Any], Tensors]] = {
         {},
     ),
     "tokenize-request": (
-        "Two prompts, one of them beyond ASCII.",
-        {"op": "tokenize", "id": 2, "prompts": ["red circle", "blå 円"]},
+        "Three prompts, one of them beyond ASCII.",
+        {"op": "tokenize", "id": 2, "prompts": ["red circle", "blå 円", "red circle, red circle"]},
         {},
     ),
     "tokenize-reply": (
-        "The second prompt has words that the model does not know.",
+        "The second prompt has words that the model does not know, the third more than it has room for.",
         {
             "op": "tokenize",
             "id": 2,
@@ -88,6 +88,7 @@ MESSAGES: dict[str, tuple[str, dict[str, Any], Tensors]] = {
             "prompts": [
                 {"conditional": [2, 5, 0, 1], "unconditional": [0, 0, 0, 1], "unknown": []},
                 {"conditional": [0, 0, 0, 1], "unconditional": [0, 0, 0, 1], "unknown": ["blå", "円"]},
+                {"conditional": [2, 5, 2, 1], "unconditional": [0, 0, 0, 1], "unknown": [], "cut": ["circle"]},
             ],
         },
         {},

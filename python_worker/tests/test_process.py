@@ -74,8 +74,8 @@ def test_serves_a_picture_and_ends(
     hello, _ = client.ask(*encode({"op": "hello", "id": 1, "protocol": 1}, {}))
     assert (hello["slots"], hello["cells"], hello["dtype"], hello["model"]) == (2, 4 + 16 + 128, "f32", adapter.card)
 
-    tokenized, _ = client.ask(*encode({"op": "tokenize", "id": 2, "prompts": ["Red circle, circle 円"]}, {}))
-    prompt = {"conditional": PROMPT, "unconditional": [0, 0, 0, 1], "unknown": ["circle,", "円"]}
+    tokenized, _ = client.ask(*encode({"op": "tokenize", "id": 2, "prompts": ["Red, circle; 円!"]}, {}))
+    prompt = {"conditional": PROMPT, "unconditional": [0, 0, 0, 1], "unknown": ["円"], "cut": []}
     assert tokenized["prompts"] == [prompt]
 
     _, embeddings = client.ask(*encode({"op": "embeddings", "id": 3}, {}))

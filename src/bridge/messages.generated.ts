@@ -235,6 +235,10 @@ export interface TokenizeReply {
      * Words that the model cannot read and that were left out.
      */
     unknown: string[]
+    /**
+     * Words that it can read, but that stand past the longest prompt and were left out.
+     */
+    cut?: string[]
   }[]
 }
 /**

@@ -29,6 +29,11 @@ export interface PolicyOptions {
   readonly window?: number
   readonly init?: string
   readonly coupling?: string
+  readonly threshold?: number
+  readonly accept?: string
+  readonly group?: number
+  readonly nearest?: number
+  readonly delta?: number
   readonly levels?: number
   readonly denoise?: string
   readonly margin?: number
@@ -189,7 +194,16 @@ function addPolicyOptions(command: Command): Command {
     .optionsGroup('Changes to the policy:')
     .option('--window <n>', 'positions decoded in parallel', count)
     .option('--init <name>', 'what enters the window: random, repeat, left, above, vertical, gaussian')
-    .option('--coupling <name>', 'how drafts are drawn anew: independent, maximal, gumbel')
+    .option('--coupling <name>', 'how drafts are drawn anew: independent, maximal, gumbel, reuse')
+    .option(
+      '--threshold <ratio>',
+      'with --coupling reuse: the p(d)/q(d) from which a draft is kept',
+      notNegative,
+    )
+    .option('--accept <by>', 'what drafts are accepted by: coupling (as that says), group, nearest (relaxed)')
+    .option('--group <n>', 'with --accept group: codes next in probability that may be of the group', count)
+    .option('--nearest <n>', 'with --accept nearest: nearest codes that may lend a draft probability', count)
+    .option('--delta <p>', 'with --accept nearest: the most probability they may lend in all', notNegative)
     .option('--levels <n>', 'steps of denoising from pure noise to clean', count)
     .option('--denoise <by>', 'what the levels follow: passes, distance (to the front)')
     .option('--margin <n>', 'clean drafts at the front, with --denoise distance', natural)

@@ -1,7 +1,7 @@
 import { argmax, race, sample } from '../numerics/index.js'
 import type { Draft } from './draft.js'
 import type { Pass } from './policy.js'
-import { draftProbability, type Proposal, subtract, sum } from './proposal.js'
+import { draftProbability, type Proposal, residual, subtract, sum } from './proposal.js'
 
 /** A code, and the distribution to say it was drawn from when it becomes a draft. */
 export interface Drawn {
@@ -27,6 +27,27 @@ export interface Draw {
 }
 
 /**
+ * The draft's code with probability `min(1, p/q)`, else one of `norm(max(0, p - q))`, of which first the siblings may
+ * be accepted, each against what those before it have left; one of `p` where there is no draft.
+ */
+export function couple(p: Float32Array, draft: Draft, pass: Pass, siblings: readonly Draft[] = []): number {
+  const { position, code, proposal } = draft
+  if (proposal === null) return sample(p, pass.uniform('draw', position))
+  const q = draftProbability(proposal, code, p.length)
+  if (pass.uniform('accept', position) * q < p[code]) return code
+  const rest = residual(p, proposal, code)
+  for (const [i, sibling] of siblings.entries()) {
+    // a sibling that nothing was drawn for is nothing that could be right
+    if (sibling.proposal === null) continue
+    const chance = pass.uniform('accept', position, i + 1)
+    const ofSibling = draftProbability(sibling.proposal, sibling.code, p.length)
+    if (chance * ofSibling * sum(rest) < rest[sibling.code]) return sibling.code
+    subtract(rest, sibling.proposal, sibling.code)
+  }
+  return sample(rest, pass.uniform('draw', position))
+}
+
+/**
  * Maximal coupling: keep the draft with probability `min(1, p/q)`, else draw from `norm(max(0, p - q))`. As
  * verification it is speculative sampling (arXiv 2211.17192, 2302.01318; SJD, 2410.01699), with siblings the
  * recursive rejection of several drafts (SpecInfer, 2305.09781; SJD-PAC, 2603.18599): each is tried against what the
@@ -39,30 +60,8 @@ export const maximal: Draw = {
   draw(draft, pass, siblings = []) {
     const p = pass.distribution(draft)
     const proposal: Proposal = { kind: 'dense', probabilities: p }
-    const { position } = draft
-    if (draft.proposal === null) return { code: sample(p, pass.uniform('draw', position)), proposal }
-    const first = pass.uniform('accept', position) * draftProbability(draft.proposal, draft.code, p.length)
-    if (first < p[draft.code]) return { code: draft.code, proposal }
-    const rest = restOf(p, draft.proposal, draft.code)
-    for (const [i, sibling] of siblings.entries()) {
-      // a sibling without a draft is nothing that could be right
-      if (sibling.proposal === null) continue
-      const q = draftProbability(sibling.proposal, sibling.code, p.length)
-      if (pass.uniform('accept', position, i + 1) * q * sum(rest) < rest[sibling.code])
-        return { code: sibling.code, proposal }
-      subtract(rest, sibling.proposal, sibling.code)
-    }
-    return { code: sample(rest, pass.uniform('draw', position)), proposal }
+    return { code: couple(p, draft, pass, siblings), proposal }
   },
-}
-
-let scratch = new Float64Array(0)
-
-function restOf(p: Float32Array, proposal: Proposal, code: number): Float64Array {
-  if (scratch.length !== p.length) scratch = new Float64Array(p.length)
-  scratch.set(p)
-  subtract(scratch, proposal, code)
-  return scratch
 }
 
 /**

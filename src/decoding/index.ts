@@ -3,9 +3,12 @@ export { type ChainPieces, chain } from './chain.js'
 export { type Draft, NO_CODE, type Noise } from './draft.js'
 export { type Draw, type Drawn, greedy, gumbel, independent, maximal } from './draw.js'
 export { fanOut } from './fan-out.js'
+export { grouped } from './grouped.js'
 export { above, gaussian, type Initializer, left, random, repeat, vertical } from './initializer.js'
+export { gathered, latentNearest } from './latent-nearest.js'
 export { type Denoising, denoiseByDistance, denoiseByPasses } from './levels.js'
 export type { Model } from './model.js'
+export { nearestCodes, squaredDistance } from './neighbours.js'
 export { denoise, type NoiseSchedule, noiseSchedules, type SignalAndNoise } from './noise-schedule.js'
 export { ANCHOR, type Decodable, LATENT, type PassPlan } from './pass.js'
 export {
@@ -17,6 +20,13 @@ export {
   type Verdict,
 } from './policy.js'
 export { exactPrefix, type PrefixRule, relaxedPrefix, verifyPrefix } from './prefix.js'
-export { draftProbability, type Proposal, subtract } from './proposal.js'
+export {
+  draftProbability,
+  type Proposal,
+  proposalProbability,
+  sampleResidual,
+  subtract,
+} from './proposal.js'
+export { reuse } from './reuse.js'
 export { runnersUp } from './runners-up.js'
 export { type PassRecord, Trajectory, type TrajectoryOptions } from './trajectory.js'

@@ -29,6 +29,8 @@ export interface ImageState {
 export interface Pass {
   /** Number of the pass within its image, from 0. */
   readonly number: number
+  /** The model that made it. */
+  readonly model: Model
   /** What was fed, in that order: the image's drafts. */
   readonly drafts: readonly Draft[]
   /**

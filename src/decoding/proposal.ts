@@ -1,3 +1,5 @@
+import { sample } from '../numerics/index.js'
+
 /** The distribution `q_j` that a draft was drawn from. Only the dense one needs a vector. */
 export type Proposal =
   /** Drawn from these probabilities, [count]. */
@@ -7,10 +9,33 @@ export type Proposal =
   /** Drawn evenly from all codes. */
   | { readonly kind: 'uniform' }
 
+/** `q(code)`, among `count` codes, of a proposal that `drawn` was drawn from. */
+export function proposalProbability(proposal: Proposal, drawn: number, code: number, count: number): number {
+  if (proposal.kind === 'dense') return proposal.probabilities[code]
+  return proposal.kind === 'one-hot' ? Number(code === drawn) : 1 / count
+}
+
 /** `q(code)` for the very code that was drawn from the proposal, among `count` codes. */
 export function draftProbability(proposal: Proposal, code: number, count: number): number {
-  if (proposal.kind === 'dense') return proposal.probabilities[code]
-  return proposal.kind === 'one-hot' ? 1 : 1 / count
+  return proposalProbability(proposal, code, code, count)
+}
+
+/**
+ * A code from `norm(max(0, p - q))`, the correction of speculative sampling (arXiv 2211.17192, eq. 3), for `u` on
+ * (0, 1).
+ */
+export function sampleResidual(p: Float32Array, proposal: Proposal, code: number, u: number): number {
+  return sample(residual(p, proposal, code), u)
+}
+
+let scratch = new Float64Array(0)
+
+/** What is left of `p` [count] for a draft that was refused, of any sum; valid until the next call. */
+export function residual(p: Float32Array, proposal: Proposal, code: number): Float64Array {
+  if (scratch.length !== p.length) scratch = new Float64Array(p.length)
+  scratch.set(p)
+  subtract(scratch, proposal, code)
+  return scratch
 }
 
 /**

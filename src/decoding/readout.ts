@@ -83,6 +83,7 @@ export function readPass({ number, logits, drafts, image, vectors, noise }: Read
   const made: Float32Array[] = []
   return {
     number,
+    model,
     drafts,
     behind(index) {
       const row = index + 1

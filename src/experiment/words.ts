@@ -13,7 +13,8 @@ export async function knownWords(checkpoint: string): Promise<string[] | null> {
 
 /**
  * Refuses prompts of which the model can read nothing, and says which words of the others are left out.
- * @returns a warning for each prompt with unknown words, and then the words that are known.
+ * @returns warnings: of each prompt the words that are unknown and those it has no room for, and where there are
+ *   unknown ones, then those that are known.
  * @throws ExperimentError `bad-prompt`
  */
 export function checkWords(
@@ -22,17 +23,24 @@ export function checkWords(
   known: readonly string[] | null,
 ): string[] {
   const vocabulary = known ? [`The model knows: ${known.join(', ')}.`] : []
-  const warnings = tokenized.flatMap(({ unknown, conditional, unconditional }, i) => {
-    if (unknown.length === 0) return []
-    if (conditional.join() === unconditional.join()) {
+  const warnings = tokenized.flatMap(({ unknown, cut = [], conditional, unconditional }, i) => {
+    if (unknown.length > 0 && conditional.join() === unconditional.join()) {
       throw new ExperimentError(
         'bad-prompt',
         `The model knows no word of the prompt "${prompts[i]}".`,
         ['Say it in words that the model knows.', ...vocabulary].join(' '),
       )
     }
-    const words = [...new Set(unknown)].map((word) => `"${word}"`).join(', ')
-    return [`"${prompts[i]}": the model does not know ${words}: left out.`]
+    return [
+      ...leftOut(prompts[i], 'the model does not know', unknown),
+      ...leftOut(prompts[i], 'the prompt is too long for the model, which reads none of', cut),
+    ]
   })
-  return warnings.length === 0 ? [] : [...warnings, ...vocabulary]
+  return tokenized.some(({ unknown }) => unknown.length > 0) ? [...warnings, ...vocabulary] : warnings
+}
+
+function leftOut(prompt: string, reason: string, words: readonly string[]): string[] {
+  if (words.length === 0) return []
+  const named = [...new Set(words)].map((word) => `"${word}"`).join(', ')
+  return [`"${prompt}": ${reason} ${named}: left out.`]
 }

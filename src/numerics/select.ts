@@ -27,3 +27,25 @@ export function kthLargest(values: Float32Array, count: number, k: number): numb
   }
   return values[target]
 }
+
+/**
+ * The `k` numbers of `0 … count - 1` with the lowest keys, lowest first, of equal keys the lower number first.
+ * Those of key Infinity are left out, so that there may be fewer.
+ */
+export function lowest(count: number, k: number, keyOf: (number: number) => number): number[] {
+  const found: number[] = []
+  const keys: number[] = []
+  for (let v = 0; v < count; v += 1) {
+    const key = keyOf(v)
+    if (key === Infinity || (found.length === k && !(key < keys[k - 1]))) continue
+    let place = found.length
+    while (place > 0 && keys[place - 1] > key) place -= 1
+    found.splice(place, 0, v)
+    keys.splice(place, 0, key)
+    if (found.length > k) {
+      found.pop()
+      keys.pop()
+    }
+  }
+  return found
+}

@@ -1,18 +1,32 @@
 import { checkPolicy, type DecodingPolicy, type Model, PolicyError } from '../decoding/index.js'
 import { autoregressive } from './autoregressive.js'
 import type { PolicyDefinition } from './definition.js'
+import { gsd } from './gsd.js'
 import { jacobi } from './jacobi.js'
+import { lantern } from './lantern.js'
 import { mcSjd } from './mc-sjd.js'
 import type { PolicyOverrides } from './overrides.js'
 import { sjd } from './sjd.js'
 import { sjdPac } from './sjd-pac.js'
+import { sjdPlusPlus } from './sjd-plus-plus.js'
 import { sjd2 } from './sjd2.js'
 import { sjd2Paper } from './sjd2-paper.js'
 
 export { loadPolicyFile, type PolicyFactory } from './load.js'
 export type { PolicyOverrides } from './overrides.js'
 
-const definitions: readonly PolicyDefinition[] = [autoregressive, jacobi, sjd, mcSjd, sjdPac, sjd2, sjd2Paper]
+const definitions: readonly PolicyDefinition[] = [
+  autoregressive,
+  jacobi,
+  sjd,
+  sjdPlusPlus,
+  mcSjd,
+  sjdPac,
+  gsd,
+  lantern,
+  sjd2,
+  sjd2Paper,
+]
 
 export const policyNames: readonly string[] = definitions.map(({ name }) => name)
 

@@ -9,15 +9,18 @@ import {
   exactPrefix,
   fanOut,
   gaussian,
+  grouped,
   gumbel,
   type Initializer,
   independent,
+  latentNearest,
   left,
   maximal,
   PolicyError,
   random,
   relaxedPrefix,
   repeat,
+  reuse,
   runnersUp,
   vertical,
 } from '../decoding/index.js'
@@ -28,8 +31,18 @@ export interface PolicyOverrides {
   readonly window?: number | undefined
   /** What enters the window: random, repeat, left, above, vertical or gaussian. */
   readonly init?: string | undefined
-  /** How drafts are drawn anew: independent, maximal or gumbel. */
+  /** How drafts are drawn anew: independent, maximal, gumbel or reuse. */
   readonly coupling?: string | undefined
+  /** What `p(d) / q(d)` a draft must have to be kept; with reuse coupling. */
+  readonly threshold?: number | undefined
+  /** What a draft is accepted by: coupling (as that says), group or nearest (of similar codes; relaxed). */
+  readonly accept?: string | undefined
+  /** Codes next to a draft's in the order of `p` that may be of its group; with accept group. */
+  readonly group?: number | undefined
+  /** Codes nearest to a draft's in latent space that may lend it their probability; with accept nearest. */
+  readonly nearest?: number | undefined
+  /** How much probability they may lend it in all; with accept nearest. */
+  readonly delta?: number | undefined
   /** Steps of denoising from pure noise to clean; with gaussian init. */
   readonly levels?: number | undefined
   /** What levels follow: passes or distance (to the front). */
@@ -58,10 +71,25 @@ export interface ChainSettings extends PolicyOverrides {
 const starts: Readonly<Record<string, Initializer>> = { random, repeat, left, above, vertical }
 
 /** How a coupling verifies and refines. */
-const couplings: Readonly<Record<string, { verify: Draw; refine: Draw }>> = {
-  independent: { verify: maximal, refine: independent },
-  maximal: { verify: maximal, refine: maximal },
-  gumbel: { verify: gumbel, refine: gumbel },
+function couplings({ threshold = 1 }: ChainSettings): Record<string, { verify: Draw; refine: Draw }> {
+  return {
+    independent: { verify: maximal, refine: independent },
+    maximal: { verify: maximal, refine: maximal },
+    gumbel: { verify: gumbel, refine: gumbel },
+    reuse: { verify: maximal, refine: reuse(notNegative('threshold', threshold)) },
+  }
+}
+
+/** What drafts are verified by. */
+function verifiers(
+  { group = 14, nearest = 32, delta = 0.1 }: ChainSettings,
+  coupling: Draw,
+): Record<string, Draw> {
+  return {
+    coupling,
+    group: grouped(wholeNumber('group', group, 1)),
+    nearest: latentNearest(wholeNumber('nearest', nearest, 1), share('delta', delta)),
+  }
 }
 
 /** So that a level fits a byte of a `PassRecord`. */
@@ -74,13 +102,15 @@ const MOST_LEVELS = 255
  */
 export function pieces(name: string, defaults: ChainSettings, overrides: PolicyOverrides): ChainPieces {
   const settings: ChainSettings = { ...defaults, ...withoutUndefined(overrides) }
-  const { init, coupling, verify = 'exact', keepNoisyKeys = false } = settings
+  const { init, coupling, accept = 'coupling', verify = 'exact', keepNoisyKeys = false } = settings
   const window = wholeNumber('window', settings.window, 1)
   const levels = wholeNumber('levels', settings.levels ?? 1, 1, MOST_LEVELS)
   const initialize = choose('init', init, { ...starts, gaussian: gaussian(levels) })
   const prefix = choose('verify', verify, { exact: exactPrefix, relaxed: relaxedPrefix(keepNoisyKeys) })
-  const draws = choose('coupling', coupling, couplings)
+  const draws = choose('coupling', coupling, couplings(settings))
+  const accepting = choose('accept', accept, verifiers(settings, draws.verify))
   const denoise = denoising(settings, levels)
+  checkUsed(name, settings, overrides)
   if (initialize.noisy) checkNoisy(name, settings, overrides)
   else checkClean(name, settings, overrides)
   return {
@@ -88,6 +118,7 @@ export function pieces(name: string, defaults: ChainSettings, overrides: PolicyO
     window,
     initialize,
     ...draws,
+    verify: accepting,
     prefix,
     denoise: initialize.noisy ? denoise : null,
     branches: branching(name, settings, overrides),
@@ -117,6 +148,30 @@ function denoising({ denoise = 'passes', margin = 0, window }: ChainSettings, le
 
 function refuse(name: string, option: string, reason: string, remedy: string): never {
   throw new PolicyError(`${option} makes no sense for ${name} here: ${reason}.`, remedy)
+}
+
+/** Refuses numbers that belong to a coupling or an acceptance other than the one in force. */
+function checkUsed(
+  name: string,
+  { coupling, accept = 'coupling' }: ChainSettings,
+  asked: PolicyOverrides,
+): void {
+  if (asked.threshold !== undefined && coupling !== 'reuse') {
+    const reason = `${coupling} coupling keeps no draft for the model's confidence in it`
+    refuse(name, 'threshold', reason, 'Leave it out, or use reuse coupling.')
+  }
+  for (const [option, owner] of [
+    ['group', 'group'],
+    ['nearest', 'nearest'],
+    ['delta', 'nearest'],
+  ] as const) {
+    if (asked[option] === undefined || accept === owner) continue
+    const by =
+      accept === 'coupling'
+        ? `their own probability`
+        : `that of ${accept === 'group' ? 'their group' : 'the nearest codes'}`
+    refuse(name, option, `drafts are accepted by ${by}`, `Leave it out, or use accept ${owner}.`)
+  }
 }
 
 /** Refuses what the user asked for where only noisy entries would give it a meaning. */
@@ -171,6 +226,16 @@ export function wholeNumber(option: string, value: number, least: number, most =
   if (Number.isInteger(value) && value >= least && value <= most) return value
   const range = most === Infinity ? `${least} or more` : `${least} to ${most}`
   throw new PolicyError(`${option} is ${value}.`, `Give a whole number, ${range}.`)
+}
+
+function notNegative(option: string, value: number): number {
+  if (value >= 0 && value < Infinity) return value
+  throw new PolicyError(`${option} is ${value}.`, 'Give a number, 0 or more.')
+}
+
+function share(option: string, value: number): number {
+  if (value >= 0 && value < 1) return value
+  throw new PolicyError(`${option} is ${value}.`, 'Give a probability, 0 or more and below 1.')
 }
 
 export function choose<T>(option: string, value: string, choices: Readonly<Record<string, T>>): T {

@@ -54,10 +54,12 @@ describe('a session with the worker', () => {
     }
   })
 
-  test('tokenizes prompts and says which words are unknown', async () => {
-    const [known, unknown] = await session.tokenize(['red circle', 'purple circle'])
-    expect(known.unknown).toEqual([])
-    expect(unknown.unknown).toEqual(['purple'])
+  test('tokenizes prompts and says which words it leaves out', async () => {
+    const prompts = ['red circle', 'Purple circle!', 'red, red, red circle']
+    const [known, unknown, long] = await session.tokenize(prompts)
+    expect(known).toMatchObject({ unknown: [], cut: [] })
+    expect(unknown).toMatchObject({ unknown: ['purple'], cut: [] })
+    expect(long).toMatchObject({ unknown: [], cut: ['circle'] })
     expect(known.conditional).not.toEqual(known.unconditional)
   })
 

@@ -80,6 +80,7 @@ describe('with the real worker', () => {
   test.each([
     ['autoregressive', {}],
     ['sjd', { window: 3 }],
+    ['sjd++', { window: 3 }],
     ['mc-sjd', { window: 3 }],
     ['sjd2', {}],
     ['sjd2', { coupling: 'maximal', levels: 2 }],

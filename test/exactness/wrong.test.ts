@@ -15,6 +15,7 @@ import {
   type PrefixRule,
   random,
   relaxedPrefix,
+  reuse,
   type Sampling,
   sample,
 } from '../../src/index.js'
@@ -27,10 +28,10 @@ const SAMPLES = 4000
 const ALARM = 1e-5
 const sampling: Sampling = { temperature: 1, topK: 0, topP: 1 }
 const model = toy({ layout: [-1, -1, 6, -1, -1, 6, -1, -1], rowLength: 3, codes: 2 })
-const truth = await enumerate(model.model, conditionalOf(model, 1), sampling)
 
-async function pValue(policy: DecodingPolicy) {
-  return (await testDistribution(decodeToy(model, policy, sampling, 3), truth, SAMPLES)).pValue
+async function pValue(policy: DecodingPolicy, decoded = model) {
+  const truth = await enumerate(decoded.model, conditionalOf(decoded, 1), sampling)
+  return (await testDistribution(decodeToy(decoded, policy, sampling, 3), truth, SAMPLES)).pValue
 }
 
 const clean = {
@@ -47,6 +48,8 @@ const noisy = { ...clean, initialize: gaussian(3), denoise: denoiseByPasses(3) }
 test.each([
   ['clean', clean],
   ['noisy', noisy],
+  ['little reusing', { ...clean, initialize: left, refine: reuse(0.8) }],
+  ['much reusing', { ...clean, initialize: left, refine: reuse(0.3) }],
 ])('the unbroken %s policy passes', async (_, pieces) => {
   expect(await pValue(chain(pieces))).toBeGreaterThan(ALARM)
 })
@@ -79,7 +82,7 @@ describe('a wrong rule fails', () => {
       const drawn = maximal.draw(draft, pass)
       if (drawn.code === draft.code) return drawn
       const tried = siblings.findIndex(({ position, code, proposal }, i) => {
-        const q = proposal === null ? 1 : draftProbability(proposal, code, 2)
+        const q = proposal === null ? 1 : draftProbability(proposal, code, 3)
         return pass.uniform('accept', position, i + 1) * q < pass.distribution(draft)[code]
       })
       return tried < 0 ? drawn : { ...drawn, code: siblings[tried].code }
@@ -92,6 +95,22 @@ describe('a wrong rule fails', () => {
       return { ...drawn, proposal: draft.proposal ?? drawn.proposal }
     },
   })
+
+  const keptSaidToComeFromModel: Draw = {
+    ...reuse(0.3),
+    draw(draft, pass) {
+      const { code } = reuse(0.3).draw(draft, pass)
+      return { code, proposal: { kind: 'dense', probabilities: pass.distribution(draft) } }
+    },
+  }
+
+  const keptSaidToBeAsBefore: Draw = {
+    ...reuse(0.8),
+    draw(draft, pass) {
+      const drawn = reuse(0.8).draw(draft, pass)
+      return drawn.code === draft.code && draft.proposal ? { ...drawn, proposal: draft.proposal } : drawn
+    },
+  }
 
   const oneOfTheDice: Initializer = {
     ...random,
@@ -126,8 +145,12 @@ describe('a wrong rule fails', () => {
       chain({ ...clean, initialize: left, refine: proposalsLeftStale }),
     ],
     [
-      'siblings tried against all of p, not what those before them left',
-      chain({ ...clean, verify: siblingsTriedAgainstAll, branches: fanOut(2, 2) }),
+      "kept drafts said to come from the model, as SJD++'s paper has it",
+      chain({ ...clean, initialize: left, refine: keptSaidToComeFromModel }),
+    ],
+    [
+      'kept drafts said to come from where they came from first',
+      chain({ ...clean, initialize: left, refine: keptSaidToBeAsBefore }),
     ],
     ['a first draft that is not drawn evenly', chain({ ...clean, initialize: oneOfTheDice })],
     ['drafts redrawn that it dislikes', chain({ ...clean, refine: redrawingWhatItDislikes })],
@@ -139,6 +162,17 @@ describe('a wrong rule fails', () => {
 
   test.each(wrongs)('%s', async (_, policy) => {
     expect(await pValue(policy)).toBeLessThan(ALARM / 1000)
+  })
+
+  test('siblings tried against all of p, not what those before them left', async () => {
+    const three = toy({ layout: [-1, -1, -1, -1], rowLength: 2, codes: 3 })
+    const policy = chain({
+      ...clean,
+      refine: independent,
+      verify: siblingsTriedAgainstAll,
+      branches: fanOut(3, 2),
+    })
+    expect(await pValue(policy, three)).toBeLessThan(ALARM / 1000)
   })
 })
 

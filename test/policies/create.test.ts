@@ -66,6 +66,20 @@ describe('overrides', () => {
     expect(drafts({ levels: 7 })[0]).toMatchObject({ noise: { level: 7, timestep: 1 } })
   })
 
+  test('verifiers, couplings and initialisers of different policies combine', () => {
+    const create = (name: string, overrides: PolicyOverrides) => createPolicy(name, overrides, model)
+    expect(create('sjd2', { init: 'above', coupling: 'reuse', threshold: 0.5, window: 96 }).exact).toBe(true)
+    expect(create('sjd++', { threshold: 0.5 }).exact).toBe(true)
+    expect(create('gsd', { group: 4, init: 'left' }).exact).toBe(false)
+    expect(create('lantern', { nearest: 3, delta: 0.2, coupling: 'maximal' }).exact).toBe(false)
+    expect(create('mc-sjd', { accept: 'group', group: 6 }).exact).toBe(false)
+    expect(create('sjd2', { coupling: 'gumbel', accept: 'nearest', delta: 0.2, nearest: 3 }).exact).toBe(
+      false,
+    )
+    expect(create('lantern', { accept: 'coupling' }).exact).toBe(true)
+    expect(create('gsd', { accept: 'coupling', coupling: 'maximal' }).exact).toBe(true)
+  })
+
   test('levels by distance leave the margin clean after one pass', () => {
     const page = toy({ layout: Array.from({ length: 40 }, () => -1), rowLength: 6 })
     const policy = createPolicy('sjd2', { window: 20, levels: 4, denoise: 'distance', margin: 8 }, model)
@@ -81,6 +95,20 @@ describe('combinations that make no sense are refused with the reason', () => {
   test.each<[string, PolicyOverrides, string]>([
     ['autoregressive', { window: 4 }, 'autoregressive has no window'],
     ['jacobi', { coupling: 'maximal' }, 'jacobi has no coupling'],
+    ['jacobi', { accept: 'group' }, 'jacobi has no accept'],
+    ['sjd', { threshold: 0.5 }, 'independent coupling keeps no draft'],
+    ['sjd++', { coupling: 'maximal', threshold: 0.5 }, 'maximal coupling keeps no draft'],
+    ['sjd', { group: 4 }, 'accepted by their own probability'],
+    ['lantern', { group: 4 }, 'accepted by that of the nearest codes'],
+    ['gsd', { delta: 0.2 }, 'accepted by that of their group'],
+    ['gsd', { nearest: 2 }, 'accepted by that of their group'],
+    ['gsd', { group: 0 }, 'group is 0'],
+    ['lantern', { nearest: 1.5 }, 'nearest is 1.5'],
+    ['lantern', { delta: 1 }, 'delta is 1'],
+    ['lantern', { delta: -0.1 }, 'delta is -0.1'],
+    ['sjd++', { threshold: -1 }, 'threshold is -1'],
+    ['sjd++', { threshold: Number.NaN }, 'threshold is NaN'],
+    ['sjd', { accept: 'grudgingly' }, 'no accept "grudgingly"'],
     ['sjd', { levels: 4 }, 'random init starts from codes'],
     ['sjd2', { init: 'above', levels: 4 }, 'above init starts from codes'],
     ['sjd2', { init: 'left', denoise: 'distance' }, 'left init starts from codes'],

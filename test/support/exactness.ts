@@ -1,6 +1,7 @@
 import { type DecodingPolicy, type Sampling, Trajectory } from '../../src/index.js'
 import { type ChiSquare, chiSquare } from './chi-square.js'
 import { FakeWorker } from './fake-worker.js'
+import { GuidedWorker } from './guided.js'
 import type { Toy } from './toy-model.js'
 
 /** Decodes `count` images, whatever by: returns the ids of each, [length]. */
@@ -26,12 +27,19 @@ export async function testDistribution(
   return chiSquare(counts, truth)
 }
 
-/** Decodes images of a toy with a policy, one by one. */
-export function decodeToy(toy: Toy, policy: DecodingPolicy, sampling: Sampling, seed: number): DecodeImages {
+/** Decodes images of a toy with a policy, one by one, under guidance or without. */
+export function decodeToy(
+  toy: Toy,
+  policy: DecodingPolicy,
+  sampling: Sampling,
+  seed: number,
+  guidance = 1,
+): (count: number) => Int32Array[] {
   return (count) =>
     Array.from({ length: count }, (_, index) => {
       const image = new Trajectory({ model: toy.model, policy, sampling, seed, index })
-      new FakeWorker(toy).decode(image)
+      const worker = guidance === 1 ? new FakeWorker(toy) : new GuidedWorker(toy, guidance)
+      worker.decode(image)
       return image.tokens
     })
 }

@@ -12,16 +12,27 @@ import type { Toy } from './toy-model.js'
 
 export const plainSampling: Sampling = { temperature: 1, topK: 0, topP: 1 }
 
-/** A pass in which every position has the distribution `p`, and chance is what the test says. */
+/**
+ * A pass in which every position has the distribution `p`, and chance is what the test says. Without
+ * `embeddings`, all codes look alike.
+ */
 export function passOf(
   p: Float32Array,
   chance: Partial<Record<Purpose, number>>,
   exponentials = new Float32Array(p.length).fill(1),
+  embeddings = { table: new Float32Array(p.length), width: 1 },
 ): Pass {
   return {
     number: 0,
     drafts: [],
     behind: () => ({ position: 1000, code: NO_CODE, proposal: null, noise: null }),
+    model: {
+      image: { first: 0, count: p.length },
+      layout: Int32Array.of(-1),
+      rowLength: 1,
+      denoising: null,
+      embeddings,
+    },
     distribution: () => p,
     uniform: (purpose) => chance[purpose] ?? 0.5,
     exponentials: () => exponentials,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -43,11 +43,12 @@ class Entries:
 
 @dataclass(frozen=True)
 class TokenizedPrompt:
-    """Both guidance branches' ids, and the words that the model cannot read and that were left out."""
+    """Both guidance branches' ids, and the words left out: unknown ones, and those past the longest prompt."""
 
     conditional: list[int]
     unconditional: list[int]
     unknown: list[str]
+    cut: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -56,8 +56,8 @@ class ScenesAdapter(Adapter):
         }
 
     def tokenize(self, prompt: str) -> TokenizedPrompt:
-        conditional, unknown = encode_caption(self._config, prompt)
-        return TokenizedPrompt(conditional, encode_caption(self._config, "")[0], unknown)
+        conditional, unknown, cut = encode_caption(self._config, prompt)
+        return TokenizedPrompt(conditional, encode_caption(self._config, "").ids, unknown, cut)
 
     def embed(self, ids: Tensor) -> Tensor:
         return self._transformer.embedding(ids)

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -64,13 +66,21 @@ class ScenesConfig:
 PADDING, BEGIN = 0, 1
 
 
-def encode_caption(config: ScenesConfig, caption: str) -> tuple[list[int], list[str]]:
-    """The prompt's token ids [config.prompt], and the words that the model does not know (they are left out)."""
-    words = caption.lower().split()
-    known = [w for w in words if w in config.words][: config.caption]
-    ids = [2 + config.words.index(w) for w in known]
+class Caption(NamedTuple):
+    """A caption as the model reads it, and what it does not read of it."""
+
+    ids: list[int]  # [config.prompt]
+    unknown: list[str]  # words that are none of the model's
+    cut: list[str]  # words of the model's that stand behind the last that it has room for
+
+
+def encode_caption(config: ScenesConfig, caption: str) -> Caption:
+    """Reads a caption word by word; capitals and punctuation mean nothing."""
+    words = re.findall(r"\w+(?:['\u2019-]\w+)*", caption.lower())
+    known = [w for w in words if w in config.words]
+    ids = [2 + config.words.index(w) for w in known[: config.caption]]
     ids += [PADDING] * (config.caption - len(ids))
-    return [*ids, BEGIN], [w for w in words if w not in config.words]
+    return Caption([*ids, BEGIN], [w for w in words if w not in config.words], known[config.caption :])
 
 
 def _rms(x: Tensor) -> Tensor:

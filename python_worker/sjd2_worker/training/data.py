@@ -52,7 +52,7 @@ def main() -> None:
     codes: list[NDArray[np.uint16]] = []
     with Progress("scenes", arguments.count) as progress, torch.inference_mode():
         for pictures, captions in draw_scenes(arguments.count, arguments.first):
-            prompts += [encode_caption(config, caption)[0] for caption in captions]
+            prompts += [encode_caption(config, caption).ids for caption in captions]
             codes.append(tokenizer.encode(to_tensor(list(pictures))).flatten(1).numpy().astype(np.uint16))
             progress.update(len(prompts), "")
     counts = np.bincount(np.concatenate(codes).ravel(), minlength=config.codes) / (len(prompts) * config.image_tokens)

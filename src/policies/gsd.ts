@@ -1,0 +1,16 @@
+import { chain } from '../decoding/index.js'
+import type { PolicyDefinition } from './definition.js'
+import { pieces } from './overrides.js'
+
+/**
+ * Grouped speculative decoding. As SJD, but step 1 accepts `d_j` with probability `min(1, p_j(C) / q_j(C))`, summed over
+ * the group `C` of codes that may stand for `d_j`: those next to it in the order of `p_j` that are about as probable and
+ * look alike. Images leave sequential decoding's distribution: relaxed.
+ */
+export const gsd: PolicyDefinition = {
+  name: 'gsd',
+  summary: 'SJD that accepts a draft by the probability of its group of similar codes: relaxed',
+  paper: 'So et al., Grouped speculative decoding for autoregressive image generation, arXiv 2508.07747',
+  create: (overrides) =>
+    chain(pieces('gsd', { window: 32, init: 'random', coupling: 'independent', accept: 'group' }, overrides)),
+}

@@ -1,0 +1,72 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { grouped, type Proposal } from '../../src/index.js'
+import { chances, STEPS } from '../support/distributions.js'
+import { draftOf, passOf } from '../support/fake-pass.js'
+
+/** Distinct probabilities of 3 to 6 codes: their order leaves no choice. */
+const distinct = fc
+  .uniqueArray(fc.integer({ min: 1, max: 60 }), { minLength: 3, maxLength: 6 })
+  .map((weights) => Float32Array.from(weights, (w) => w / weights.reduce((sum, x) => sum + x)))
+
+/** Places of codes on a line: two of them are alike where less than sqrt(2) apart. */
+const places = fc.array(fc.double({ min: -1.5, max: 1.5, noNaN: true }), { minLength: 6, maxLength: 6 })
+
+/** The group by its definition, from the codes in the order of `p`. */
+function group(code: number, p: Float32Array, size: number, place: readonly number[]): number[] {
+  const order = [...p.keys()].sort((a, b) => p[b] - p[a])
+  const rank = order.indexOf(code)
+  const from = Math.max(0, rank - Math.floor(size / 2))
+  const next = order.slice(from, rank + Math.ceil(size / 2) + 1)
+  return next.filter((v) => Math.abs(p[v] - p[code]) < 0.15 && (place[v] - place[code]) ** 2 < 2)
+}
+
+const proposals: [
+  string,
+  (p: Float32Array) => Proposal,
+  (v: number, code: number, count: number) => number,
+][] = [
+  ['drawn evenly', () => ({ kind: 'uniform' }), (_v, _code, count) => 1 / count],
+  ['copied', () => ({ kind: 'one-hot' }), (v, code) => Number(v === code)],
+  [
+    'drawn from a distribution',
+    (p) => ({ kind: 'dense', probabilities: p.slice().reverse() }),
+    () => Number.NaN,
+  ],
+]
+
+test.each(proposals)('a draft that was %s is accepted with probability min(1, p(C) / q(C))', (_, of, q) => {
+  fc.assert(
+    fc.property(distinct, places, fc.nat(), fc.integer({ min: 1, max: 5 }), (p, place, n, size) => {
+      const code = n % p.length
+      const embeddings = { table: Float32Array.from(place.slice(0, p.length)), width: 1 }
+      const proposal = of(p)
+      const proposed = (v: number) =>
+        proposal.kind === 'dense' ? proposal.probabilities[v] : q(v, code, p.length)
+      const codes = group(code, p, size, place)
+      const ratio = codes.reduce((sum, v) => sum + p[v], 0) / codes.reduce((sum, v) => sum + proposed(v), 0)
+      const draw = (accept: number, u = 0.5) =>
+        grouped(size).draw(draftOf({ code, proposal }), passOf(p, { accept, draw: u }, undefined, embeddings))
+          .code
+      // Where the group's ratio is below 1 while the code's own is not, the correction can be the code itself.
+      const itself = p[code] > proposed(code)
+      const kept = chances.filter((accept) => draw(accept) === code).length / STEPS
+      if (!itself) expect(Math.abs(kept - Math.min(1, ratio))).toBeLessThan(2 / STEPS)
+      else expect(kept).toBeGreaterThan(Math.min(1, ratio) - 2 / STEPS)
+      if (ratio > 1 - 2 / STEPS) return
+      for (const u of chances.filter((__, i) => i % 10 === 0)) {
+        const correction = draw(1 - 2 ** -33, u)
+        expect(p[correction]).toBeGreaterThan(proposed(correction))
+      }
+    }),
+    { seed: 1, numRuns: 60 },
+  )
+})
+
+test('without a draft it draws from p', () => {
+  expect(grouped(2).draw(draftOf({}), passOf(Float32Array.of(0.25, 0.75), { draw: 0.3 })).code).toBe(1)
+})
+
+test('what it says of itself: neither p nor its proposal is what it follows', () => {
+  expect(grouped(2)).toMatchObject({ follows: 'neither', trusting: true })
+})
