@@ -40,7 +40,7 @@ class Library:
 
 @dataclass(frozen=True)
 class Run:
-    """Entries into one slot: ids (-1 a latent), at places counted from the prompt's first token. All rows are wanted."""
+    """Entries into one slot: ids (-1: a latent), at places counted from the prompt's first token; all rows wanted."""
 
     slot: int
     base: int

@@ -1,4 +1,4 @@
-"""Tiny random checkpoints of the families, by each library's own `save_pretrained`: `python -m tests.tiny_families DIR`.
+"""Tiny random checkpoints, by their library's own `save_pretrained`: `python -m tests.tiny_families DIR`.
 
 Weights are large enough that every logit depends on every entry, and sharply enough to tell right from wrong.
 """
@@ -10,6 +10,7 @@ import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import save_file
@@ -22,27 +23,31 @@ from sjd2_worker.adapters.chameleon_pictures import FILE, ChameleonPictures
 
 CODES = 12
 WORDS = ("<unk>", "a", "red", "blue", "circle", "square", ".", ",")
-SIZES = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4}
+SIZES: dict[str, Any] = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4}
 
 
 def write_lumina(folder: Path) -> None:
-    """As Lumina-mGPT is published: no VQ model within, the picture decoder beside it. Pictures of 8 by 8 and more."""
+    """As Lumina-mGPT is published: no VQ model within; beside it the decoder of Meta's vqgan.ckpt, finest level first.
+
+    Pictures' sides are multiples of 4 pixels up to 16.
+    """
     names = [*_CHAMELEON, chameleon.NEW_LINE, *(f"<reserved{8800 + n:05d}>" for n in range(1, 5))]
     model = _chameleon(names, z_loss_weight=0.0)
-    pictures = ChameleonPictures(model.config.vq_config)
-    _randomise(pictures)
+    pictures = _pictures(model.config.vq_config)
     del model.model.vqmodel
     model.save_pretrained(folder)
     _write_tokenizer(folder, model.config.vocabulary_map)
-    save_file(pictures.state_dict(), folder / FILE)
+    swapped = {"decoder.up.0.": "decoder.up.1.", "decoder.up.1.": "decoder.up.0."}
+    state = {swapped.get(name[:13], name[:13]) + name[13:]: tensor for name, tensor in pictures.state_dict().items()}
+    save_file(state, folder / FILE)
 
 
 def write_anole(folder: Path) -> None:
     """As Anole is published in transformers' layout: the picture decoder among the model's weights. 8 by 8 pixels."""
     model = _chameleon(_CHAMELEON)
-    pictures = ChameleonPictures(model.config.vq_config)
-    _randomise(pictures)
-    model.model.vqmodel.decoder, model.model.vqmodel.post_quant_conv = pictures.decoder, pictures.post_quant_conv
+    pictures = _pictures(model.config.vq_config)
+    for name, part in pictures.named_children():
+        model.model.vqmodel.add_module(name, part)
     model.save_pretrained(folder)
     _write_tokenizer(folder, model.config.vocabulary_map)
 
@@ -53,7 +58,12 @@ def write_emu3(folder: Path) -> None:
     images = [f"<|visual token {code:06d}|>" for code in range(CODES)]
     vocabulary = _numbered([*WORDS, *special, *images])
     text = SIZES | {"num_key_value_heads": 2, "vocab_size": len(vocabulary), "pad_token_id": 0, "bos_token_id": 8}
-    vq = {"codebook_size": CODES, "base_channels": 32, "channel_multiplier": [1, 1], "num_res_blocks": 1}
+    vq: dict[str, Any] = {
+        "codebook_size": CODES,
+        "base_channels": 32,
+        "channel_multiplier": [1, 1],
+        "num_res_blocks": 1,
+    }
     vq |= {"hidden_size": 32, "attn_resolutions": []}
     model = Emu3ForConditionalGeneration(Emu3Config(vq_config=vq, text_config=text, vocabulary_map=vocabulary))
     _randomise(model)
@@ -65,17 +75,24 @@ def write_emu3(folder: Path) -> None:
 
 WRITERS: Mapping[str, Callable[[Path], None]] = {"lumina": write_lumina, "anole": write_anole, "emu3": write_emu3}
 
+_LETTERS = str.maketrans("0123456789", "ABCDEFGHIJ")
 # the codes' ids are out of order, as the real ones are
 _CHAMELEON = [
     chameleon.BEGIN, "<pad>", "</s>",
-    *(f"IMGIMG{''.join(chr(ord('A') + int(digit)) for digit in str(code))}Z" for code in (7, 3, 11, 0, 9, 1, 10, 5, 2, 8, 6, 4)),
+    *(f"IMGIMG{str(code).translate(_LETTERS)}Z" for code in (7, 3, 11, 0, 9, 1, 10, 5, 2, 8, 6, 4)),
     chameleon.START, chameleon.END, chameleon.SEPARATOR, *WORDS, "Generate", "an", "image", "of", "8x8",
 ]  # fmt: skip
 
 
-def _chameleon(names: Sequence[str], **more: float) -> ChameleonForConditionalGeneration:
+def _chameleon(names: Sequence[str], **more: Any) -> ChameleonForConditionalGeneration:
     vocabulary = _numbered(names)
-    vq = {"num_embeddings": CODES, "embed_dim": 8, "latent_channels": 32, "resolution": 8, "base_channels": 32}
+    vq: dict[str, Any] = {
+        "num_embeddings": CODES,
+        "embed_dim": 8,
+        "latent_channels": 32,
+        "resolution": 8,
+        "base_channels": 32,
+    }
     vq |= {"channel_multiplier": [1, 2], "num_res_blocks": 1}
     config = ChameleonConfig(
         **SIZES, vocab_size=len(names), num_key_value_heads=4, vocabulary_map=vocabulary, vq_config=vq, **more
@@ -83,6 +100,15 @@ def _chameleon(names: Sequence[str], **more: float) -> ChameleonForConditionalGe
     model = ChameleonForConditionalGeneration(config)
     _randomise(model)
     return model
+
+
+def _pictures(config: Any) -> ChameleonPictures:
+    """Its code vectors have length 1, as Janus's have, to which it is held."""
+    pictures = ChameleonPictures(config)
+    _randomise(pictures)
+    embedding: Any = pictures.quantize["embedding"]
+    embedding.weight.data = torch.nn.functional.normalize(embedding.weight)
+    return pictures
 
 
 def _numbered(names: Sequence[str]) -> dict[str, int]:
@@ -103,7 +129,7 @@ def _randomise(model: nn.Module) -> None:
         parameter.data = (centre + noise).to(parameter.dtype)
 
 
-def _write_tokenizer(folder: Path, vocabulary: Mapping[str, int]) -> None:
+def _write_tokenizer(folder: Path, vocabulary: Any) -> None:
     tokenizer = Tokenizer(models.WordLevel(dict(vocabulary), unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     tokenizer.add_special_tokens([name for name in vocabulary if name.startswith("<")])
