@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 from transformers import (
     ChameleonForConditionalGeneration,
     Emu3ForConditionalGeneration,
@@ -18,6 +19,7 @@ from transformers import (
     JanusVQVAEConfig,
 )
 
+from sjd2_worker.adapters.base import Adapter, Embeddings
 from sjd2_worker.loading import load
 from sjd2_worker.worker import Worker
 
@@ -283,3 +285,75 @@ def chameleon_pictures(worker: Worker, codes: Tensor) -> np.ndarray:
     with torch.inference_mode():
         whole = janus.eval().decode(codes).permute(0, 2, 3, 1).numpy()
     return ((whole.clip(-1, 1) + 1) / 2 * 255).astype(np.uint8)
+
+
+def storages(*things: Any) -> dict[int, int]:
+    """Bytes of all memory that tensors within the things lie in, by address: shared memory counts once."""
+    found: dict[int, int] = {}
+    seen: set[int] = set()
+    queue = list(things)
+    while queue:
+        thing = queue.pop()
+        if id(thing) in seen:
+            continue
+        seen.add(id(thing))
+        if isinstance(thing, Tensor):
+            storage = thing.untyped_storage()
+            found[storage.data_ptr()] = storage.nbytes()
+        elif isinstance(thing, dict):
+            queue += thing.values()
+        elif isinstance(thing, torch.nn.Module | Adapter | Embeddings):
+            queue += vars(thing).values()
+    return found
+
+
+class Multiplied(TorchFunctionMode):
+    """Notes the addresses of the matrices that entries are multiplied with."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.addresses: set[int] = set()
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is torch.nn.functional.linear:
+            self.addresses.add(args[1].untyped_storage().data_ptr())
+        return func(*args, **(kwargs or {}))
+
+
+def test_no_weight_is_copied(worker: Worker, whole: Any, family: str) -> None:
+    """The adapter holds the weights that drawing needs, once, and little else; a pass multiplies with these."""
+    adapter: Any = worker._adapter
+    held = storages(adapter)
+    weights = storages(adapter._model, getattr(adapter, "_pictures", None))
+    normalisation = 2 * 4 * adapter.card["width"]
+    own = sum(bytes for address, bytes in held.items() if address not in weights)
+    assert own <= normalisation + 8 * CODES + 24
+    assert sum(weights.values()) <= sum(storages(whole).values()) + sum(
+        storages(getattr(adapter, "_pictures", None)).values()
+    )
+    with Multiplied() as multiplied:
+        ids, prompt = sequence(worker)
+        forward(worker, Run(0, 0, ids, prompt))
+    assert multiplied.addresses
+    assert multiplied.addresses <= weights.keys()
+
+
+def test_the_slots_memory(worker: Worker, whole: Any) -> None:
+    """Keys and values of every cell in every layer, for the heads that keys have: to the byte."""
+    config = whole.config.get_text_config()
+    cells = ask(worker, {"op": "hello", "id": 1, "protocol": 1})[0]["cells"]
+    each = config.hidden_size // config.num_attention_heads * config.num_key_value_heads
+    assert ask(worker, {"op": "stats", "id": 1})[0]["cacheBytes"] == 2 * config.num_hidden_layers * 3 * cells * each * 4
+    length = len(worker._adapter.card["layout"])
+    assert cells == length + 256 + 128
+
+
+def test_the_card(worker: Worker, family: str) -> None:
+    card, (conditional, unconditional) = worker._adapter.card, prompts(worker)
+    rows, columns = GRIDS[family]
+    assert card["grid"] == {"rows": rows, "columns": columns}
+    assert card["layout"].count(-1) == rows * columns
+    assert card["image"]["count"] == CODES
+    assert card["sampling"]["guidance"] == 3.0
+    assert card["denoising"] is None
+    assert conditional[-1] == unconditional[-1]  # what an image begins with
