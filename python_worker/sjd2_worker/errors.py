@@ -11,6 +11,7 @@ StartupCode = Literal[
     "wrong-family",
     "wrong-config",
     "wrong-torch",
+    "missing-library",
     "bad-endpoint",
     "out-of-memory",
     "internal",

@@ -69,7 +69,7 @@ class Worker:
         return {"prompts": [_said(prompt) for prompt in prompts]}, rows
 
     def _embeddings(self, head: Head, tensors: dict[str, Array]) -> Reply:
-        return {}, {name: _array(tensor) for name, tensor in vars(self._adapter.embeddings).items()}
+        return {}, {name: _array(tensor.float()) for name, tensor in vars(self._adapter.embeddings).items()}
 
     def _forward(self, head: Head, tensors: dict[str, Array]) -> Reply:
         plan = pack(read_lanes(head, tensors, self._limits))
