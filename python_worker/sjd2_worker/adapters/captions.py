@@ -20,8 +20,8 @@ FILE = "features.safetensors"
 # serial numbers), which were removed too, are nothing that a prompt has.
 CLEANING = (
     (re.compile(r"[\u2010-\u2015\u2212]"), "-"),
-    (re.compile(r"[`´«»“”¨]"), '"'),
-    (re.compile(r"[‘’]"), "'"),
+    (re.compile(r"[`\u00b4«»\u201c\u201d\u00a8]"), '"'),
+    (re.compile(r"[\u2018\u2019]"), "'"),
     (re.compile(r"[#®•©™&@·º½¾¿¡§~()\[\]{}|\\/*]+"), " "),
     (re.compile(r"\s+"), " "),
 )

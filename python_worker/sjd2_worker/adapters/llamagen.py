@@ -16,7 +16,7 @@ from torch import Tensor
 from ..checkpoint import check_fit, fill, hash_files, read_config, read_header, read_tensors
 from ..errors import RequestError, StartupError
 from ..models.llamagen import LlamaGenConfig, LlamaGenTransformer
-from ..models.llamagen_vq import JanusVQVAE, VQConfig, build_vq, library_names
+from ..models.llamagen_vq import VQConfig, build_vq, library_names
 from .base import Adapter, Attend, CacheShape, Entries, TokenizedPrompt
 from .captions import Captions
 from .denoising import check_denoising, read_denoising
@@ -47,7 +47,7 @@ class LlamaGenAdapter(Adapter):
         fill(self._vq, library_names(read_tensors(weights[1], device, torch.float32)), weights[1])
         denoising = read_denoising(values, folder, self._transformer.tok_embeddings.weight)
         self.embeddings, self.timestep = denoising.embeddings, denoising.timestep
-        self._conditions = self._transformer.cls_embedding.entries()  # [conditions, width]
+        self._conditions = self._transformer.conditions()  # [conditions, width]
         self._config, length = config, config.side**2
         prompt = config.caption or 1
         self.cache = CacheShape(
@@ -70,7 +70,7 @@ class LlamaGenAdapter(Adapter):
     def tokenize(self, prompt: str) -> TokenizedPrompt:
         if self._captions is None:
             return self._tokenize_class(prompt)
-        entries = self._transformer.cls_embedding.cap_proj(self._captions.features(prompt))
+        entries = self._transformer.caption(self._captions.features(prompt))
         vocabulary, end, count = self._config.codes + self._config.caption, self._config.caption, len(entries)
         # the published code pads captions on the left, hides the padding, and hides as much of the empty caption
         empty = [self._config.codes + row for row in range(end - count, end)]
@@ -127,7 +127,7 @@ def read_shapes(values: dict[str, Any], path: Path) -> tuple[LlamaGenConfig, VQC
 
 def check_weights(
     config: LlamaGenConfig, vq: VQConfig, paths: Sequence[Path], shapes: Sequence[Mapping[str, list[int]]]
-) -> tuple[LlamaGenTransformer, JanusVQVAE]:
+) -> tuple[LlamaGenTransformer, Any]:
     """Both modules without weights, once it is known that tensors of these shapes are theirs. Raises `wrong-config`."""
     with torch.device("meta"):
         transformer = LlamaGenTransformer(config)

@@ -86,9 +86,6 @@ class _Classes(nn.Module):
         super().__init__()
         self.embedding_table = nn.Embedding(config.classes + 1, config.width)
 
-    def entries(self) -> Tensor:
-        return self.embedding_table.weight
-
 
 class _Caption(nn.Module):
     uncond_embedding: Tensor
@@ -97,9 +94,6 @@ class _Caption(nn.Module):
         super().__init__()
         self.register_buffer("uncond_embedding", torch.empty(config.caption, config.features))
         self.cap_proj = _Projection(config)
-
-    def entries(self) -> Tensor:
-        return self.cap_proj(self.uncond_embedding)
 
 
 class _Projection(nn.Module):
@@ -126,6 +120,16 @@ class LlamaGenTransformer(nn.Module):
         self.layers = nn.ModuleList(_Layer(config) for _ in range(config.layers))
         self.norm = nn.RMSNorm(config.width, EPSILON)
         self.output = nn.Linear(config.width, config.codes, bias=False)
+
+    def caption(self, features: Tensor) -> Tensor:
+        """What a caption's features [tokens, features] feed, [tokens, width]."""
+        return self.get_submodule("cls_embedding.cap_proj")(features)
+
+    def conditions(self) -> Tensor:
+        """What the ids behind the codes feed, [conditions, width]: classes and none, or rows of the empty caption."""
+        if self.config.caption:
+            return self.caption(self.get_buffer("cls_embedding.uncond_embedding"))
+        return self.get_parameter("cls_embedding.embedding_table.weight")
 
     def rotary(self, positions: Tensor) -> Tensor:
         """[B, T, 1, head_width / 2] complex: half of the pairs turn with the row, half with the column.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from transformers import JanusVQVAEConfig
@@ -40,8 +40,8 @@ class VQConfig:
         return 1 << (len(self.multipliers) - 1)
 
 
-def build_vq(config: VQConfig, codes: int, side: int) -> JanusVQVAE:
-    """Without weights. `decode` takes codes [B, side * side] to pictures [B, 3, height, width] on about [-1, 1]."""
+def build_vq(config: VQConfig, codes: int, side: int) -> Any:
+    """A JanusVQVAE without weights. Its `decode`: codes [B, side * side] to pictures [B, 3, H, W] on about [-1, 1]."""
     shapes = JanusVQVAEConfig(
         embed_dim=config.dimensions,
         num_embeddings=codes,
