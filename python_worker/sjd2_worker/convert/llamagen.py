@@ -58,7 +58,8 @@ def convert(gpt: Path, vq: Path, size: int, out: Path, heads: int | None = None,
     if size % stride:
         raise StartupError("wrong-config", f"{size} pixels are no multiple of {stride}.", "Give another --size.")
     if t5 is not None:
-        values["t5"] = str(t5.resolve())
+        within = t5.resolve().is_relative_to(out.resolve())  # then both may be moved together
+        values["t5"] = str(t5.resolve().relative_to(out.resolve()) if within else t5.resolve())
     shapes = [{name: list(tensor.shape) for name, tensor in tensors.items()} for tensors in (weights, pictures)]
     check_weights(*read_shapes(values, out / "config.json"), (gpt, vq), shapes)
     out.mkdir(parents=True, exist_ok=True)
