@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
@@ -56,14 +56,18 @@ def existing(path: Path) -> Path:
 
 def read_config(folder: Path) -> dict[str, Any]:
     """The map in config.json. Raises `missing-checkpoint` or `wrong-config`."""
-    path = existing(folder / "config.json")
+    return read_json(folder / "config.json")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The map in a JSON file. Raises `missing-checkpoint` or `wrong-config`."""
     try:
-        config = json.loads(path.read_text("utf-8"))
+        values = json.loads(existing(path).read_text("utf-8"))
     except (ValueError, OSError) as error:
         raise StartupError("wrong-config", f"{path} cannot be read: {error}.", "Restore the file.") from error
-    if not isinstance(config, dict):
+    if not isinstance(values, dict):
         raise StartupError("wrong-config", f"{path} holds no JSON object.", "Restore the file.")
-    return config
+    return values
 
 
 def check_weights(folder: Path) -> list[Path]:
@@ -123,6 +127,17 @@ def _refuse_pickle(path: Path) -> None:
 def _damaged(path: Path, error: Exception) -> StartupError:
     remedy = "It is truncated or damaged: restore the file, or make it again."
     return StartupError("corrupt-checkpoint", f"{path} cannot be read: {error}.", remedy)
+
+
+def read_part(paths: Iterable[Path], prefix: str, device: torch.device, dtype: torch.dtype) -> dict[str, Tensor]:
+    """The tensors of checked files whose names begin with `prefix`, without it; those of floats as `dtype`."""
+    tensors: dict[str, Tensor] = {}
+    for path in paths:
+        with safe_open(path, "pt", str(device)) as file:
+            for name in (name for name in file.keys() if name.startswith(prefix)):  # noqa: SIM118 - it is no map
+                tensor = file.get_tensor(name)
+                tensors[name.removeprefix(prefix)] = tensor.to(dtype) if tensor.is_floating_point() else tensor
+    return tensors
 
 
 class Blank(TorchFunctionMode):

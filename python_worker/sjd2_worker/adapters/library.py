@@ -6,7 +6,7 @@ only attention is the worker's, through the library's AttentionInterface.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -65,9 +65,10 @@ def read_library_config(kind: type[Config], folder: Path) -> Config:
         return kind.from_pretrained(folder, local_files_only=True)
 
 
-def check_model(kind: type[Model], config: PretrainedConfig, folder: Path) -> list[Path]:
+def check_model(kind: type[Model], config: PretrainedConfig, folder: Path, spare: str = "") -> list[Path]:
     """Whether the folder's weights are those of such a model, without reading one; returns their files.
 
+    Tensors whose names begin with `spare`, if it is given, need not be there.
     Raises `missing-checkpoint`, `corrupt-checkpoint` or `wrong-config`.
     """
     paths = check_weights(folder)
@@ -79,7 +80,7 @@ def check_model(kind: type[Model], config: PretrainedConfig, folder: Path) -> li
     found = said[1]
     for name, has, should in sorted(found["mismatched_keys"]):
         raise _unlike(paths[0], f"{name} is {list(has)} and should be {list(should)}")
-    for name in sorted(found["missing_keys"]):
+    for name in sorted(name for name in found["missing_keys"] if not spare or not name.startswith(spare)):
         raise _unlike(paths[0], f"{name} is absent")
     return paths
 
@@ -96,7 +97,7 @@ def load_model(
     return model.eval().requires_grad_(False)
 
 
-def image_ids(codes: dict[int, int], count: int, path: Path) -> range:
+def image_ids(codes: Mapping[int, int], count: int, path: Path) -> range:
     """The ids of the image codes, from a vocabulary's {id: code}. They must be one run, and the VQ model's `count`."""
     ids = range(min(codes, default=0), max(codes, default=-1) + 1)
     if len(codes) != count or len(ids) != count or sorted(codes.values()) != list(range(count)):
@@ -116,6 +117,23 @@ def read_tokenizer(folder: Path, vocabulary: int, name: str = "tokenizer.json") 
         message = f"{path} has ids up to {largest}, the model's vocabulary has {vocabulary}."
         raise StartupError("wrong-config", message, "Use the tokenizer and the weights of one and the same checkpoint.")
     return tokenizer
+
+
+def special_ids(ids: Mapping[str, int], names: Sequence[str], path: Path) -> list[int]:
+    """The ids of tokens that a family's prompts and images are made of. Raises `wrong-config` where one has none."""
+    for name in names:
+        if name not in ids:
+            message = f"{path} has no token {name}, which images of this family need."
+            raise StartupError("wrong-config", message, "Restore the file of the same checkpoint.")
+    return [ids[name] for name in names]
+
+
+def check_length(config: PretrainedConfig, layout: list[int], path: Path) -> None:
+    """Raises `wrong-config` where the model's positions do not reach to the end of an image."""
+    if len(layout) >= config.max_position_embeddings:
+        message = f"Pictures of this size take {len(layout)} positions and the prompt's; "
+        message += f"{path} knows {config.max_position_embeddings}."
+        raise StartupError("wrong-config", message, "Choose a smaller --size.")
 
 
 def check_prompt(ids: list[int]) -> list[int]:
