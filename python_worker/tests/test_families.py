@@ -10,7 +10,13 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
-from transformers import ChameleonForConditionalGeneration, Emu3ForConditionalGeneration
+from torch.nn import functional as F
+from transformers import (
+    ChameleonForConditionalGeneration,
+    Emu3ForConditionalGeneration,
+    JanusForConditionalGeneration,
+    LogitsProcessorList,
+)
 
 from sjd2_worker.loading import load
 from sjd2_worker.worker import Worker
@@ -19,8 +25,14 @@ from .helpers import ask
 from .library import Library, Run, close, forward
 from .tiny_families import CODES, WRITERS
 
-OPTIONS = {"lumina": {"size": (8, 12)}, "anole": {}, "emu3": {"size": (6, 8)}}
-GRIDS = {"lumina": (4, 6), "anole": (4, 4), "emu3": (3, 4)}
+OPTIONS = {"lumina": {"size": (8, 12)}, "anole": {}, "emu3": {"size": (6, 8)}, "janus": {}}
+KINDS: dict[str, Any] = {
+    "lumina": ChameleonForConditionalGeneration,
+    "anole": ChameleonForConditionalGeneration,
+    "emu3": Emu3ForConditionalGeneration,
+    "janus": JanusForConditionalGeneration,
+}
+GRIDS = {"lumina": (4, 6), "anole": (4, 4), "emu3": (3, 4), "janus": (4, 4)}
 PROMPT = "a red circle."
 
 
@@ -45,15 +57,17 @@ def worker(folders: dict[str, Path], family: str) -> Worker:
 @pytest.fixture(scope="module")
 def whole(folders: dict[str, Path], family: str) -> Any:
     """The model as its library loads it."""
-    kind: Any = Emu3ForConditionalGeneration if family == "emu3" else ChameleonForConditionalGeneration
-    return kind.from_pretrained(folders[family]).eval()
+    return KINDS[family].from_pretrained(folders[family]).eval()
 
 
 @pytest.fixture(scope="module")
 def library(whole: Any, worker: Worker) -> Library:
+    if hasattr(whole.model, "generation_head"):
+        return Library(whole.model.language_model, whole.model.generation_head)
     image = worker._adapter.card["image"]
     decoder = whole.model.text_model if hasattr(whole.model, "text_model") else whole.model
-    return Library(decoder, whole.lm_head.weight[image["first"] : image["first"] + image["count"]].detach())
+    rows = whole.lm_head.weight[image["first"] : image["first"] + image["count"]].detach()
+    return Library(decoder, lambda hidden: F.linear(hidden, rows))
 
 
 def prompts(worker: Worker) -> tuple[list[int], list[int]]:
@@ -216,6 +230,21 @@ def generate_by_library(worker: Worker, whole: Any, guidance: float, noise: Any)
     return found[0, len(conditional) :].tolist()
 
 
+def generate_by_janus(worker: Worker, whole: Any, guidance: float, noise: Any) -> list[int]:
+    """By Janus' own `generate`, which makes the unconditional prompt itself."""
+    prompt = torch.tensor([prompts(worker)[0]])
+    found = whole.generate(
+        prompt,
+        attention_mask=torch.ones_like(prompt),
+        generation_mode="image",
+        do_sample=False,
+        guidance_scale=guidance,
+        # it comes before guidance: the same noise on both branches remains what it is
+        logits_processor=LogitsProcessorList([lambda _, scores: scores + noise()] if noise else []),
+    )
+    return (found[0] + worker._adapter.card["image"]["first"]).tolist()
+
+
 @pytest.mark.parametrize("seeded", [False, True], ids=["greedy", "seeded"])
 @pytest.mark.parametrize("guidance", [1.0, 3.0])
 def test_sequential_decoding(
@@ -229,6 +258,8 @@ def test_sequential_decoding(
     found = decode_by_slots(worker, guidance, noise())
     if family == "emu3":
         assert found == generate_by_library(worker, whole, guidance, noise())
+    elif family == "janus" and guidance > 1:  # it knows no other
+        assert found == generate_by_janus(worker, whole, guidance, noise())
     else:
         assert found == decode_by_library(worker, library, guidance, noise())
     assert len(set(found)) > 4

@@ -130,7 +130,12 @@ def _give(rows: int, width: int) -> Callable[[Path], None]:
 
 
 UNUSABLE: list[tuple[str, Callable[[Path], object], str, str]] = [
-    ("classes", lambda folder: (folder / "vq.safetensors").unlink(), "missing-checkpoint", "may run code when it is loaded"),
+    (
+        "classes",
+        lambda folder: (folder / "vq.safetensors").unlink(),
+        "missing-checkpoint",
+        "may run code when it is loaded",
+    ),
     ("classes", _cut("model.safetensors", -1), "corrupt-checkpoint", "model.safetensors"),
     ("classes", _cut("vq.safetensors", 500), "corrupt-checkpoint", "vq.safetensors"),
     (

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tokenizers import Tokenizer
 from torch import Tensor
 from transformers import JanusConfig, JanusForConditionalGeneration
 
@@ -27,6 +26,7 @@ from .library import (
     load_model,
     read_library_config,
     read_tokenizer,
+    special_ids,
 )
 
 PROMPT = "<|User|>: {}\n\n<|Assistant|>:"
@@ -42,10 +42,17 @@ class JanusAdapter(Adapter):
         values = read_config(folder)
         config: Any = read_library_config(JanusConfig, folder)
         text, vq, side = config.text_config, config.vq_config, config.vq_config.num_patches
+        for name in ("projection_dim", "image_token_embed_dim"):
+            if getattr(vq, name) != text.hidden_size:
+                message = f"{folder / 'config.json'}: vq_config.{name} is {getattr(vq, name)} and should be "
+                message += f"text_config.hidden_size, {text.hidden_size}."
+                raise StartupError("wrong-config", message, "Restore the file.")
         paths = [folder / "config.json", *check_model(JanusForConditionalGeneration, config, folder)]
         paths += check_denoising(values, folder)
         self._tokenizer = read_tokenizer(folder, text.vocab_size)
-        self._begin, self._padding, self._start = _special(self._tokenizer, folder / "tokenizer.json")
+        vocabulary = self._tokenizer.get_vocab(with_added_tokens=True)
+        special = special_ids(vocabulary, (BEGIN, PADDING, START), folder / "tokenizer.json")
+        self._begin, self._padding, self._start = special
         loaded = load_model(
             JanusForConditionalGeneration, config, folder, device, dtype, attn_implementation={"text_config": SLOTS}
         )
@@ -96,15 +103,3 @@ class JanusAdapter(Adapter):
 def load(folder: Path, device: torch.device, dtype: torch.dtype) -> Adapter:
     """Raises `StartupError` where the folder cannot be used."""
     return JanusAdapter(folder, device, dtype)
-
-
-def _special(tokenizer: Tokenizer, path: Path) -> list[int]:
-    """The ids of the tokens that the prompt is made of. Raises `wrong-config` where there is none."""
-    ids: list[int] = []
-    for token in (BEGIN, PADDING, START):
-        number = tokenizer.token_to_id(token)
-        if number is None:
-            message = f"{path} has no token {token}, which Janus-Pro begins its pictures with."
-            raise StartupError("wrong-config", message, "Use the tokenizer.json of the same checkpoint.")
-        ids.append(number)
-    return ids

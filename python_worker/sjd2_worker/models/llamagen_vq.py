@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import torch
-from transformers import JanusVQVAEConfig
-from transformers.models.janus.modeling_janus import JanusVQVAE
+from transformers import JanusVQVAE, JanusVQVAEConfig
+
 
 T = TypeVar("T")
 
