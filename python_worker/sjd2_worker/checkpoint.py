@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -159,16 +159,20 @@ def part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
 def fill(module: nn.Module, tensors: dict[str, Tensor], path: Path, prefix: str = "") -> None:
     """Gives `module`, built `Blank`, its tensors. Raises `wrong-config` where names or shapes differ."""
     own = part(tensors, prefix)
+    check_fit(module, {name: list(tensor.shape) for name, tensor in own.items()}, path, prefix)
+    module.load_state_dict(own, assign=True)
+    module.eval().requires_grad_(False)
+
+
+def check_fit(module: nn.Module, found: Mapping[str, list[int]], path: Path, prefix: str = "") -> None:
+    """Raises `wrong-config` unless tensors of these names and shapes are the module's, all of them and no other."""
     expected = {name: list(tensor.shape) for name, tensor in module.state_dict().items()}
-    found = {name: list(tensor.shape) for name, tensor in own.items()}
     for name in sorted(expected.keys() | found.keys()):
         if found.get(name) != expected.get(name):
             message = f"{path} does not fit its config.json: {prefix}{name} is {found.get(name, 'absent')}"
             message += f" and should be {expected.get(name, 'absent')}."
             remedy = "Use the config.json and the weights of one and the same checkpoint."
             raise StartupError("wrong-config", message, remedy)
-    module.load_state_dict(own, assign=True)
-    module.eval().requires_grad_(False)
 
 
 def hash_files(paths: Iterable[Path]) -> str:

@@ -17,7 +17,7 @@ StartupCode = Literal[
     "internal",
 ]
 RequestCode = Literal[
-    "protocol-version", "bad-message", "too-large", "bad-slot", "bad-token", "out-of-memory", "internal"
+    "protocol-version", "bad-message", "too-large", "bad-slot", "bad-token", "bad-prompt", "out-of-memory", "internal"
 ]
 
 

@@ -25,6 +25,8 @@ FAMILIES = {
     "scenes": "sjd2_worker.adapters.scenes",
     "chameleon": "sjd2_worker.adapters.chameleon",
     "emu3": "sjd2_worker.adapters.emu3",
+    "janus": "sjd2_worker.adapters.janus",
+    "llamagen": "sjd2_worker.adapters.llamagen",
 }
 PROJECT = Path(__file__).parents[1]  # where pyproject.toml is
 OLDEST_TORCH = (2, 6)

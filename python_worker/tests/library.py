@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional as F
 
 from sjd2_worker.protocol import Array
 from sjd2_worker.worker import Worker
@@ -20,10 +19,10 @@ from .helpers import ask
 
 @dataclass(frozen=True)
 class Library:
-    """A decoder as the library loads it, and the head's rows of the image codes."""
+    """A decoder as the library loads it, and its head for the image codes."""
 
     decoder: Any
-    head: Tensor  # [count, width]
+    head: Callable[[Tensor], Tensor]  # [T, width] to logits over the image codes, [T, count]
 
     def logits(self, entries: Tensor, places: Tensor | None = None, visible: Tensor | None = None) -> Array:
         """Entries [T, width], by default a chain, to [T, count]. visible: bool [T, T]."""
@@ -35,7 +34,7 @@ class Library:
                 attention_mask=None if mask is None else mask.to(entries.dtype),
                 use_cache=False,
             )
-            return F.linear(output.last_hidden_state[0], self.head).float().numpy()
+            return self.head(output.last_hidden_state[0]).float().numpy()
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,16 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 from transformers import (
     ChameleonForConditionalGeneration,
     Emu3ForConditionalGeneration,
     Emu3ImageProcessor,
+    JanusForConditionalGeneration,
     JanusVQVAE,
     JanusVQVAEConfig,
+    LogitsProcessorList,
 )
 
 from sjd2_worker.adapters.base import Adapter, Embeddings
@@ -27,8 +30,14 @@ from .helpers import ask
 from .library import Library, Run, close, forward
 from .tiny_families import CODES, WRITERS
 
-OPTIONS = {"lumina": {"size": (8, 12)}, "anole": {}, "emu3": {"size": (6, 8)}}
-GRIDS = {"lumina": (4, 6), "anole": (4, 4), "emu3": (3, 4)}
+OPTIONS = {"lumina": {"size": (8, 12)}, "anole": {}, "emu3": {"size": (6, 8)}, "janus": {}}
+KINDS: dict[str, Any] = {
+    "lumina": ChameleonForConditionalGeneration,
+    "anole": ChameleonForConditionalGeneration,
+    "emu3": Emu3ForConditionalGeneration,
+    "janus": JanusForConditionalGeneration,
+}
+GRIDS = {"lumina": (4, 6), "anole": (4, 4), "emu3": (3, 4), "janus": (4, 4)}
 PROMPT = "a red circle."
 
 
@@ -53,15 +62,17 @@ def worker(folders: dict[str, Path], family: str) -> Worker:
 @pytest.fixture(scope="module")
 def whole(folders: dict[str, Path], family: str) -> Any:
     """The model as its library loads it."""
-    kind: Any = Emu3ForConditionalGeneration if family == "emu3" else ChameleonForConditionalGeneration
-    return kind.from_pretrained(folders[family]).eval()
+    return KINDS[family].from_pretrained(folders[family]).eval()
 
 
 @pytest.fixture(scope="module")
 def library(whole: Any, worker: Worker) -> Library:
+    if hasattr(whole.model, "generation_head"):
+        return Library(whole.model.language_model, whole.model.generation_head)
     image = worker._adapter.card["image"]
     decoder = whole.model.text_model if hasattr(whole.model, "text_model") else whole.model
-    return Library(decoder, whole.lm_head.weight[image["first"] : image["first"] + image["count"]].detach())
+    rows = whole.lm_head.weight[image["first"] : image["first"] + image["count"]].detach()
+    return Library(decoder, lambda hidden: F.linear(hidden, rows))
 
 
 def prompts(worker: Worker) -> tuple[list[int], list[int]]:
@@ -224,6 +235,21 @@ def generate_by_library(worker: Worker, whole: Any, guidance: float, noise: Any)
     return found[0, len(conditional) :].tolist()
 
 
+def generate_by_janus(worker: Worker, whole: Any, guidance: float, noise: Any) -> list[int]:
+    """By Janus' own `generate`, which makes the unconditional prompt itself."""
+    prompt = torch.tensor([prompts(worker)[0]])
+    found = whole.generate(
+        prompt,
+        attention_mask=torch.ones_like(prompt),
+        generation_mode="image",
+        do_sample=False,
+        guidance_scale=guidance,
+        # it comes before guidance: the same noise on both branches remains what it is
+        logits_processor=LogitsProcessorList([lambda _, scores: scores + noise()] if noise else []),
+    )
+    return (found[0] + worker._adapter.card["image"]["first"]).tolist()
+
+
 @pytest.mark.parametrize("seeded", [False, True], ids=["greedy", "seeded"])
 @pytest.mark.parametrize("guidance", [1.0, 3.0])
 def test_sequential_decoding(
@@ -237,6 +263,8 @@ def test_sequential_decoding(
     found = decode_by_slots(worker, guidance, noise())
     if family == "emu3":
         assert found == generate_by_library(worker, whole, guidance, noise())
+    elif family == "janus" and guidance > 1:  # it knows no other
+        assert found == generate_by_janus(worker, whole, guidance, noise())
     else:
         assert found == decode_by_library(worker, library, guidance, noise())
     assert len(set(found)) > 4
@@ -248,7 +276,9 @@ def test_pictures(worker: Worker, whole: Any, folders: dict[str, Path], family: 
     codes = np.random.default_rng(3).integers(CODES, size=(2, rows * columns), dtype=np.int32)
     _, found = ask(worker, {"op": "decode", "id": 1}, {"codes": codes})
     ids = torch.from_numpy(codes).long() + worker._adapter.card["image"]["first"]
-    if family == "emu3":
+    if family == "janus":
+        wanted = janus_pictures(whole, torch.from_numpy(codes).long())
+    elif family == "emu3":
         wanted = emu3_pictures(whole, ids.view(2, rows, columns), folders[family])
     else:
         mapping = whole.model.vocabulary_mapping.bpe2img
@@ -266,6 +296,13 @@ def emu3_pictures(whole: Any, ids: Tensor, folder: Path) -> np.ndarray:
         pictures = whole.model.decode_image_tokens(torch.nn.functional.pad(lines, (0, 3)), *ids.shape[1:])
     processor = Emu3ImageProcessor.from_pretrained(folder)
     return np.stack([np.asarray(picture) for picture in processor.postprocess(list(pictures))["pixel_values"]])
+
+
+def janus_pictures(whole: Any, codes: Tensor) -> np.ndarray:
+    """From -1 … 1 to whole numbers, cut off, as its image processor does."""
+    with torch.inference_mode():
+        pictures = whole.model.vqmodel.decode(codes).permute(0, 2, 3, 1).numpy()
+    return ((pictures + 1) / 2 * 255).clip(0, 255).astype(np.uint8)
 
 
 def chameleon_pictures(worker: Worker, codes: Tensor) -> np.ndarray:
@@ -325,9 +362,10 @@ def test_no_weight_is_copied(worker: Worker, whole: Any, family: str) -> None:
     adapter: Any = worker._adapter
     held = storages(adapter)
     weights = storages(adapter._model, getattr(adapter, "_pictures", None))
-    normalisation = 2 * 4 * adapter.card["width"]
     own = sum(bytes for address, bytes in held.items() if address not in weights)
-    assert own <= normalisation + 8 * CODES + 24
+    normalisation = 2 * 4 * adapter.card["width"]
+    aligned = 4 * CODES * adapter.card["width"] if family == "janus" else 0  # its embeddings are computed
+    assert own <= normalisation + aligned + 8 * CODES + 24
     assert sum(weights.values()) <= sum(storages(whole).values()) + sum(
         storages(getattr(adapter, "_pictures", None)).values()
     )
@@ -354,6 +392,6 @@ def test_the_card(worker: Worker, family: str) -> None:
     assert card["grid"] == {"rows": rows, "columns": columns}
     assert card["layout"].count(-1) == rows * columns
     assert card["image"]["count"] == CODES
-    assert card["sampling"]["guidance"] == 3.0
+    assert card["sampling"]["guidance"] == (5.0 if family == "janus" else 3.0)
     assert card["denoising"] is None
     assert conditional[-1] == unconditional[-1]  # what an image begins with

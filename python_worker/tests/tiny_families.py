@@ -16,9 +16,17 @@ import torch
 from safetensors.torch import save_file
 from tokenizers import Tokenizer, models, pre_tokenizers
 from torch import nn
-from transformers import ChameleonConfig, ChameleonForConditionalGeneration, Emu3Config, Emu3ForConditionalGeneration
+from transformers import (
+    ChameleonConfig,
+    ChameleonForConditionalGeneration,
+    Emu3Config,
+    Emu3ForConditionalGeneration,
+    GenerationConfig,
+    JanusConfig,
+    JanusForConditionalGeneration,
+)
 
-from sjd2_worker.adapters import chameleon, emu3
+from sjd2_worker.adapters import chameleon, emu3, janus
 from sjd2_worker.adapters.chameleon_pictures import FILE, ChameleonPictures
 
 CODES = 12
@@ -52,6 +60,30 @@ def write_anole(folder: Path) -> None:
     _write_tokenizer(folder, model.config.vocabulary_map)
 
 
+def write_janus(folder: Path) -> None:
+    """Codes of 2 by 2 pixels; more heads than key heads."""
+    special = (janus.BEGIN, janus.PADDING, janus.START, "<|User|>", "<|Assistant|>")
+    vocabulary = _numbered([*WORDS, *special, ":"])
+    text = SIZES | {"model_type": "llama", "num_key_value_heads": 2, "vocab_size": len(vocabulary)}
+    vision = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "image_size": 8, "patch_size": 2}
+    vision |= {"projection_dim": 32, "num_image_tokens": 16}
+    vq = {"num_embeddings": CODES, "latent_channels": 32, "base_channels": 32, "channel_multiplier": [1, 1]}
+    vq |= {"num_res_blocks": 1, "projection_dim": 32, "image_token_embed_dim": 32}
+    model = JanusForConditionalGeneration(JanusConfig(text_config=text, vision_config=vision, vq_config=vq))
+    _randomise(model)
+    # both run behind a function that is positive on average: no code shall profit from that
+    for part in (model.model.generation_head.vision_head, model.model.generation_aligner.hidden_layers[0]):
+        part.weight.data -= part.weight.data.mean(1, keepdim=True)
+        part.weight.data *= -4
+    model.generation_config = GenerationConfig(
+        bos_token_id=vocabulary[janus.BEGIN],
+        pad_token_id=vocabulary[janus.PADDING],
+        generation_kwargs={"boi_token_id": vocabulary[janus.START]},
+    )
+    model.save_pretrained(folder)
+    _write_tokenizer(folder, vocabulary)
+
+
 def write_emu3(folder: Path) -> None:
     """Codes of 2 by 2 pixels; more heads than key heads."""
     special = (emu3.BEGIN, emu3.START, emu3.IMAGE, emu3.END_OF_LINE, emu3.END_OF_FRAME, emu3.END)
@@ -73,7 +105,12 @@ def write_emu3(folder: Path) -> None:
     (folder / "preprocessor_config.json").write_text(json.dumps(normalisation))
 
 
-WRITERS: Mapping[str, Callable[[Path], None]] = {"lumina": write_lumina, "anole": write_anole, "emu3": write_emu3}
+WRITERS: Mapping[str, Callable[[Path], None]] = {
+    "lumina": write_lumina,
+    "anole": write_anole,
+    "emu3": write_emu3,
+    "janus": write_janus,
+}
 
 _LETTERS = str.maketrans("0123456789", "ABCDEFGHIJ")
 # the codes' ids are out of order, as the real ones are

@@ -11,6 +11,7 @@ import type { Job, TokenizedPrompt } from './job.js'
 import { LastingWorker, type WorkerEvent } from './lasting-worker.js'
 import { modelOf } from './model.js'
 import { decodePictures, type Picture } from './pictures.js'
+import { tokenizedPrompts } from './prompts.js'
 
 export interface OpenOptions {
   /** Folder of the checkpoint, or a hub's id (`org/name`) in the local cache. */
@@ -81,8 +82,10 @@ function sessionOf(worker: LastingWorker, model: Model, images: number, close: (
     model,
 
     async tokenize(prompts) {
-      const { head } = await worker.request({ op: 'tokenize', prompts: [...prompts] })
-      return head.prompts
+      return tokenizedPrompts(
+        await worker.request({ op: 'tokenize', prompts: [...prompts] }),
+        model.embeddings.width,
+      )
     },
 
     async run(jobs, options = {}) {

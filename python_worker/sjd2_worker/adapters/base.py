@@ -45,11 +45,16 @@ class Entries:
 
 @dataclass(frozen=True)
 class TokenizedPrompt:
-    """Both guidance branches' ids, and the words that the model cannot read and that were left out."""
+    """Both guidance branches' ids, and the words that the model cannot read and that were left out.
+
+    Where a prompt has entries that are no token, its ids from the vocabulary's end on name `vectors`, which the
+    orchestrator keeps and sends along: a worker started anew knows nothing of them.
+    """
 
     conditional: list[int]
     unconditional: list[int]
     unknown: list[str]
+    vectors: Tensor | None = None  # [V, width], as the model takes them
 
 
 @dataclass(frozen=True)
