@@ -208,12 +208,16 @@ def test_a_config_that_does_not_fit(emu3: Path, spoil: Callable[[dict[str, Any]]
 
 
 @pytest.mark.usefixtures("reads_nothing")
-def test_a_vocabulary_without_an_images_own_tokens(lumina: Path) -> None:
-    names = json.loads((lumina / "config.json").read_text())["vocabulary_map"]
-    del names["<reserved08799>"]
-    change(lumina / "config.json", vocabulary_map=names)
+@pytest.mark.parametrize("known", [False, True])
+def test_a_vocabulary_without_an_images_own_tokens(lumina: Path, known: bool) -> None:
+    """Absent, or of which the tokenizer would make several."""
+    tokenizer = json.loads((lumina / "tokenizer.json").read_text())
+    added = [token for token in tokenizer["added_tokens"] if token["content"] != "<reserved08799>"]
+    if not known:
+        del tokenizer["model"]["vocab"]["<reserved08799>"]
+    change(lumina / "tokenizer.json", added_tokens=added, model=tokenizer["model"])
     error = refused(lumina)
-    assert (error.code, "has no token <reserved08799>" in error.message) == ("wrong-config", True)
+    assert (error.code, "does not know <reserved08799> as a token" in error.message) == ("wrong-config", True)
 
 
 @pytest.mark.usefixtures("reads_nothing")

@@ -203,6 +203,13 @@ export interface ModelCard {
     schedule: 'karras' | 'cosine' | 'linear'
   }
   /**
+   * How a prompt is put to the model, {prompt} standing for it; and what the unconditional branch is given. Absent where prompts are taken as they are.
+   */
+  prompt?: {
+    template: string
+    unconditional: string
+  }
+  /**
    * Recommended settings.
    */
   sampling: {

@@ -207,9 +207,16 @@ function addSamplingOptions(command: Command): Command {
 function addWorkerOptions(command: Command): Command {
   return command
     .optionsGroup('Model and worker:')
-    .option('--model <folder|id>', 'checkpoint, or a hub’s id in the local cache (default: the bundled scenes)')
+    .option(
+      '--model <folder|id>',
+      'checkpoint, or a hub’s id in the local cache (default: the bundled scenes)',
+    )
     .option('--adapter <file.py>', 'how to run a checkpoint of your own family: see examples/my_adapter.py')
-    .option('--size <n|HxW>', 'pictures’ height and width in pixels, if the model draws several (default: its)', size)
+    .option(
+      '--size <n|HxW>',
+      'pictures’ height and width in pixels, if the model draws several (default: its)',
+      size,
+    )
     .addOption(
       new Option('--device <name>', 'where the model runs').choices(['auto', 'cpu', 'cuda']).default('auto'),
     )

@@ -57,7 +57,8 @@ export async function openSession(options: OpenOptions): Promise<Session> {
   const { checkpoint, adapter, size, python } = options
   const closing = new AbortController()
   const signal = options.signal ? AbortSignal.any([options.signal, closing.signal]) : closing.signal
-  const start = () => startWorker({ checkpoint, adapter, size, python, device, dtype, slots: 2 * images, signal })
+  const start = () =>
+    startWorker({ checkpoint, adapter, size, python, device, dtype, slots: 2 * images, signal })
   const worker = await LastingWorker.begin({ start, signal, onEvent })
 
   async function close() {

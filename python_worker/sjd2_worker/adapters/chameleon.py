@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
+from tokenizers import Tokenizer
 from torch import Tensor
 from torch.nn import functional as F
 from transformers import ChameleonConfig, ChameleonForConditionalGeneration, ChameleonVQVAEConfig
@@ -37,7 +38,7 @@ BEGIN, SEPARATOR = "<s>", "<reserved08706>"
 START, END, NEW_LINE = "<racm3:break>", "<eoss>", "<reserved08799>"
 ANOLE = {"guidance": 3.0, "temperature": 0.7, "topK": 0, "topP": 0.9}
 LUMINA = {"guidance": 3.0, "temperature": 1.0, "topK": 2000, "topP": 1.0}
-LUMINA_PROMPT = "Generate an image of {width}x{height} according to the following prompt:\n{prompt}"
+LUMINA_PROMPT = "Generate an image of {}x{} according to the following prompt:\n{{prompt}}"  # width, height
 LUMINA_SIZE = (768, 768)
 PATCH = 2  # codes along each side of what Lumina-mGPT's size tokens count
 
@@ -50,17 +51,16 @@ class ChameleonAdapter(Adapter):
     ) -> None:
         values, path = read_config(folder), folder / "config.json"
         config = read_library_config(ChameleonConfig, folder)
-        vq, vocabulary = cast(ChameleonVQVAEConfig, config.vq_config), config.vocabulary_map or {}
-        codes = ChameleonImageVocabularyMapping(vocabulary).bpe2img
+        vq = cast(ChameleonVQVAEConfig, config.vq_config)
+        codes = ChameleonImageVocabularyMapping(config.vocabulary_map or {}).bpe2img
         ids = image_ids(codes, vq.num_embeddings, path)
         self._lumina = _is_lumina(values)
         self._size = _size_of(vq, self._lumina, size, path)
         stride = 2 ** (len(vq.channel_multiplier) - 1)
         self._grid = rows, columns = self._size[0] // stride, self._size[1] // stride
-        self._begin, self._separator, self._start = special_ids(vocabulary, (BEGIN, SEPARATOR, START), path)
-        layout = _layout(vocabulary, rows, columns, self._lumina, path)
-        check_length(config, layout, path)
         self._tokenizer = read_tokenizer(folder, config.vocab_size)
+        layout = _layout(self._tokenizer, rows, columns, self._lumina, folder / "tokenizer.json")
+        check_length(config, layout, path)
 
         weights = check_model(ChameleonForConditionalGeneration, config, folder, spare=WITHIN)
         pictures, prefix = find_pictures(folder, weights)
@@ -86,17 +86,14 @@ class ChameleonAdapter(Adapter):
             "width": config.hidden_size,
             "layout": layout,
             "denoising": denoising.said,
+            "prompt": self._prompt(),
             "sampling": LUMINA if self._lumina else ANOLE,
         }
 
     def tokenize(self, prompt: str) -> TokenizedPrompt:
-        height, width = self._size
-        text = LUMINA_PROMPT.format(width=width, height=height, prompt=prompt) if self._lumina else prompt
-        words = self._tokenizer.encode(text, add_special_tokens=False).ids
-        unconditional = [self._start] if self._lumina else [self._begin, self._start]
-        return TokenizedPrompt(
-            check_prompt([self._begin, *words, self._separator, self._start]), unconditional, unknown=[]
-        )
+        said = self.card["prompt"]
+        conditional = said["template"].replace("{prompt}", prompt)
+        return TokenizedPrompt(self._encode(conditional), self._encode(said["unconditional"]), unknown=[])
 
     def embed(self, ids: Tensor) -> Tensor:
         return self._model.model.embed_tokens(ids)
@@ -107,6 +104,16 @@ class ChameleonAdapter(Adapter):
     def decode(self, codes: Tensor) -> Tensor:
         pictures = self._pictures(self._codes[codes].view(-1, *self._grid)).permute(0, 2, 3, 1)
         return ((pictures.clamp(-1, 1) + 1) / 2 * 255).to(torch.uint8)  # the original cuts off, too
+
+    def _prompt(self) -> dict[str, str]:
+        """Lumina-mGPT's unconditional branch knows the image alone."""
+        height, width = self._size
+        text = LUMINA_PROMPT.format(width, height) if self._lumina else "{prompt}"
+        unconditional = START if self._lumina else BEGIN + START
+        return {"template": BEGIN + text + SEPARATOR + START, "unconditional": unconditional}
+
+    def _encode(self, text: str) -> list[int]:
+        return check_prompt(self._tokenizer.encode(text, add_special_tokens=False).ids)
 
 
 def load(folder: Path, device: torch.device, dtype: torch.dtype, *, size: tuple[int, int] | None = None) -> Adapter:
@@ -132,10 +139,11 @@ def _size_of(vq: ChameleonVQVAEConfig, lumina: bool, size: tuple[int, int] | Non
     return chosen
 
 
-def _layout(vocabulary: dict[str, int], rows: int, columns: int, lumina: bool, path: Path) -> list[int]:
+def _layout(tokenizer: Tokenizer, rows: int, columns: int, lumina: bool, path: Path) -> list[int]:
     """What follows the start of an image: with Lumina-mGPT its size, and a new line after each row; then the end."""
+    _, _, _, end = special_ids(tokenizer, [BEGIN, SEPARATOR, START, END], path)
     if not lumina:
-        return [-1] * (rows * columns) + special_ids(vocabulary, [END], path)
+        return [-1] * (rows * columns) + [end]
     sizes = [f"<reserved{8800 + side // PATCH:05d}>" for side in (rows, columns)]
-    height, width, new_line, end = special_ids(vocabulary, [*sizes, NEW_LINE, END], path)
+    height, width, new_line = special_ids(tokenizer, [*sizes, NEW_LINE], path)
     return [height, width, *([-1] * columns + [new_line]) * rows, end]

@@ -34,8 +34,8 @@ from .library import (
 
 BEGIN, START, IMAGE = "<|extra_203|>", "<|image start|>", "<|image token|>"
 END_OF_LINE, END_OF_FRAME, END = "<|extra_200|>", "<|extra_201|>", "<|image end|>"
-BETTER = " masterpiece, film grained, best quality."
-WORSE = (
+PROMPT = "{prompt} masterpiece, film grained, best quality."
+NEGATIVE = (
     "lowres, bad anatomy, bad hands, text, error, missing fingers, extra digit, fewer digits, cropped, worst quality, "
     "low quality, normal quality, jpeg artifacts, signature, watermark, username, blurry."
 )
@@ -52,8 +52,7 @@ class Emu3Adapter(Adapter):
         values, path = read_config(folder), folder / "config.json"
         config = read_library_config(Emu3Config, folder)
         text, vq = cast(Emu3TextConfig, config.text_config), cast(Emu3VQVAEConfig, config.vq_config)
-        vocabulary = config.vocabulary_map or {}
-        codes = Emu3ImageVocabularyMapping(vocabulary).bpe2img
+        codes = Emu3ImageVocabularyMapping(config.vocabulary_map or {}).bpe2img
         ids = image_ids(codes, vq.codebook_size, path)
         height, width = size or SIZE
         stride = 2 ** (len(vq.channel_multiplier) - 1)
@@ -62,9 +61,8 @@ class Emu3Adapter(Adapter):
             raise StartupError("wrong-config", message, "Choose another --size.")
         self._grid = rows, columns = height // stride, width // stride
         self._tokenizer = read_tokenizer(folder, text.vocab_size)
-        special = self._tokenizer.get_vocab(with_added_tokens=True)
         names = (BEGIN, START, IMAGE, END_OF_LINE, END_OF_FRAME, END)
-        *_, end_of_line, end_of_frame, end = special_ids(special, names, folder / "tokenizer.json")
+        *_, end_of_line, end_of_frame, end = special_ids(self._tokenizer, names, folder / "tokenizer.json")
         layout = ([-1] * columns + [end_of_line]) * rows + [end_of_frame, end]
         check_length(text, layout, path)
 
@@ -93,11 +91,14 @@ class Emu3Adapter(Adapter):
             "width": text.hidden_size,
             "layout": layout,
             "denoising": denoising.said,
+            "prompt": {"template": self._whole(PROMPT), "unconditional": self._whole(NEGATIVE)},
             "sampling": SAMPLING,
         }
 
     def tokenize(self, prompt: str) -> TokenizedPrompt:
-        return TokenizedPrompt(self._encode(prompt + BETTER), self._encode(WORSE), unknown=[])
+        said = self.card["prompt"]
+        conditional = said["template"].replace("{prompt}", prompt)
+        return TokenizedPrompt(self._encode(conditional), self._encode(said["unconditional"]), unknown=[])
 
     def embed(self, ids: Tensor) -> Tensor:
         return self._model.model.text_model.embed_tokens(ids)
@@ -111,10 +112,12 @@ class Emu3Adapter(Adapter):
         pictures = pictures.float().permute(0, 2, 3, 1) * self._deviation + self._mean
         return (pictures * 255).clamp(0, 255).to(torch.uint8)  # the original cuts off, too
 
-    def _encode(self, text: str) -> list[int]:
+    def _whole(self, text: str) -> str:
         rows, columns = self._grid
-        whole = f"{BEGIN}{text}{START}{rows}*{columns}{IMAGE}"
-        return check_prompt(self._tokenizer.encode(whole, add_special_tokens=False).ids)
+        return f"{BEGIN}{text}{START}{rows}*{columns}{IMAGE}"
+
+    def _encode(self, text: str) -> list[int]:
+        return check_prompt(self._tokenizer.encode(text, add_special_tokens=False).ids)
 
 
 def load(folder: Path, device: torch.device, dtype: torch.dtype, *, size: tuple[int, int] | None = None) -> Adapter:

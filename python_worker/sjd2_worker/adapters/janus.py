@@ -50,8 +50,7 @@ class JanusAdapter(Adapter):
         paths = [folder / "config.json", *check_model(JanusForConditionalGeneration, config, folder)]
         paths += check_denoising(values, folder)
         self._tokenizer = read_tokenizer(folder, text.vocab_size)
-        vocabulary = self._tokenizer.get_vocab(with_added_tokens=True)
-        special = special_ids(vocabulary, (BEGIN, PADDING, START), folder / "tokenizer.json")
+        special = special_ids(self._tokenizer, (BEGIN, PADDING, START), folder / "tokenizer.json")
         self._begin, self._padding, self._start = special
         loaded = load_model(
             JanusForConditionalGeneration, config, folder, device, dtype, attn_implementation={"text_config": SLOTS}

@@ -119,13 +119,16 @@ def read_tokenizer(folder: Path, vocabulary: int, name: str = "tokenizer.json") 
     return tokenizer
 
 
-def special_ids(ids: Mapping[str, int], names: Sequence[str], path: Path) -> list[int]:
-    """The ids of tokens that a family's prompts and images are made of. Raises `wrong-config` where one has none."""
+def special_ids(tokenizer: Tokenizer, names: Sequence[str], path: Path) -> list[int]:
+    """The ids of tokens that prompts and images are made of. Raises `wrong-config` where the tokenizer has not one."""
+    ids = []
     for name in names:
-        if name not in ids:
-            message = f"{path} has no token {name}, which images of this family need."
+        found = tokenizer.encode(name, add_special_tokens=False).ids
+        if found != [tokenizer.token_to_id(name)]:
+            message = f"{path} does not know {name} as a token, which images of this family need."
             raise StartupError("wrong-config", message, "Restore the file of the same checkpoint.")
-    return [ids[name] for name in names]
+        ids += found
+    return ids
 
 
 def check_length(config: PretrainedConfig, layout: list[int], path: Path) -> None:
