@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from sjd2_worker.adapters import library
 from sjd2_worker.adapters.denoising import FILE
+from sjd2_worker.convert.vqgan import convert
 from sjd2_worker.errors import StartupError
 from sjd2_worker.loading import load
 from sjd2_worker.models.transformer import TimestepEmbedding
@@ -85,6 +86,21 @@ def test_the_picture_decoder_is_missing(lumina: Path) -> None:
     assert error.code == "missing-checkpoint"
     assert "vqgan.safetensors" in error.message
     assert "sjd2_worker.convert.vqgan" in error.remedy
+
+
+def test_the_picture_decoder_from_metas_file(lumina: Path) -> None:
+    """vqgan.ckpt: the decoder, and what only encodes, in a pickle of its training."""
+    decoder = load_file(lumina / "vqgan.safetensors")
+    spare = {"encoder.conv_in.bias": torch.zeros(2), "quant_conv.bias": torch.zeros(2), "loss.logvar": torch.zeros(1)}
+    torch.save({"state_dict": decoder | spare, "global_step": 3}, lumina.parent / "vqgan.ckpt")
+    convert(lumina.parent / "vqgan.ckpt", lumina / "new.safetensors")
+    found = load_file(lumina / "new.safetensors")
+    assert found.keys() == decoder.keys()
+    assert all(torch.equal(found[name], tensor) for name, tensor in decoder.items())
+
+    torch.save({"state_dict": spare}, lumina.parent / "vqgan.ckpt")
+    with pytest.raises(StartupError, match="is not Chameleon's VQ-GAN"):
+        convert(lumina.parent / "vqgan.ckpt", lumina / "new.safetensors")
 
 
 @pytest.mark.usefixtures("reads_nothing")

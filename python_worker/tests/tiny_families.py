@@ -24,6 +24,8 @@ from transformers import (
     GenerationConfig,
     JanusConfig,
     JanusForConditionalGeneration,
+    LlamaConfig,
+    LlamaForCausalLM,
 )
 
 from sjd2_worker.adapters import chameleon, emu3, janus
@@ -113,6 +115,16 @@ WRITERS: Mapping[str, Callable[[Path], None]] = {
 }
 
 _LETTERS = str.maketrans("0123456789", "ABCDEFGHIJ")
+
+
+def write_mine(folder: Path) -> None:
+    """What examples/my_adapter.py reads."""
+    model = LlamaForCausalLM(LlamaConfig(**SIZES, num_key_value_heads=2, vocab_size=257 + CODES))
+    _randomise(model)
+    model.save_pretrained(folder)
+    save_file({"colours": torch.arange(3 * CODES, dtype=torch.uint8).view(CODES, 3)}, folder / "palette.safetensors")
+
+
 # the codes' ids are out of order, as the real ones are
 _CHAMELEON = [
     chameleon.BEGIN, "<pad>", "</s>",
@@ -174,7 +186,7 @@ def _write_tokenizer(folder: Path, vocabulary: Any) -> None:
 
 
 def main() -> None:
-    for name, write in WRITERS.items():
+    for name, write in {**WRITERS, "mine": write_mine}.items():
         write(Path(sys.argv[1]) / name)
 
 

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import argparse
 import json
-import pickle
 import re
 import sys
-import zipfile
 from pathlib import Path
 from typing import Any
 
-import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from ..adapters.llamagen import FILES, check_weights, read_shapes
-from ..checkpoint import existing, read_header
 from ..errors import StartupError
 from ..models.llamagen_vq import STATISTIC
+from .reading import read_published, write_whole
 
 HELP = """\
 Writes DIR/config.json, DIR/model.safetensors and DIR/vq.safetensors, which `sjd2 generate --model DIR` loads, from
@@ -45,13 +41,12 @@ HEADS = {
     (48, 1536): 24,  # XXL
     (24, 3200): 32,  # 3B
 }
-WRAPPED = ("model", "module", "state_dict")  # where the training scripts put the weights
 LEFT_OUT = ("freqs_cis", STATISTIC)  # what is computed, and what no picture depends on
 
 
 def convert(gpt: Path, vq: Path, size: int, out: Path, heads: int | None = None, t5: Path | None = None) -> None:
     """Pictures have `size` by `size` pixels. Raises `StartupError`."""
-    weights, pictures = _read(gpt), _read(vq)
+    weights, pictures = read_published(gpt, LEFT_OUT), read_published(vq, LEFT_OUT)
     values: dict[str, Any] = {"model_type": "llamagen", "vq": _vq_shapes(pictures, vq)}
     stride = 2 ** (len(values["vq"]["multipliers"]) - 1)
     values |= _shapes(weights, gpt, heads) | {"side": size // stride}
@@ -64,37 +59,8 @@ def convert(gpt: Path, vq: Path, size: int, out: Path, heads: int | None = None,
     check_weights(*read_shapes(values, out / "config.json"), (gpt, vq), shapes)
     out.mkdir(parents=True, exist_ok=True)
     for name, tensors in zip(FILES, (weights, pictures), strict=True):
-        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, out / f"{name}.part")
-        (out / f"{name}.part").replace(out / name)
+        write_whole(tensors, out / name)
     (out / "config.json").write_text(json.dumps(values, indent=1) + "\n", "utf-8")
-
-
-def _read(path: Path) -> dict[str, Tensor]:
-    """The weights in a .pt or .safetensors file."""
-    if existing(path).suffix == ".safetensors":
-        read_header(path)
-        weights: Any = load_file(path)
-    else:
-        weights = _unpickled(path)
-        weights = next((weights[name] for name in WRAPPED if name in weights), weights)
-    if not (isinstance(weights, dict) and all(isinstance(tensor, Tensor) for tensor in weights.values())):
-        message = f"{path} holds no weights: neither a map of tensors nor one under {', '.join(WRAPPED)}."
-        raise StartupError("corrupt-checkpoint", message, "Download it again.")
-    return {name: tensor for name, tensor in weights.items() if name not in LEFT_OUT}
-
-
-def _unpickled(path: Path) -> Any:
-    try:
-        with torch.serialization.safe_globals([argparse.Namespace]):
-            return torch.load(path, "cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
-    except pickle.UnpicklingError as error:
-        found = re.search(r"GLOBAL (\S+)", str(error))
-        message = f"{path} holds {found[1] if found else 'something'}, which is no tensor, and was not unpickled."
-        remedy = "Use the published file, or have its weights saved alone, as safetensors."
-        raise StartupError("corrupt-checkpoint", message, remedy) from error
-    except (RuntimeError, EOFError, OSError, ValueError) as error:
-        message = f"{path} cannot be read: {error or type(error).__name__}."
-        raise StartupError("corrupt-checkpoint", message, "It is truncated or damaged: download it again.") from error
 
 
 def _shapes(weights: dict[str, Tensor], path: Path, heads: int | None) -> dict[str, int]:
