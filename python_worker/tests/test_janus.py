@@ -35,7 +35,7 @@ def copy(original: Path, tmp_path: Path) -> Path:
 
 
 def test_the_prompt(original: Path, adapter: JanusAdapter) -> None:
-    """The chat that Janus-Pro was trained on, up to where the picture begins; without the text, all of it is padding."""
+    """The chat that Janus-Pro was trained on, up to where the picture begins; without text, all of it is padding."""
     tokenizer = Tokenizer.from_file(str(original / "tokenizer.json"))
     prompt = adapter.tokenize(" a red circle ")
     names = [tokenizer.id_to_token(number) for number in prompt.conditional]
@@ -58,7 +58,11 @@ def test_what_drawing_does_not_need_is_not_kept(adapter: JanusAdapter) -> None:
 @pytest.mark.parametrize(
     ("part", "values", "says"),
     [
-        ("vq_config", {"projection_dim": 40}, "vq_config.projection_dim is 40 and should be text_config.hidden_size, 32"),
+        (
+            "vq_config",
+            {"projection_dim": 40},
+            "vq_config.projection_dim is 40 and should be text_config.hidden_size, 32",
+        ),
         ("vq_config", {"image_token_embed_dim": 16}, "vq_config.image_token_embed_dim is 16 and should be"),
         ("vq_config", {"num_embeddings": 13}, "is [12, 8] and should be [13, 8]"),
         ("text_config", {"num_hidden_layers": 3}, "layers.2"),
