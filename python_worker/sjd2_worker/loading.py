@@ -28,6 +28,8 @@ FAMILIES = {
     "janus": "sjd2_worker.adapters.janus",
     "llamagen": "sjd2_worker.adapters.llamagen",
 }
+# checkpoints that there are in another layout, too
+ELSEWHERE = {"multi_modality": "This is Janus as its authors lay it out: use deepseek-community/Janus-Pro-1B or -7B."}
 PROJECT = Path(__file__).parents[1]  # where pyproject.toml is
 OLDEST_TORCH = (2, 6)
 DTYPES = {"f32": torch.float32, "bf16": torch.bfloat16, "f16": torch.float16}
@@ -82,7 +84,8 @@ def _of_family(folder: Path) -> Load:
     family = config.get("family", config.get("model_type", "scenes"))
     if family not in FAMILIES:
         message = f"{folder / 'config.json'} is of family {family!r}; there are {', '.join(FAMILIES)}."
-        raise StartupError("wrong-family", message, "Choose a checkpoint of these, or give --adapter FILE.")
+        remedy = ELSEWHERE.get(family, "Choose a checkpoint of these, or give --adapter FILE.")
+        raise StartupError("wrong-family", message, remedy)
     try:
         return _load_of(importlib.import_module(FAMILIES[family]))
     except ImportError as error:

@@ -35,6 +35,8 @@ class Draft:
     ids: Sequence[int] = ()
     positions: Sequence[int] | None = None  # None: one after the other
     visible: NDArray[np.bool_] | None = None  # of the ids among themselves; None: a chain
+    latents: Sequence[Array] = ()  # for ids of -1
+    timestep: float = 1.0
 
 
 def tokenized(worker: Worker, text: str, slots: list[int], guidance: float | None = None) -> Prompt:
@@ -85,7 +87,9 @@ def logits_of(worker: Worker, *drafts: Draft) -> list[Array]:
         lanes.append(lane)
         shift += len(prompt.vectors)
     vectors = np.concatenate([draft.prompt.vectors for draft in drafts])
-    logits = _forward(worker, lanes, tokens, positions, rows, vectors, masks)
+    latents = [latent for draft in drafts for latent in draft.latents]
+    timesteps = [draft.timestep for draft in drafts for _ in draft.latents]
+    logits = _forward(worker, lanes, tokens, positions, rows, vectors, latents, timesteps, masks)
     return np.split(logits, np.cumsum([1 + len(draft.ids) for draft in drafts])[:-1])
 
 
@@ -109,6 +113,8 @@ def _forward(
     positions: Sequence[int],
     rows: Sequence[int],
     vectors: Array,
+    latents: Sequence[Array] = (),
+    timesteps: Sequence[float] = (),
     masks: Sequence[Array] = (),
 ) -> Array:
     tensors = {
@@ -116,8 +122,8 @@ def _forward(
             name: np.array(values, np.int32)
             for name, values in (("tokens", tokens), ("positions", positions), ("rows", rows))
         },
-        "latents": np.empty((0, vectors.shape[1]), np.float32),
-        "timesteps": np.empty(0, np.float32),
+        "latents": np.array(latents, np.float32).reshape(-1, vectors.shape[1]),
+        "timesteps": np.array(timesteps, np.float32),
         "vectors": vectors,
         **({"mask": np.concatenate(masks)} if masks else {}),
     }

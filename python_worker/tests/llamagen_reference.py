@@ -57,7 +57,7 @@ def padded_caption(weights: Weights, features: Tensor) -> tuple[Tensor, Tensor, 
 
 
 def causal(length: int, shown: Tensor) -> Tensor:
-    """Bool [length, length]: each sees itself, and of what is before it all that is `shown` (bool, of the first ones)."""
+    """Bool [length, length]: each sees itself, and what is before it; of the first ones, what is `shown`."""
     visible = torch.ones(length, length, dtype=torch.bool).tril()
     visible[:, : len(shown)] &= shown
     return visible | torch.eye(length, dtype=torch.bool)

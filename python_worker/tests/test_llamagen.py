@@ -21,7 +21,7 @@ from sjd2_worker.worker import Worker
 from . import llamagen_reference as reference
 from . import tiny_llamagen as tiny
 from .helpers import ask
-from .lanes import Draft, Prompt, decoded, logits_of, tokenized
+from .lanes import Draft, decoded, logits_of, tokenized
 
 RANDOM = np.random.default_rng(5)
 CODES = RANDOM.integers(0, tiny.CODES, (3, tiny.SIDE**2)).tolist()
@@ -169,7 +169,8 @@ def test_a_tree(captions: Worker, folders: Mapping[str, Path]) -> None:
 def test_a_whole_picture_token_for_token(captions: Worker, folders: Mapping[str, Path], noisy: bool) -> None:
     """The most likely code, or the one drawn by noise that both sides share (Gumbel's), position by position."""
     noise = np.random.default_rng(7).gumbel(size=(tiny.SIDE**2, tiny.CODES)) * noisy
-    found = decoded(captions, tokenized(captions, CAPTION, [0, 1], GUIDANCE), lambda l, j: int((l + noise[j]).argmax()))
+    prompt = tokenized(captions, CAPTION, [0, 1], GUIDANCE)
+    found = decoded(captions, prompt, lambda logits, position: int((logits + noise[position]).argmax()))
     wanted: list[int] = []
     for row in noise:
         logits = _guided(*_of_caption(folders["captions"], CAPTION, wanted))[-1]
@@ -184,6 +185,28 @@ def test_in_half_precision(folders: Mapping[str, Path]) -> None:
     found = logits_of(worker, Draft(tokenized(worker, CAPTION, [0, 1], GUIDANCE), CODES[0][:15]))[0]
     wanted = _guided(*_of_caption(folders["captions"], CAPTION, CODES[0][:15]))
     np.testing.assert_allclose(found, wanted, atol=0.05 * np.abs(wanted).max())
+
+
+def test_latents(captions: Worker, folders: Mapping[str, Path]) -> None:
+    """What fine-tuning stored says what a noisy entry feeds: mean + deviation * latent + the timestep's embedding."""
+    stored = load_file(folders["captions"] / "denoising.safetensors")
+    latents, timestep = RANDOM.standard_normal((2, tiny.WIDTH)).astype(np.float32), 0.75
+    prompt = tokenized(captions, CAPTION, [0])
+    found = logits_of(captions, Draft(prompt, [CODES[0][0], -1, -1], latents=list(latents), timestep=timestep))[0]
+
+    angles = 1000 * timestep * 10_000 ** (-torch.arange(32) / 32)
+    first, second = (
+        (stored[f"timestep.{name}.weight"], stored[f"timestep.{name}.bias"]) for name in ("first", "second")
+    )
+    hidden = torch.nn.functional.silu(first[0] @ torch.cat((angles.cos(), angles.sin())) + first[1])
+    noisy = stored["mean"] + stored["deviation"] * torch.from_numpy(latents) + second[0] @ hidden + second[1]
+    weights = _published(folders["captions"])
+    condition = reference.caption_entries(weights, _features(folders["captions"], CAPTION))
+    entries = torch.cat((condition, weights["tok_embeddings.weight"][CODES[0][:1]], noisy))
+    visible = torch.ones(len(entries), len(entries), dtype=torch.bool).tril()
+    positions = list(range(-len(condition), 3))
+    wanted = reference.transformer(weights, entries, positions, visible, tiny.HEADS, tiny.SIDE)[-4:].numpy()
+    _close(found, wanted)
 
 
 def test_pictures(classes: Worker, folders: Mapping[str, Path]) -> None:
@@ -216,7 +239,7 @@ def test_a_prompt_that_is_no_class(classes: Worker, text: str) -> None:
 
 
 def test_captions_are_cleaned() -> None:
-    assert cleaned("  A “red”  circle – on\n(blue) paper* ") == 'a "red" circle - on blue paper'
+    assert cleaned("  A \u201cred\u201d  circle \u2013 on\n(blue) paper* ") == 'a "red" circle - on blue paper'
 
 
 def test_the_weights_are_not_copied(folders: Mapping[str, Path], classes: Worker) -> None:

@@ -121,8 +121,8 @@ def _change(name: str, **values: object) -> Callable[[Path], None]:
     return change
 
 
-def _cut(name: str, size: int) -> Callable[[Path], None]:
-    return lambda folder: (folder / name).write_bytes((folder / name).read_bytes()[:size]) and None
+def _cut(name: str, size: int) -> Callable[[Path], object]:
+    return lambda folder: (folder / name).write_bytes((folder / name).read_bytes()[:size])
 
 
 def _give(rows: int, width: int) -> Callable[[Path], None]:

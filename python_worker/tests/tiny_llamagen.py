@@ -1,4 +1,4 @@
-"""Tiny random LlamaGen files, as they are published: `python -m tests.tiny_llamagen DIR` makes checkpoint folders of them.
+"""Tiny random LlamaGen files, as they are published, and checkpoint folders: `python -m tests.tiny_llamagen DIR`.
 
 Names and shapes stand here a second time, apart from the modules that the worker builds.
 """
@@ -6,12 +6,14 @@ Names and shapes stand here a second time, apart from the modules that the worke
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import torch
+from safetensors.torch import save_file
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from torch import Tensor
 from transformers import T5Config, T5EncoderModel
@@ -45,10 +47,13 @@ def write_classes(folder: Path) -> None:
 
 
 def write_captions(folder: Path) -> None:
-    """A checkpoint folder of the text-conditional model, with its T5 encoder within."""
+    """A checkpoint folder of the text-conditional model, with its T5 encoder within, fine-tuned to read noise."""
     folder.mkdir(parents=True)
     write_encoder(folder / "t5")
     convert(*write_published(folder, captions=True), PIXELS, folder, HEADS, folder / "t5")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "denoising": {"schedule": "karras"}}))
+    save_file(_random(_denoising_shapes(), 4), folder / "denoising.safetensors")
 
 
 def write_encoder(folder: Path) -> None:
@@ -63,6 +68,15 @@ def write_encoder(folder: Path) -> None:
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     tokenizer.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 0)])
     tokenizer.save(str(folder / "tokenizer.json"))
+
+
+def _denoising_shapes() -> Shapes:
+    yield "mean", (WIDTH,)
+    yield "deviation", (WIDTH,)
+    yield "timestep.first.weight", (WIDTH, 64)
+    yield "timestep.first.bias", (WIDTH,)
+    yield "timestep.second.weight", (WIDTH, WIDTH)
+    yield "timestep.second.bias", (WIDTH,)
 
 
 def _gpt_shapes(captions: bool) -> Shapes:

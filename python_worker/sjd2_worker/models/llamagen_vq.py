@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 import torch
 from transformers import JanusVQVAE, JanusVQVAEConfig
 
-
 T = TypeVar("T")
 
 # a published name's parts, and what transformers calls them
