@@ -29,9 +29,12 @@ from .library import (
     special_ids,
 )
 
-PROMPT = "<|User|>: {}\n\n<|Assistant|>:"
 BEGIN, PADDING = "<\uff5cbegin\u2581of\u2581sentence\uff5c>", "<\uff5c\u2581pad\u2581\uff5c>"
 START = "<begin_of_image>"
+PROMPT = {
+    "template": BEGIN + "<|User|>: {prompt}\n\n<|Assistant|>:" + START,
+    "unconditional": f"{BEGIN}{PADDING}…{START}",  # as long as with the prompt
+}
 SAMPLING = {"guidance": 5.0, "temperature": 1.0, "topK": 0, "topP": 1.0}
 
 
@@ -74,13 +77,14 @@ class JanusAdapter(Adapter):
             "width": text.hidden_size,
             "layout": [-1] * side**2,
             "denoising": denoising.said,
+            "prompt": PROMPT,
             "sampling": SAMPLING,
         }
 
     def tokenize(self, prompt: str) -> TokenizedPrompt:
-        words = self._tokenizer.encode(PROMPT.format(prompt.strip()), add_special_tokens=False).ids
-        ids = check_prompt([self._begin, *words, self._start])
-        return TokenizedPrompt(ids, [self._begin, *[self._padding] * len(words), self._start], [])
+        whole = PROMPT["template"].replace("{prompt}", prompt.strip())
+        ids = check_prompt(self._tokenizer.encode(whole, add_special_tokens=False).ids)
+        return TokenizedPrompt(ids, [self._begin, *[self._padding] * (len(ids) - 2), self._start], [])
 
     def embed(self, ids: Tensor) -> Tensor:
         codes = ids - self._first
