@@ -39,6 +39,7 @@ export interface PolicyOptions {
 export interface GenerateOptions extends WorkerOptions, SamplingOptions, PolicyOptions {
   readonly policy: string
   readonly seed: number
+  readonly index: number
   readonly count?: number
   readonly out: string
   readonly guidance?: number
@@ -46,15 +47,20 @@ export interface GenerateOptions extends WorkerOptions, SamplingOptions, PolicyO
   readonly json?: boolean
 }
 
-export interface CompareOptions extends WorkerOptions, SamplingOptions {
+/** How a table is printed. */
+export interface TableOptions {
+  readonly json?: boolean
+  readonly markdown?: boolean
+}
+
+export interface CompareOptions extends WorkerOptions, SamplingOptions, TableOptions {
   readonly scenes: number
   readonly prompts?: string
   readonly guidance?: readonly number[]
   readonly seed: number
   readonly out?: string
   readonly pictures?: boolean
-  readonly json?: boolean
-  readonly markdown?: boolean
+  readonly trajectories?: number
 }
 
 export interface JsonOption {
@@ -121,6 +127,7 @@ function addGenerate(program: Command): void {
     )
     .option('-s, --seed <n>', 'the same seed gives the same pictures', natural, 0)
     .option('-n, --count <n>', 'pictures of each prompt (default: 1)', count)
+    .option('--index <n>', 'number of the first picture under its seed', natural, 0)
     .option('-o, --out <folder>', 'where the pictures go', 'pictures')
     .option('--prompts <file>', 'a text file with one prompt a line; lines that begin with # are comments')
     .option('-g, --guidance <g>', 'classifier-free guidance; 1: off (default: the model’s)', real)
@@ -153,6 +160,7 @@ function addCompare(program: Command): void {
       'where results are appended as they come; a stopped comparison goes on from there',
     )
     .option('--pictures', 'keep the pictures too')
+    .option('--trajectories <n>', 'keep all passes of the first n images of each policy', count)
     .addOption(new Option('--json', 'the table as JSON').conflicts('markdown'))
     .option('--markdown', 'the table in Markdown')
   addSamplingOptions(command)

@@ -1,12 +1,16 @@
 /** Policies by name or from a user's file, with what is changed of them. */
+import { isAbsolute, join } from 'node:path'
 import type { DecodingPolicy, Model } from '../decoding/index.js'
-import { createPolicy, loadPolicyFile, type PolicyOverrides, policyNames } from '../policies/index.js'
+import { createPolicy, type PolicyOverrides, policyNames } from '../policies/index.js'
+import { openPolicyFile } from '../policies/load.js'
 import { ExperimentError } from './error.js'
+import { builtIn, ofFiles, type Source } from './source.js'
 
 export interface PolicyChoice {
   /** As it was asked for: `mc-sjd:window=96,init=above`. */
   readonly spec: string
   readonly overrides: PolicyOverrides
+  readonly source: Source
   /** @throws PolicyError where the overrides make no sense or the model cannot serve the policy. */
   create(model: Model): DecodingPolicy
 }
@@ -23,18 +27,25 @@ const overrideTypes = {
   keepNoisyKeys: 'boolean',
 } as const satisfies Record<keyof PolicyOverrides, string>
 
+export const overrideNames: readonly string[] = Object.keys(overrideTypes)
+
 /**
  * Finds a policy before anything is started.
  * @param spec `name`, `file.ts`, or either with `:key=value,…` behind it.
  * @param options other overrides, which win; whatever else they hold is left alone.
+ * @param folder that a policy file's path counts from.
  * @throws ExperimentError `bad-option`, or PolicyError, where there is no such policy or override.
  */
-export async function choosePolicy(spec: string, options: PolicyOverrides = {}): Promise<PolicyChoice> {
-  const [, name, changes = ''] = /^(.+?)(?::([^:]*=[^:]*))?$/.exec(spec) ?? [spec, spec]
+export async function choosePolicy(
+  spec: string,
+  options: PolicyOverrides = {},
+  folder = '.',
+): Promise<PolicyChoice> {
+  const { name, changes } = splitSpec(spec)
   const overrides = { ...parseOverrides(spec, changes), ...pickOverrides(options) }
   if (isFile(name)) {
-    const make = await loadPolicyFile(name)
-    return { spec, overrides, create: (model) => make(model, overrides) }
+    const { create, source } = await openPolicyFile(isAbsolute(name) ? name : join(folder, name))
+    return { spec, overrides, source: ofFiles(source), create: (model) => create(model, overrides) }
   }
   if (!policyNames.includes(name)) {
     throw new ExperimentError(
@@ -43,10 +54,28 @@ export async function choosePolicy(spec: string, options: PolicyOverrides = {}):
       `Choose one of ${policyNames.join(', ')}, or give the path of a policy file of your own (./mine.ts).`,
     )
   }
-  return { spec, overrides, create: (model) => createPolicy(name, overrides, model) }
+  return {
+    spec,
+    overrides,
+    source: builtIn(name),
+    create: (model) => createPolicy(name, overrides, model),
+  }
 }
 
-const isFile = (name: string): boolean => /[/\\]|\.[cm]?[jt]s$/.test(name)
+/** A policy's name or file, and what stands behind it. */
+export function splitSpec(spec: string): { name: string; changes: string } {
+  const [, name, changes = ''] = /^(.+?)(?::([^:]*=[^:]*))?$/.exec(spec) ?? [spec, spec]
+  return { name, changes }
+}
+
+/** The specification of a policy under overrides; `choosePolicy` reads it. */
+export function formatSpec(name: string, overrides: PolicyOverrides): string {
+  const changes = Object.entries(overrides).map(([key, value]) => `${key}=${value}`)
+  return changes.length === 0 ? name : `${name}:${changes.join(',')}`
+}
+
+/** Whether a policy's name is that of a file. */
+export const isFile = (name: string): boolean => /[/\\]|\.[cm]?[jt]s$/.test(name)
 
 function parseOverrides(spec: string, changes: string): PolicyOverrides {
   const entries = changes.split(',').filter(Boolean)
@@ -64,7 +93,7 @@ function parseOverride(spec: string, change: string): [string, string | number |
     type
       ? `${key} in "${spec}" takes a ${type}, not "${value}".`
       : `"${key}" in "${spec}" is nothing a policy has.`,
-    `Write name:key=value,… with ${Object.keys(overrideTypes).join(', ')}.`,
+    `Write name:key=value,… with ${overrideNames.join(', ')}.`,
   )
 }
 
