@@ -1,5 +1,5 @@
 /** `sjd2 compare`: policies measured on the same prompts. */
-import { choosePolicy } from '../experiment/policy.js'
+import { choosePolicies } from '../experiment/policy.js'
 import { readPrompts } from '../experiment/prompts.js'
 import { randomStream } from '../experiment/random.js'
 import { scenePrompts } from '../experiment/scene-prompts.js'
@@ -20,7 +20,7 @@ export async function compare(
     trajectories = 0,
   } = options
   const progress = createProgress(process.stderr)
-  const choices = await Promise.all([...new Set(specs)].map((spec) => choosePolicy(spec)))
+  const choices = await choosePolicies([...new Set(specs)])
   const prompts = options.prompts
     ? [...new Set(await readPrompts(options.prompts))]
     : scenePrompts(options.scenes, randomStream(seed, 'prompts'))

@@ -63,6 +63,12 @@ export interface CompareOptions extends WorkerOptions, SamplingOptions, TableOpt
   readonly trajectories?: number
 }
 
+export interface ReplayOptions extends Pick<WorkerOptions, 'model' | 'python'>, JsonOption {
+  readonly device?: WorkerOptions['device']
+  readonly dtype?: WorkerOptions['dtype']
+  readonly anyCheckpoint?: true
+}
+
 export interface JsonOption {
   readonly json?: boolean
 }
@@ -80,6 +86,8 @@ export function createProgram(): Command {
     )
   addGenerate(program)
   addCompare(program)
+  addReplay(program)
+  addInspect(program)
   addPolicies(program)
   addDoctor(program)
   for (const command of [program, ...program.commands]) {
@@ -167,6 +175,38 @@ function addCompare(program: Command): void {
   addWorkerOptions(command).action((policies: string[], options: CompareOptions) =>
     interruptible(async (signal) => (await import('./compare.js')).compare(policies, options, signal)),
   )
+}
+
+function addReplay(program: Command): void {
+  program
+    .command('replay')
+    .argument('<folder>', 'of a run of generate, compare or experiment, or its manifest.json')
+    .description(
+      'Run all of it again and say for each image whether its tokens are identical; exit code 0 only where all are.',
+    )
+    .option('--any-checkpoint', 'go on though the checkpoint is not the one of the run')
+    .option('--json', 'as one JSON object')
+    .optionsGroup('Model and worker (default: as the run had them):')
+    .option('--model <folder>', 'where the checkpoint lies now')
+    .addOption(new Option('--device <name>', 'where the model runs').choices(['auto', 'cpu', 'cuda']))
+    .addOption(
+      new Option('--dtype <name>', 'precision of the weights').choices(['auto', 'f32', 'bf16', 'f16']),
+    )
+    .option('--python <path>', 'a Python with torch and the worker')
+    .action((folder: string, options: ReplayOptions) =>
+      interruptible(async (signal) => (await import('./replay.js')).replay(folder, options, signal)),
+    )
+}
+
+function addInspect(program: Command): void {
+  program
+    .command('inspect')
+    .argument('<picture.png>', 'made by sjd2')
+    .description('Say how a picture was made, and the command that makes it again.')
+    .option('--json', 'as one JSON object')
+    .action(async (file: string, options: JsonOption) =>
+      (await import('./inspect.js')).inspect(file, options),
+    )
 }
 
 function addPolicies(program: Command): void {

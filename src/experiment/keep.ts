@@ -31,8 +31,9 @@ export async function keepImage(
   const path = file === null ? null : resolve(folder, file)
   if (path !== null) {
     await mkdir(dirname(path), { recursive: true })
-    const policyHash = hashOfSource(contender.choice.source)
-    await writeWhole(path, encodePicture(picture, { ...settings, policyHash, ...provenance }))
+    const { file: policyFile, source } = contender.choice
+    const parameters = { ...settings, policyFile, policyHash: hashOfSource(source), ...provenance }
+    await writeWhole(path, encodePicture(picture, parameters))
   }
   if (isRecorded(request)) await writeTrajectory(folder, request, tokens, session.card.grid)
   const measured = await measure(metrics, image, path)

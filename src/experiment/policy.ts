@@ -2,7 +2,7 @@
 import { isAbsolute, join } from 'node:path'
 import type { DecodingPolicy, Model } from '../decoding/index.js'
 import { createPolicy, type PolicyOverrides, policyNames } from '../policies/index.js'
-import { openPolicyFile } from '../policies/load.js'
+import { openPolicyFile, type UserPolicy } from '../policies/load.js'
 import { ExperimentError } from './error.js'
 import { builtIn, ofFiles, type Source } from './source.js'
 
@@ -11,6 +11,8 @@ export interface PolicyChoice {
   readonly spec: string
   readonly overrides: PolicyOverrides
   readonly source: Source
+  /** The path of its file, from the working folder; null for a policy by name. */
+  readonly file: string | null
   /** @throws PolicyError where the overrides make no sense or the model cannot serve the policy. */
   create(model: Model): DecodingPolicy
 }
@@ -41,11 +43,31 @@ export async function choosePolicy(
   options: PolicyOverrides = {},
   folder = '.',
 ): Promise<PolicyChoice> {
+  return choose(spec, options, folder, openPolicyFile)
+}
+
+/** As `choosePolicy`, for several, which may be the same file under different overrides. */
+export function choosePolicies(specs: readonly string[], folder = '.'): Promise<PolicyChoice[]> {
+  const opened = new Map<string, Promise<UserPolicy>>()
+  const open = (path: string) => {
+    const policy = opened.get(path) ?? openPolicyFile(path)
+    opened.set(path, policy)
+    return policy
+  }
+  return Promise.all(specs.map((spec) => choose(spec, {}, folder, open)))
+}
+
+async function choose(
+  spec: string,
+  options: PolicyOverrides,
+  folder: string,
+  open: (path: string) => Promise<UserPolicy>,
+): Promise<PolicyChoice> {
   const { name, changes } = splitSpec(spec)
   const overrides = { ...parseOverrides(spec, changes), ...pickOverrides(options) }
   if (isFile(name)) {
-    const { create, source } = await openPolicyFile(isAbsolute(name) ? name : join(folder, name))
-    return { spec, overrides, source: ofFiles(source), create: (model) => create(model, overrides) }
+    const file = isAbsolute(name) ? name : join(folder, name)
+    return { ...ofFile(spec, await open(file), overrides), file }
   }
   if (!policyNames.includes(name)) {
     throw new ExperimentError(
@@ -58,8 +80,18 @@ export async function choosePolicy(
     spec,
     overrides,
     source: builtIn(name),
+    file: null,
     create: (model) => createPolicy(name, overrides, model),
   }
+}
+
+/** A choice of a policy file that is loaded already. */
+export function ofFile(
+  spec: string,
+  { create, source }: UserPolicy,
+  overrides: PolicyOverrides,
+): PolicyChoice {
+  return { spec, overrides, source: ofFiles(source), file: null, create: (model) => create(model, overrides) }
 }
 
 /** A policy's name or file, and what stands behind it. */
