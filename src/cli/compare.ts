@@ -6,7 +6,7 @@ import { scenePrompts } from '../experiment/scene-prompts.js'
 import { type Row, summarize } from '../experiment/summary.js'
 import { NOTES, table } from './comparison-table.js'
 import type { CompareOptions, TableOptions } from './program.js'
-import { conduct, type Outcome } from './study.js'
+import { conduct } from './study.js'
 import { createProgress, formatMarkdown, formatTable } from './terminal.js'
 
 export async function compare(
@@ -40,22 +40,17 @@ export async function compare(
   await conduct(plan, options, {
     signal,
     progress,
-    onEnd: (outcome) => showOutcome(outcome, seed, prompts.length, options),
+    onEnd({ environment, sampling, contenders, records }) {
+      const rows = summarize(contenders, records, randomStream(seed, 'bootstrap'))
+      console.log(show({ environment, sampling, seed, prompts: prompts.length, rows }, options))
+    },
   })
 }
 
-/** Prints the table of a run. */
-export function showOutcome(
-  { environment, sampling, contenders, records }: Outcome,
-  seed: number,
-  prompts: number,
-  options: TableOptions,
-): void {
-  const rows = summarize(contenders, records, randomStream(seed, 'bootstrap'))
-  console.log(show({ environment, sampling, seed, prompts, rows }, options))
-}
-
-function show<T extends { rows: readonly Row[] }>(results: T, { json, markdown }: TableOptions): string {
+export function show<T extends { rows: readonly Row[] }>(
+  results: T,
+  { json, markdown }: TableOptions,
+): string {
   if (json) return JSON.stringify(results)
   const cells = table(results.rows)
   return `${markdown ? formatMarkdown(cells) : formatTable(cells)}\n\n${NOTES}`

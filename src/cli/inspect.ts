@@ -1,5 +1,6 @@
 /** `sjd2 inspect`: how a picture was made. */
 import { commandOf, type Parameters, quoted, readParameters } from '../experiment/parameters.js'
+import { formatSpec, splitSpec } from '../experiment/policy.js'
 import { mark } from './policies.js'
 import type { JsonOption } from './program.js'
 
@@ -14,7 +15,7 @@ function describe(of: Parameters): string {
   const { model, git } = here
   const facts = {
     prompt: of.prompt,
-    policy: `${of.spec} (${mark(of)})`,
+    policy: `${formatSpec(splitSpec(of.spec).name, of.parameters)} (${mark(of)})`,
     ...(of.policyHash && { 'policy file': `${of.policyFile}, SHA-256 ${of.policyHash}` }),
     image: `number ${of.index} of seed ${of.seed}`,
     sampling: `guidance ${of.guidance}, temperature ${of.temperature}, top-k ${of.topK}, top-p ${of.topP}`,

@@ -63,6 +63,10 @@ export interface CompareOptions extends WorkerOptions, SamplingOptions, TableOpt
   readonly trajectories?: number
 }
 
+export interface ExperimentOptions extends Pick<WorkerOptions, 'python'>, TableOptions {
+  readonly out?: string
+}
+
 export interface ReplayOptions extends Pick<WorkerOptions, 'model' | 'python'>, JsonOption {
   readonly device?: WorkerOptions['device']
   readonly dtype?: WorkerOptions['dtype']
@@ -86,6 +90,7 @@ export function createProgram(): Command {
     )
   addGenerate(program)
   addCompare(program)
+  addExperiment(program)
   addReplay(program)
   addInspect(program)
   addPolicies(program)
@@ -175,6 +180,26 @@ function addCompare(program: Command): void {
   addWorkerOptions(command).action((policies: string[], options: CompareOptions) =>
     interruptible(async (signal) => (await import('./compare.js')).compare(policies, options, signal)),
   )
+}
+
+function addExperiment(program: Command): void {
+  const command = program
+    .command('experiment')
+    .description('Measure what a study file says: policies, sweeps, prompts, seeds, metrics.')
+  const run = command
+    .command('run')
+    .argument('<study.yaml>', 'what to measure; examples/study.yaml shows all that one can say')
+    .description('Run a study, or go on with it where it was stopped.')
+    .option('-o, --out <folder>', 'where results are appended as they come (default: runs/<study>)')
+    .option('--python <path>', 'a Python with torch and the worker (default: SJD2_PYTHON, then .venv)')
+    .addOption(new Option('--json', 'the tables as JSON').conflicts('markdown'))
+    .option('--markdown', 'the tables in Markdown')
+    .action((study: string, options: ExperimentOptions) =>
+      interruptible(async (signal) =>
+        (await import('./experiment.js')).runExperiment(study, options, signal),
+      ),
+    )
+  run.exitOverride().configureOutput({ writeErr: () => undefined })
 }
 
 function addReplay(program: Command): void {

@@ -116,4 +116,5 @@ function summary(images: readonly Replayed[], differences: readonly Change[]): s
 
 const MARGIN_NOTE =
   'margin: by how much the log-odds of the two codes would have to move for the recorded one to be drawn again.\n' +
-  'Rounding moves them by about 1e-5 (f32) to 1e-2 (bf16, f16); where the margin is larger, something else differs.'
+  'Rounding moves them by about 1e-5 in f32 and 1e-2 in bf16 and f16; where the margin is much larger, drafts had parted ' +
+  'before, or something else differs.'

@@ -5,7 +5,7 @@ import { describeEnvironment, type Environment } from '../experiment/environment
 import { openFolder, renewFolder } from '../experiment/folder.js'
 import type { ImageRequest } from '../experiment/images.js'
 import type { Manifest, ManifestImage } from '../experiment/manifest.js'
-import type { MetricChoice } from '../experiment/metrics/metric.js'
+import type { MetricChoice } from '../experiment/metrics/choice.js'
 import { SCENES } from '../experiment/metrics/scenes.js'
 import { checkRoom, pictureBytes, withOutput } from '../experiment/output.js'
 import { pictureName } from '../experiment/picture.js'

@@ -1,7 +1,7 @@
 /** Policies by name or from a user's file, with what is changed of them. */
 import { isAbsolute, join } from 'node:path'
 import type { DecodingPolicy, Model } from '../decoding/index.js'
-import { createPolicy, type PolicyOverrides, policyNames } from '../policies/index.js'
+import { composePolicy, createPolicy, type PolicyOverrides, policyNames } from '../policies/index.js'
 import { openPolicyFile, type UserPolicy } from '../policies/load.js'
 import { ExperimentError } from './error.js'
 import { builtIn, ofFiles, type Source } from './source.js'
@@ -18,7 +18,7 @@ export interface PolicyChoice {
 }
 
 /** Every override that there is, with the type of its value. */
-const overrideTypes = {
+export const overrideTypes = {
   window: 'number',
   init: 'string',
   coupling: 'string',
@@ -76,6 +76,7 @@ async function choose(
       `Choose one of ${policyNames.join(', ')}, or give the path of a policy file of your own (./mine.ts).`,
     )
   }
+  composePolicy(name, overrides) // what makes no sense is refused now, not when the model is loaded
   return {
     spec,
     overrides,

@@ -1,6 +1,7 @@
 import { execa } from 'execa'
+import type { MetricChoice, OpenMetric } from './choice.js'
 import { badMetric, pictureOf, readMeasurement } from './measurement.js'
-import type { MeasuredPicture, MetricChoice, OpenMetric } from './metric.js'
+import type { MeasuredPicture } from './metric.js'
 
 /**
  * A metric that another program computes. It is started once, reads a JSON object for each picture from its standard

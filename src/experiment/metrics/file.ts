@@ -2,8 +2,9 @@ import { basename, isAbsolute, join } from 'node:path'
 import { type Expected, loadModule } from '../../policies/module.js'
 import { ExperimentError } from '../error.js'
 import { ofFiles } from '../source.js'
+import type { MetricChoice } from './choice.js'
 import { badMetric, pictureOf, readMeasurement } from './measurement.js'
-import type { Metric, MetricChoice } from './metric.js'
+import type { Metric } from './metric.js'
 
 const expected: Expected = {
   noun: 'metric',

@@ -1,9 +1,11 @@
 /** The seam for measures of one's own. */
-import type { Picture } from '../../engine/index.js'
-import type { Source } from '../source.js'
 
 /** A picture, with what it was made of. */
-export interface MeasuredPicture extends Picture {
+export interface MeasuredPicture {
+  readonly width: number
+  readonly height: number
+  /** [height, width, 3] 8-bit red, green, blue, row by row from the top. */
+  readonly rgb: Uint8Array
   readonly prompt: string
   /** The policy as it was asked for. */
   readonly spec: string
@@ -21,19 +23,3 @@ export type Measurement = number | Readonly<Record<string, number>>
 
 /** A measure of pictures, called for each as it comes: what a metric file exports by default. */
 export type Metric = (picture: MeasuredPicture) => Measurement | Promise<Measurement>
-
-/** A metric that a study names, found before anything is started. */
-export interface MetricChoice {
-  readonly name: string
-  readonly source: Source
-  /** Whether it reads the pictures' files. */
-  readonly needsFile: boolean
-  open(signal: AbortSignal): OpenMetric
-}
-
-export interface OpenMetric {
-  /** @throws ExperimentError `bad-metric` */
-  readonly measure: (picture: MeasuredPicture) => Promise<Readonly<Record<string, number>>>
-  /** Ends what the metric holds. */
-  close(): Promise<void>
-}
