@@ -45,6 +45,7 @@ export function didYouMean(name: string, names: readonly string[]): string {
   if (names.length === 0) return ''
   const lower = names.map((one) => one.toLowerCase())
   const near = closest(name.toLowerCase(), lower)
-  const hint = ` Did you mean ${names[lower.indexOf(near)]}?`
-  return distance(name.toLowerCase(), near) <= Math.max(1, name.length / 3) ? hint : ''
+  const apart = distance(name.toLowerCase(), near)
+  const isNear = apart < name.length && apart <= Math.max(2, name.length / 3)
+  return isNear ? ` Did you mean ${names[lower.indexOf(near)]}?` : ''
 }

@@ -125,8 +125,8 @@ describe('what is refused, by line and key', () => {
     ],
     [
       'an unknown policy',
-      'prompts: [red]\npolicies:\n  - sjd\n  - sdj2',
-      'study.yaml:4: policies[1]: There is no policy "sdj2". Did you mean sjd2?',
+      'prompts: [red]\npolicies:\n  - sjd\n  - autoregresive',
+      'study.yaml:4: policies[1]: There is no policy "autoregresive". Did you mean autoregressive?',
     ],
     [
       'a senseless policy',
@@ -165,10 +165,10 @@ describe('what is refused, by line and key', () => {
       'study.yaml:3: policies: the sweeps make 101,000 images, more than 100,000',
     ],
   ])('%s', async (_, text, message) => {
-    const refused = expect(read(text)).rejects
-    await refused.toThrow(message)
     await expect(read(text)).rejects.toMatchObject({
       code: 'bad-study',
+      message:
+        typeof message === 'string' ? expect.stringContaining(message) : expect.stringMatching(message),
       remedy: expect.stringContaining('nothing was run'),
     })
   })
