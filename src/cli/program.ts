@@ -32,6 +32,9 @@ export interface PolicyOptions {
   readonly levels?: number
   readonly denoise?: string
   readonly margin?: number
+  readonly branches?: number
+  readonly siblings?: number
+  readonly depth?: number
   readonly verify?: string
   readonly keepNoisyKeys?: true
 }
@@ -263,6 +266,13 @@ function addPolicyOptions(command: Command): Command {
     .option('--levels <n>', 'steps of denoising from pure noise to clean', count)
     .option('--denoise <by>', 'what the levels follow: passes, distance (to the front)')
     .option('--margin <n>', 'clean drafts at the front, with --denoise distance', natural)
+    .option('--branches <n>', 'entries for runners-up beside the drafts, with --coupling gumbel', natural)
+    .option(
+      '--siblings <n>',
+      'drafts for each position of a tree at the front, with --coupling maximal',
+      count,
+    )
+    .option('--depth <n>', 'positions that this tree reaches, with --siblings', count)
     .option('--verify <rule>', 'exact, or relaxed: accept noisy entries too')
     .option('--keep-noisy-keys', 'with --verify relaxed: do not feed accepted noisy entries again')
 }
