@@ -11,6 +11,8 @@ import { count, natural, notNegative, real, share } from './values.js'
 /** Where the worker runs and what it loads. */
 export interface WorkerOptions {
   readonly model?: string
+  readonly adapter?: string
+  readonly size?: string
   readonly device: 'auto' | 'cpu' | 'cuda'
   readonly dtype: 'auto' | 'f32' | 'bf16' | 'f16'
   readonly python?: string
@@ -70,7 +72,7 @@ export interface ExperimentOptions extends Pick<WorkerOptions, 'python'>, TableO
   readonly out?: string
 }
 
-export interface ReplayOptions extends Pick<WorkerOptions, 'model' | 'python'>, JsonOption {
+export interface ReplayOptions extends Pick<WorkerOptions, 'model' | 'adapter' | 'python'>, JsonOption {
   readonly device?: WorkerOptions['device']
   readonly dtype?: WorkerOptions['dtype']
   readonly anyCheckpoint?: true
