@@ -146,9 +146,10 @@ describe('a folder', () => {
 describe('results', () => {
   test('are put in the order of the plan; a line that a kill cut off is taken out', async () => {
     const folder = fresh()
-    const records = [2, 0, 1].map((index) => recordOf({ index }))
-    for (const record of records) await appendResult(folder, record)
+    for (const index of [2, 0]) await appendResult(folder, recordOf({ index }))
     writeFileSync(join(folder, 'results.jsonl'), '{"spec":"sjd', { flag: 'a' })
+    expect(readResults(folder)).toHaveLength(2)
+    await appendResult(folder, recordOf({ index: 1 }))
     const plan = [0, 1, 2].map((index) => recordOf({ index }))
     expect(await sortResults(folder, plan)).toEqual(plan)
     expect(readResults(folder)).toEqual(plan)
