@@ -14,13 +14,15 @@ import { randomStream } from '../experiment/random.js'
 import { settingsOf } from '../experiment/record.js'
 import { scenePrompts } from '../experiment/scene-prompts.js'
 import { type Row, summarize } from '../experiment/summary.js'
-import { NOTES, table } from './comparison-table.js'
+import { csv, NOTES, table } from '../report/table.js'
 import type { CompareOptions } from './program.js'
 import { formatRun, tokenize, withSession } from './session.js'
 import { createProgress, formatDuration, formatMarkdown, formatTable } from './terminal.js'
 
 /** More than a line of results takes. */
-const RESULT_BYTES = 1 << 11
+const RESULT_BYTES = 1 << 12
+/** Of so many prompts, a report shows how their pictures came to be. */
+const RECORDED_PROMPTS = 2
 
 export async function compare(
   specs: readonly string[],
@@ -47,7 +49,8 @@ export async function compare(
       const environment = describeEnvironment(session.hello)
       await openFolder(out, { environment, sampling, seed, imagesAtOnce })
 
-      const comparison = { folder: out, contenders, prompts, tokenized, sampling, seed }
+      const trajectories = options.report ? RECORDED_PROMPTS : 0
+      const comparison = { folder: out, contenders, prompts, tokenized, sampling, seed, trajectories }
       const records = await runComparison(session, comparison, {
         signal,
         onStep({ choice, guidance }, state, left) {
@@ -59,12 +62,17 @@ export async function compare(
       progress.clear()
       const rows = summarize(contenders, records, randomStream(seed, 'bootstrap'))
       console.log(show({ environment, sampling, seed, prompts: prompts.length, rows }, options))
+      if (options.report) await (await import('./report.js')).reportRun(out, session, progress)
     }),
   )
 }
 
-function show<T extends { rows: readonly Row[] }>(results: T, { json, markdown }: CompareOptions): string {
+function show<T extends { rows: readonly Row[] }>(
+  results: T,
+  { json, markdown, csv: commas }: CompareOptions,
+): string {
   if (json) return JSON.stringify(results)
+  if (commas) return csv(results.rows)
   const cells = table(results.rows)
   return `${markdown ? formatMarkdown(cells) : formatTable(cells)}\n\n${NOTES}`
 }

@@ -53,8 +53,14 @@ export interface CompareOptions extends WorkerOptions, SamplingOptions {
   readonly seed: number
   readonly out?: string
   readonly pictures?: boolean
+  readonly report?: boolean
   readonly json?: boolean
   readonly markdown?: boolean
+  readonly csv?: boolean
+}
+
+export interface ReportOptions extends WorkerOptions {
+  readonly out?: string
 }
 
 export interface JsonOption {
@@ -74,6 +80,7 @@ export function createProgram(): Command {
     )
   addGenerate(program)
   addCompare(program)
+  addReport(program)
   addPolicies(program)
   addDoctor(program)
   for (const command of [program, ...program.commands]) {
@@ -153,11 +160,29 @@ function addCompare(program: Command): void {
       'where results are appended as they come; a stopped comparison goes on from there',
     )
     .option('--pictures', 'keep the pictures too')
-    .addOption(new Option('--json', 'the table as JSON').conflicts('markdown'))
-    .option('--markdown', 'the table in Markdown')
+    .option(
+      '--report',
+      'write report.html beside the results: the table, plots, and a viewer of trajectories',
+    )
+    .addOption(new Option('--json', 'the table as JSON').conflicts(['markdown', 'csv']))
+    .addOption(new Option('--markdown', 'the table in Markdown').conflicts('csv'))
+    .option('--csv', 'the table as comma-separated values')
   addSamplingOptions(command)
   addWorkerOptions(command).action((policies: string[], options: CompareOptions) =>
     interruptible(async (signal) => (await import('./compare.js')).compare(policies, options, signal)),
+  )
+}
+
+function addReport(program: Command): void {
+  const command = program
+    .command('report')
+    .argument('<folder>', 'where `sjd2 compare` kept its results')
+    .description(
+      'Write one self-contained report.html of results: the table, plots, a viewer of trajectories.',
+    )
+    .option('-o, --out <file>', 'where the report goes (default: report.html in the folder)')
+  addWorkerOptions(command).action((folder: string, options: ReportOptions) =>
+    interruptible(async (signal) => (await import('./report.js')).report(folder, options, signal)),
   )
 }
 

@@ -11,11 +11,18 @@ import { CaptionError, judgePicture } from './judge/index.js'
 import { appendLine } from './output.js'
 import type { PolicyChoice } from './policy.js'
 import { resultOf, settingsOf } from './record.js'
+import { isRecorded, recorded, writeTrajectory } from './trajectory-record.js'
 
 /** One row of the comparison: a policy at a guidance scale. */
-export interface Contender {
+export interface Contender extends RowKey {
   readonly choice: PolicyChoice
   readonly policy: DecodingPolicy
+}
+
+/** What tells a row from the others; results that were read from a folder know no more of their policy. */
+export interface RowKey {
+  readonly choice: Pick<PolicyChoice, 'spec'>
+  readonly policy: Pick<DecodingPolicy, 'name' | 'exact'>
   readonly guidance: number
 }
 
@@ -42,6 +49,8 @@ export interface Comparison {
   readonly tokenized: readonly TokenizedPrompt[]
   readonly sampling: Sampling
   readonly seed: number
+  /** Of how many prompts, the first ones, the trajectories are kept. */
+  readonly trajectories: number
 }
 
 export interface ComparisonHooks {
@@ -65,7 +74,9 @@ export async function runComparison(
   const records = readRecords(folder).filter(({ prompt }) => prompts.includes(prompt))
   const plans = contenders.map((contender) => ({
     contender,
-    requests: missing(comparison, contender, records),
+    requests: missing(comparison, contender, records).map((request) =>
+      request.index < comparison.trajectories ? recorded(request) : request,
+    ),
   }))
   for (const [row, { contender, requests }] of plans.entries()) {
     const ahead = plans.slice(row + 1).reduce((sum, plan) => sum + plan.requests.length, 0)
@@ -79,10 +90,15 @@ export async function runComparison(
           spec: contender.choice.spec,
           ...settingsOf(image.request),
           ...resultOf(image),
+          accepted: image.accepted,
+          forwardSeconds: image.statistics.forwardSeconds,
           wall: (now - before) / 1000,
           ...judge(image.picture, image.request.prompt),
         }
         before = now
+        if (isRecorded(image.request)) {
+          await writeTrajectory(folder, contender.choice.spec, image.request, image, session.card.grid)
+        }
         await appendLine(recordsFile(folder), JSON.stringify({ ...record, tokens: undefined }))
         records.push(record)
         await onImage?.(contender, image)
@@ -94,7 +110,7 @@ export async function runComparison(
 
 /** The records of one row, over the comparison's prompts. */
 export function recordsOf(
-  { choice, guidance }: Contender,
+  { choice, guidance }: RowKey,
   records: readonly ComparisonRecord[],
 ): readonly ComparisonRecord[] {
   return records.filter((record) => record.spec === choice.spec && record.guidance === guidance)

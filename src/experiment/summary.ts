@@ -1,5 +1,5 @@
 /** A comparison's table: one row for each policy and guidance scale. */
-import { type ComparisonRecord, type Contender, recordsOf } from './comparison.js'
+import { type ComparisonRecord, type RowKey, recordsOf } from './comparison.js'
 import { bootstrapMean, type Estimate, mean } from './statistics.js'
 
 export interface Row {
@@ -24,11 +24,11 @@ export interface Row {
  * @param random uniform on [0, 1), for the bootstrap over prompts.
  */
 export function summarize(
-  contenders: readonly Contender[],
+  contenders: readonly RowKey[],
   records: readonly ComparisonRecord[],
   random: () => number,
 ): Row[] {
-  const seconds = (contender: Contender) => mean(recordsOf(contender, records).map(({ wall }) => wall))
+  const seconds = (contender: RowKey) => mean(recordsOf(contender, records).map(({ wall }) => wall))
   return contenders.map((contender) => {
     const { choice, policy, guidance } = contender
     const own = recordsOf(contender, records)

@@ -1,0 +1,35 @@
+/** `report.html` of a finished run. */
+
+import { writeWhole } from '../experiment/output.js'
+import { randomStream } from '../experiment/random.js'
+import { bundleScript, readStyle } from './bundle.js'
+import { reportHtml } from './html.js'
+import type { Run } from './run.js'
+import { settingsOf } from './settings.js'
+import { type Decoder, showTrajectories } from './trajectories.js'
+
+export { type Run, readRun } from './run.js'
+export type { Decoder } from './trajectories.js'
+
+export interface ReportHooks {
+  /** Told how many of the trajectories' pictures are made, of how many. */
+  readonly onPicture: (done: number, all: number) => void
+}
+
+/**
+ * Writes the report, whole or not at all.
+ * @param decoder what made the run's pictures; null where the run kept no trajectories.
+ * @throws ExperimentError `bad-output` where the file cannot be written; what the decoder throws.
+ */
+export async function writeReport(
+  file: string,
+  run: Run,
+  decoder: Decoder | null,
+  { onPicture }: ReportHooks,
+): Promise<void> {
+  const settings = settingsOf(run.results, run.trajectories, randomStream(run.manifest.seed, 'bootstrap'))
+  const viewer = decoder && (await showTrajectories(run, decoder, onPicture))
+  const page = { settings: settings.map(({ setting }) => setting), viewer }
+  const [script, style] = await Promise.all([bundleScript(), readStyle()])
+  await writeWhole(file, reportHtml({ run, settings, page, script, style }))
+}
