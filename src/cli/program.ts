@@ -9,11 +9,15 @@ import { interruptible } from './interrupt.js'
 import { count, natural, notNegative, real, share } from './values.js'
 
 /** Where the worker runs and what it loads. */
-export interface WorkerOptions {
+export interface ModelOptions {
   readonly model?: string
   readonly device: 'auto' | 'cpu' | 'cuda'
   readonly dtype: 'auto' | 'f32' | 'bf16' | 'f16'
   readonly python?: string
+}
+
+/** And how much it decodes together. */
+export interface WorkerOptions extends ModelOptions {
   readonly imagesAtOnce: number
 }
 
@@ -59,7 +63,7 @@ export interface CompareOptions extends WorkerOptions, SamplingOptions {
   readonly csv?: boolean
 }
 
-export interface ReportOptions extends WorkerOptions {
+export interface ReportOptions extends ModelOptions {
   readonly out?: string
 }
 
@@ -181,7 +185,7 @@ function addReport(program: Command): void {
       'Write one self-contained report.html of results: the table, plots, a viewer of trajectories.',
     )
     .option('-o, --out <file>', 'where the report goes (default: report.html in the folder)')
-  addWorkerOptions(command).action((folder: string, options: ReportOptions) =>
+  addModelOptions(command).action((folder: string, options: ReportOptions) =>
     interruptible(async (signal) => (await import('./report.js')).report(folder, options, signal)),
   )
 }
@@ -228,6 +232,10 @@ function addSamplingOptions(command: Command): Command {
 }
 
 function addWorkerOptions(command: Command): Command {
+  return addModelOptions(command).option('--images-at-once <n>', 'pictures decoded together', count, 8)
+}
+
+function addModelOptions(command: Command): Command {
   return command
     .optionsGroup('Model and worker:')
     .option('--model <folder>', 'checkpoint (default: the bundled scenes)')
@@ -240,7 +248,6 @@ function addWorkerOptions(command: Command): Command {
         .default('auto'),
     )
     .option('--python <path>', 'a Python with torch and the worker (default: SJD2_PYTHON, then .venv)')
-    .option('--images-at-once <n>', 'pictures decoded together', count, 8)
 }
 
 const collect =

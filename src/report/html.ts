@@ -1,4 +1,5 @@
 /** The report as one HTML file. */
+import type { Bundle } from './bundle.js'
 import type { PageData } from './page.js'
 import type { Run } from './run.js'
 import type { SettingRows } from './settings.js'
@@ -8,12 +9,12 @@ export interface ReportParts {
   readonly run: Run
   readonly settings: readonly SettingRows[]
   readonly page: PageData
-  readonly script: string
+  readonly bundle: Bundle
   readonly style: string
 }
 
 /** Scripts, data and pictures are in it, and it may fetch nothing: its own policy forbids the browser to. */
-export function reportHtml({ run, settings, page, script, style }: ReportParts): string {
+export function reportHtml({ run, settings, page, bundle, style }: ReportParts): string {
   const prompts = new Set(run.results.map(({ prompt }) => prompt)).size
   const policies = new Set(run.results.map(({ spec }) => spec)).size
   const title = `${plural(policies, 'policy', 'policies')} on ${plural(prompts, 'prompt', 'prompts')}`
@@ -42,8 +43,9 @@ export function reportHtml({ run, settings, page, script, style }: ReportParts):
 <div id="report"></div>
 <noscript>The plots and the viewer of trajectories need JavaScript.</noscript>
 </main>
+<footer><details><summary>Licences of the software in this page</summary>${licences(bundle)}</details></footer>
 <script type="application/json" id="data">${JSON.stringify(page).replaceAll('<', '\\u003c')}</script>
-<script>${script}</script>
+<script>${bundle.script}</script>
 </body>
 </html>
 `
@@ -79,6 +81,9 @@ function settingTable({ setting, table: rows }: SettingRows): string {
 <tbody>${body.map((cells) => `<tr>${cells.map(cell).join('')}</tr>`).join('\n')}</tbody>
 </table>`
 }
+
+const licences = ({ licences }: Bundle): string =>
+  [...licences].map(([name, text]) => `<h4>${escaped(name)}</h4><pre>${escaped(text)}</pre>`).join('\n')
 
 const note = (line: string): string => `<li>${escaped(line)}</li>`
 

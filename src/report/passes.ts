@@ -69,7 +69,8 @@ export function commitDistribution(images: ByPrompt, largest: number, random: ()
   })
   return bootstrapRatios(parts, random).map((share, bin) => {
     const [from, to] = [bin === 0 ? 1 : 2 ** (bin - 1) + 1, 2 ** bin]
-    return { label: from === to ? `${from}` : `${from}–${to}`, share: share! }
+    const last = bin > 0 && bin === parts[0].length - 1
+    return { label: last ? `${from}+` : from === to ? `${from}` : `${from}–${to}`, share: share! }
   })
 }
 

@@ -1,5 +1,6 @@
 /** `report.html` of a finished run. */
 
+import { ExperimentError } from '../experiment/error.js'
 import { writeWhole } from '../experiment/output.js'
 import { randomStream } from '../experiment/random.js'
 import { bundleScript, readStyle } from './bundle.js'
@@ -19,7 +20,8 @@ export interface ReportHooks {
 /**
  * Writes the report, whole or not at all.
  * @param decoder what made the run's pictures; null where the run kept no trajectories.
- * @throws ExperimentError `bad-output` where the file cannot be written; what the decoder throws.
+ * @throws ExperimentError `bad-option` where the decoder is another checkpoint's, `bad-output` where the file cannot be
+ *   written; what the decoder throws.
  */
 export async function writeReport(
   file: string,
@@ -27,9 +29,21 @@ export async function writeReport(
   decoder: Decoder | null,
   { onPicture }: ReportHooks,
 ): Promise<void> {
+  if (decoder) checkDecoder(decoder, run)
   const settings = settingsOf(run.results, run.trajectories, randomStream(run.manifest.seed, 'bootstrap'))
   const viewer = decoder && (await showTrajectories(run, decoder, onPicture))
   const page = { settings: settings.map(({ setting }) => setting), viewer }
-  const [script, style] = await Promise.all([bundleScript(), readStyle()])
-  await writeWhole(file, reportHtml({ run, settings, page, script, style }))
+  const [bundle, style] = await Promise.all([bundleScript(), readStyle()])
+  await writeWhole(file, reportHtml({ run, settings, page, bundle, style }))
+}
+
+/** Another checkpoint would decode the tokens to something else. */
+function checkDecoder({ card }: Decoder, { manifest }: Run): void {
+  const { model } = manifest.environment
+  if (card.hash === model.hash) return
+  throw new ExperimentError(
+    'bad-option',
+    `The run was made by the checkpoint ${model.name} (${model.hash.slice(0, 10)}), not by ${card.name} (${card.hash.slice(0, 10)}).`,
+    'Name the checkpoint that made it with --model.',
+  )
 }

@@ -7,6 +7,7 @@ import { difference, pngUrl, thumbnail } from './thumbnail.js'
 
 /** What the viewer needs of a model. */
 export type Decoder = Pick<Session, 'decode'> & {
+  readonly card: { readonly name: string; readonly hash: string }
   readonly model: { readonly layout: Int32Array; readonly image: { readonly first: number } }
 }
 
@@ -29,7 +30,7 @@ export async function showTrajectories(
   if (known.length === 0) return null
   known.sort((a, b) => results.indexOf(a.result) - results.indexOf(b.result))
   const kept = known.map(({ trajectory }) =>
-    spread(trajectory.passes.length, Math.max(2, Math.floor(PICTURES / known.length))),
+    evenly(trajectory.passes.length, Math.max(2, Math.floor(PICTURES / known.length))),
   )
   const all = kept.reduce((sum, { length }) => sum + length, 0)
   const shown: ShownTrajectory[] = []
@@ -55,7 +56,7 @@ const isSame = (a: Result, b: RecordedTrajectory): boolean =>
   a.index === b.index
 
 /** At most `count` of the numbers below `length`, evenly spaced, the last always among them. */
-export function spread(length: number, count: number): number[] {
+export function evenly(length: number, count: number): number[] {
   if (length <= count) return [...Array(length).keys()]
   const step = (length - 1) / Math.max(1, count - 1)
   return Array.from({ length: count }, (_, i) => length - 1 - Math.round((count - 1 - i) * step))

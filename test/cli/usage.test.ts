@@ -5,7 +5,7 @@ describe('help', () => {
   test('names every command', async () => {
     const { stdout, exitCode } = await sjd2(['--help'])
     expect(exitCode).toBe(0)
-    for (const command of ['generate', 'compare', 'policies', 'doctor'])
+    for (const command of ['generate', 'compare', 'report', 'policies', 'doctor'])
       expect(stdout).toContain(`  ${command} `)
   })
 
@@ -33,6 +33,8 @@ describe('a wrong command line', () => {
     ['prompts twice', ['generate', 'a red circle', '--prompts', 'file'], 'one or the other'],
     ['an empty prompt', ['generate', ' '], 'A prompt is empty'],
     ['two forms of a table', ['compare', '--json', '--markdown'], 'cannot be used with'],
+    ['two other forms of a table', ['compare', '--markdown', '--csv'], 'cannot be used with'],
+    ['no folder to report', ['report'], 'missing required argument'],
     ['a Python that is not there', ['generate', '--python', '/no/python'], 'no Python at /no/python'],
   ])('with %s is refused with exit code 2', async (_, args, message) => {
     const { stdout, stderr, exitCode } = await sjd2(args)

@@ -14,7 +14,7 @@ const meanings: Readonly<Record<CellState, string>> = {
   accepted: 'its draft was accepted in this pass',
   drawn: 'drawn by the model in this pass, behind the accepted ones',
   draft: 'a draft, still a guess',
-  noise: 'a draft with noise: the deeper, the more',
+  noise: 'fed as noise: the deeper the colour, the more of it',
   outside: 'not yet in the window',
 }
 

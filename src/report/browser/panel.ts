@@ -55,6 +55,7 @@ export function panelOf(
       element('div', { class: 'views' }, cells.node, screen.node),
       facts,
       bars,
+      element('p', { class: 'missing' }, 'Tokens that each pass committed, from the first pass to the last.'),
     ),
     passes: () => shown.passes.length,
     show(wanted) {

@@ -9,7 +9,7 @@ const MISSING =
   'Left out: no trajectory was recorded. `sjd2 compare … --report` records those of the first prompts.'
 
 const INTRODUCTION =
-  'One image, pass by pass. The slider moves through the passes of both policies at once; a policy that is done waits. Arrow keys step, Home and End jump, the space bar plays. On the left what each token is, on the right the picture that these tokens decode to; it is hatched where there is no guess yet.'
+  'One image, pass by pass. The slider moves through the passes of both policies at once; a policy that is done waits. Arrow keys step, Home and End jump, the space bar plays. On the left what each token is; on the right the picture that the final tokens and the drafts of the pass decode to, hatched where there is no draft yet.'
 
 export function viewerSection(viewer: Viewer | null): HTMLElement {
   const section = element(

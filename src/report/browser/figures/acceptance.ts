@@ -1,6 +1,6 @@
 import * as Plot from '@observablehq/plot'
 import type { Progress } from '../../passes.js'
-import { base, colourOf, type Figure, guesses, smallMultiples } from './figure.js'
+import { base, below, colourOf, type Figure, guesses, smallMultiples } from './figure.js'
 
 const HEIGHT = 195
 
@@ -45,8 +45,7 @@ function panel(
       ticks: [0, 0.5, 1],
       tickFormat: (share: number) => ['top', 'middle', 'bottom'][share * 2],
       label: 'where the pass begins',
-      labelAnchor: 'center',
-      labelArrow: 'none',
+      ...below,
     },
     y: {
       type: 'log',

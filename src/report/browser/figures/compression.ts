@@ -1,6 +1,6 @@
 import * as Plot from '@observablehq/plot'
 import type { PlotRow } from '../../page.js'
-import { base, colourOf, type Figure } from './figure.js'
+import { base, below, colourOf, type Figure } from './figure.js'
 import { labelMarks, marginFor } from './labelled.js'
 
 const HEIGHT = 380
@@ -41,8 +41,7 @@ export const compression: Figure = {
       x: {
         domain: [0, right],
         label: 'window (tokens guessed in a pass)',
-        labelAnchor: 'center',
-        labelArrow: 'none',
+        ...below,
       },
       y: { domain: [0, top], grid: true, label: '↑ compression (image tokens ÷ passes)' },
       symbol: { legend: false },

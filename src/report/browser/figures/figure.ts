@@ -17,6 +17,9 @@ export interface Figure {
 /** Colours come from the page's style, so that they follow its light and dark. */
 export const colourOf = ({ exact }: { exact: boolean }): string => (exact ? 'var(--exact)' : 'var(--relaxed)')
 
+/** Where the name of a horizontal axis stands; the plot needs 44 pixels below itself. */
+export const below = { labelAnchor: 'center', labelArrow: 'none', labelOffset: 36 } as const
+
 /** Below this a plot would not be legible: its frame scrolls instead. */
 const LEAST_WIDTH = 480
 
@@ -25,37 +28,6 @@ export const base = (width: number) =>
     width: Math.max(LEAST_WIDTH, width),
     style: { background: 'transparent', fontSize: '12px' },
   }) satisfies PlotOptions
-
-/**
- * Moves values apart, as little as it takes, until neighbours are `gap` apart: for labels that must not overlap.
- * @returns in the order of `values`; those that were in order stay so.
- */
-export function spreadOut(values: readonly number[], gap: number): number[] {
-  const order = values.map((_, i) => i).sort((a, b) => values[a] - values[b])
-  // runs of labels that touch, each centred on the mean of what its labels belong to
-  const runs: { members: number[]; centre: number }[] = []
-  for (const i of order) {
-    let run = { members: [i], centre: values[i] }
-    for (let before = runs.at(-1); before && touch(before, run, gap); before = runs.at(-1)) {
-      runs.pop()
-      const members = [...before.members, ...run.members]
-      run = { members, centre: members.reduce((sum, m) => sum + values[m], 0) / members.length }
-    }
-    runs.push(run)
-  }
-  const placed = new Array<number>(values.length)
-  for (const { members, centre } of runs) {
-    members.forEach((m, k) => {
-      placed[m] = centre + (k - (members.length - 1) / 2) * gap
-    })
-  }
-  return placed
-}
-
-type Run = { readonly members: readonly number[]; readonly centre: number }
-
-const touch = (a: Run, b: Run, gap: number): boolean =>
-  b.centre - a.centre < ((a.members.length + b.members.length) / 2) * gap
 
 /** Whether passes commit more than one token at all: where they never do, there is nothing to plot. */
 export const guesses = ({ compression }: PlotRow): boolean => compression.high > 1

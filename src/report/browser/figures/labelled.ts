@@ -1,6 +1,7 @@
 /** Labels in the right margin, each tied to its point, so that none hides another. */
 import * as Plot from '@observablehq/plot'
-import { colourOf, spreadOut } from './figure.js'
+import { spreadOut } from '../../spread-out.js'
+import { colourOf } from './figure.js'
 
 export interface Labelled {
   readonly spec: string

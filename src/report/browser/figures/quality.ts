@@ -2,7 +2,7 @@ import * as Plot from '@observablehq/plot'
 import type { Estimate } from '../../../experiment/statistics.js'
 import type { PlotRow } from '../../page.js'
 import { element } from '../dom.js'
-import { base, colourOf, type Figure } from './figure.js'
+import { base, below, colourOf, type Figure } from './figure.js'
 import { labelMarks, marginFor } from './labelled.js'
 
 const HEIGHT = 380
@@ -63,8 +63,7 @@ function scatter(points: readonly Point[], label: string, width: number): Elemen
     x: {
       domain: [left, right],
       label,
-      labelAnchor: 'center',
-      labelArrow: 'none',
+      ...below,
       tickFormat: '.0%',
       ticks: 5,
     },

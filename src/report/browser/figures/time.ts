@@ -1,6 +1,6 @@
 import * as Plot from '@observablehq/plot'
 import { type PartTime, type PlotRow, timeParts } from '../../page.js'
-import { base, type Figure } from './figure.js'
+import { base, below, type Figure } from './figure.js'
 
 interface Timed extends PlotRow {
   readonly time: readonly PartTime[]
@@ -24,7 +24,7 @@ export const time: Figure = {
       marginRight: 20,
       marginBottom: 44,
       height: 64 + 28 * timed.length,
-      x: { grid: true, ticks: 8, label: 'seconds for a picture', labelAnchor: 'center', labelArrow: 'none' },
+      x: { grid: true, ticks: 8, label: 'seconds for a picture', ...below },
       y: {
         domain: timed.map(({ spec }) => spec),
         label: null,

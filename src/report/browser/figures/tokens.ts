@@ -1,6 +1,6 @@
 import * as Plot from '@observablehq/plot'
 import type { CommitBin } from '../../passes.js'
-import { base, colourOf, type Figure, guesses, smallMultiples } from './figure.js'
+import { base, below, colourOf, type Figure, guesses, smallMultiples } from './figure.js'
 
 const HEIGHT = 195
 
@@ -34,8 +34,7 @@ function panel(bins: readonly CommitBin[], colour: string, top: number, width: n
     x: {
       domain: bins.map(({ label }) => label),
       label: 'tokens committed by the pass',
-      labelAnchor: 'center',
-      labelArrow: 'none',
+      ...below,
       tickSize: 0,
     },
     y: { domain: [0, top], ticks: 4, tickFormat: '.0%', grid: true, label: '↑ share of passes' },
