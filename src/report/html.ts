@@ -51,13 +51,14 @@ export function reportHtml({ run, settings, page, bundle, style }: ReportParts):
 `
 }
 
-function madeBy({ manifest: { seed, environment }, results }: Run): string {
-  const { sjd2, git, torch, device, dtype, model } = environment
+function madeBy({ manifest, results }: Run): string {
+  const { sjd2, git, torch, device, dtype, model } = manifest.environment
+  const seeds = [...new Set(results.map(({ seed }) => seed))]
   const commit = git ? `, commit ${git.commit.slice(0, 10)}${git.changed ? ' with changes' : ''}` : ''
   return [
     `${results.length} pictures by the checkpoint ${model.name} (${model.hash.slice(0, 10)})`,
     `on ${device} in ${dtype}`,
-    `seed ${seed}`,
+    `${seeds.length === 1 ? 'seed' : 'seeds'} ${seeds.join(', ')}`,
     `sjd2 ${sjd2}${commit}`,
     `torch ${torch}`,
   ].join(' · ')

@@ -30,7 +30,9 @@ export async function writeReport(
   { onPicture }: ReportHooks,
 ): Promise<void> {
   if (decoder) checkDecoder(decoder, run)
-  const settings = settingsOf(run.results, run.trajectories, randomStream(run.manifest.seed, 'bootstrap'))
+  // the stream that `sjd2 compare` takes for its table: the same intervals
+  const random = randomStream(run.results[0].seed, 'bootstrap')
+  const settings = settingsOf(run.results, run.trajectories, random)
   const viewer = decoder && (await showTrajectories(run, decoder, onPicture))
   const page = { settings: settings.map(({ setting }) => setting), viewer }
   const [bundle, style] = await Promise.all([bundleScript(), readStyle()])

@@ -67,7 +67,6 @@ export type RecordedTrajectory = z.infer<typeof trajectorySchema>
 
 /** Of the manifest, what a reader wants to know and what makes the pictures again. */
 const manifestSchema = z.object({
-  seed: z.number().default(0),
   environment: z.object({
     sjd2: z.string(),
     git: z.object({ commit: z.string(), changed: z.boolean() }).nullable(),

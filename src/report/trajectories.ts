@@ -40,7 +40,7 @@ export async function showTrajectories(
     shown.push({
       spec: trajectory.spec,
       exact: result.exact,
-      image: `${trajectory.prompt} (${settingLabel(result)}, seed ${trajectory.seed})`,
+      image: `${trajectory.prompt} (${settingLabel(result)}, seed ${trajectory.seed}, image ${trajectory.index})`,
       ...byCells(trajectory, decoder.model),
       film,
     })

@@ -13,7 +13,6 @@ afterAll(() => rmSync(folder, { recursive: true }))
 const hostile = '</script><script src="https://example.org/x.js">&'
 const run: Run = {
   manifest: {
-    seed: 0,
     environment: {
       sjd2: '0.1.0',
       git: null,

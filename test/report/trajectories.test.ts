@@ -80,7 +80,11 @@ test('only images with a result are shown, each marked as its result is', async 
   expect(viewer).toMatchObject({
     grid: { rows: 2, columns: 3 },
     trajectories: [
-      { exact: false, image: 'a red circle (guidance 3, top-k 7, seed 0)', codes: [1, 2, 3, 4, 5, 6] },
+      {
+        exact: false,
+        image: 'a red circle (guidance 3, top-k 7, seed 0, image 0)',
+        codes: [1, 2, 3, 4, 5, 6],
+      },
     ],
   })
   expect(viewer!.trajectories[0].film.frames).toEqual([{ pass: 0, top: 2, rows: 0, strip: null }])
