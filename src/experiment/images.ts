@@ -8,6 +8,8 @@ import type { PolicyOverrides } from '../policies/index.js'
 export interface ImageRequest {
   readonly prompt: string
   readonly tokenized: TokenizedPrompt
+  /** The policy as it was asked for. */
+  readonly spec: string
   readonly policy: DecodingPolicy
   /** What was changed of the policy. */
   readonly parameters: PolicyOverrides
@@ -17,7 +19,7 @@ export interface ImageRequest {
   /** The image's number under its seed. */
   readonly index: number
   /** Told of every pass, after it. */
-  readonly onPass?: (pass: PassRecord) => void
+  readonly onPass?: ((record: PassRecord) => void) | undefined
 }
 
 export interface FinishedImage {
@@ -26,10 +28,10 @@ export interface FinishedImage {
   /** Ids over the whole layout. */
   readonly tokens: Int32Array
   readonly statistics: JobStatistics
-  /** Image tokens for each pass: what sequential decoding needs as passes, against what this image needed. */
-  readonly compression: number
   /** For each pass, how many codes it committed. */
   readonly accepted: readonly number[]
+  /** Image tokens for each pass: what sequential decoding needs as passes, against what this image needed. */
+  readonly compression: number
 }
 
 /** How far a run is, over all of its images. */
@@ -109,7 +111,7 @@ async function finish(
   const imageTokens = session.model.layout.filter((id) => id < 0).length
   const { tokens, history } = image
   const compression = imageTokens / statistics.passes
-  return { request, picture, tokens, statistics, compression, accepted: history }
+  return { request, picture, tokens, statistics, accepted: history, compression }
 }
 
 /** Adds up what the images tell of themselves after each of their passes. */
