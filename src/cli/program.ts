@@ -206,7 +206,7 @@ function addReport(program: Command): void {
       'Write one self-contained report.html of results: the table, plots, a viewer of trajectories.',
     )
     .option('-o, --out <file>', 'where the report goes (default: report.html in the folder)')
-  addModelOptions(command).action((folder: string, options: ReportOptions) =>
+  addModelOptions(command, 'the run’s').action((folder: string, options: ReportOptions) =>
     interruptible(async (signal) => (await import('./report.js')).report(folder, options, signal)),
   )
 }
@@ -308,10 +308,11 @@ function addWorkerOptions(command: Command): Command {
   return addModelOptions(command).option('--images-at-once <n>', 'pictures decoded together', count, 8)
 }
 
-function addModelOptions(command: Command): Command {
+/** @param usual the checkpoint where none is named. */
+function addModelOptions(command: Command, usual = 'the bundled scenes'): Command {
   return command
     .optionsGroup('Model and worker:')
-    .option('--model <folder>', 'checkpoint (default: the bundled scenes)')
+    .option('--model <folder>', `checkpoint (default: ${usual})`)
     .addOption(
       new Option('--device <name>', 'where the model runs').choices(['auto', 'cpu', 'cuda']).default('auto'),
     )

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { Session } from '../engine/index.js'
 import { readRun, writeReport } from '../report/report.js'
 import type { ReportOptions } from './program.js'
-import { withSession } from './session.js'
+import { bundledCheckpoint, withSession } from './session.js'
 import { createProgress, type Progress } from './terminal.js'
 
 export async function report(folder: string, options: ReportOptions, signal: AbortSignal): Promise<void> {
@@ -12,7 +12,8 @@ export async function report(folder: string, options: ReportOptions, signal: Abo
   const run = await readRun(folder)
   if (run.trajectories.length === 0) await writeReport(out, run, null, pictureProgress(progress))
   else {
-    await withSession({ ...options, imagesAtOnce: 1 }, 1, { signal, progress }, (session) =>
+    const { model = run.manifest.checkpoint ?? bundledCheckpoint } = options
+    await withSession({ ...options, model, imagesAtOnce: 1 }, 1, { signal, progress }, (session) =>
       writeReport(out, run, session, pictureProgress(progress)),
     )
   }

@@ -67,6 +67,8 @@ export type RecordedTrajectory = z.infer<typeof trajectorySchema>
 
 /** Of the manifest, what a reader wants to know and what makes the pictures again. */
 const manifestSchema = z.object({
+  /** The checkpoint's folder; null: the bundled one. */
+  checkpoint: z.string().nullable().default(null),
   environment: z.object({
     sjd2: z.string(),
     git: z.object({ commit: z.string(), changed: z.boolean() }).nullable(),
