@@ -55,7 +55,7 @@ test('measures policies on the same prompts, goes on where it stopped, and refus
   expect(second.stdout).toMatch(/^\| sjd2-paper:window=6 \| relaxed \| 3 \| 3 \|/m)
   const again = results().trimEnd().split('\n')
   expect(again.slice(0, 15)).toEqual(kept)
-  const timeless = (line: string) => ({ ...JSON.parse(line), seconds: 0, wall: 0 })
+  const timeless = (line: string) => ({ ...JSON.parse(line), seconds: 0, forwardSeconds: 0, wall: 0 })
   const byIndex = (a: { index: number }, b: { index: number }) => a.index - b.index
   expect(again.slice(15).map(timeless).sort(byIndex)).toEqual(lines.slice(15).map(timeless).sort(byIndex))
 

@@ -18,8 +18,17 @@ const policies = ['autoregressive', 'mc-sjd:window=3', 'mc-sjd:window=9', 'sjd2-
 beforeAll(async () => {
   const prompts = join(folder, 'prompts.txt')
   writeFileSync(prompts, 'red circle\nblue square\ngreen circle\n')
-  const run = ['--model', checkpoint.folder, '--prompts', prompts, '--out', out, '--report', '--csv']
-  const { exitCode, stdout, stderr } = await sjd2(['compare', ...policies, ...run])
+  const run = ['--model', checkpoint.folder, '--prompts', prompts, '--out', out]
+  const { exitCode, stdout, stderr } = await sjd2([
+    'compare',
+    ...policies,
+    ...run,
+    '--guidance',
+    '3',
+    '1',
+    '--report',
+    '--csv',
+  ])
   expect(exitCode, stderr).toBe(0)
   expect(stderr).toContain(`report: ${file}`)
   expect(stdout.split('\n')[0]).toMatch(/^spec,policy,output,.*compression_low/)
@@ -36,17 +45,20 @@ const trajectories = (): RecordedTrajectory[] =>
     JSON.parse(readFileSync(join(out, 'trajectories', name), 'utf8')),
   )
 
+/** At guidance 3, which is the first in the viewer too. */
 const trajectoryOf = (spec: string, prompt: string): RecordedTrajectory =>
-  trajectories().find((other) => other.spec === spec && other.prompt === prompt)!
+  trajectories().find((other) => other.spec === spec && other.prompt === prompt && other.guidance === 3)!
 
 test('the first prompts’ trajectories are recorded, pass by pass, as the results have them', () => {
   const results = readFileSync(join(out, 'results.jsonl'), 'utf8')
     .trim()
     .split('\n')
     .map((line) => JSON.parse(line))
-  expect(trajectories()).toHaveLength(policies.length * 2)
-  for (const { spec, prompt, passes, tokens } of trajectories()) {
-    const result = results.find((other) => other.spec === spec && other.prompt === prompt)
+  expect(trajectories()).toHaveLength(policies.length * 2 * 2)
+  for (const { spec, guidance, prompt, passes, tokens } of trajectories()) {
+    const result = results.find(
+      (other) => other.spec === spec && other.guidance === guidance && other.prompt === prompt,
+    )
     // the tiny checkpoint's layout is free throughout, so that positions are codes
     expect(passes.map(({ committed, committedBefore }) => committed - committedBefore)).toEqual(
       result.accepted,
@@ -157,17 +169,24 @@ describe.skipIf(executablePath === null && !process.env.CI)('in a browser', () =
       ['time', true],
     ])
     expect(await page.locator('#quality .missing').textContent()).toMatch(/^Left out: .*no judgement/)
-    expect(await page.locator('tbody tr .mark').allTextContents()).toEqual([
-      'exact',
-      'exact',
-      'exact',
-      'relaxed',
-    ])
+    const marks = ['exact', 'exact', 'exact', 'relaxed']
+    expect(await page.locator('tbody tr .mark').allTextContents()).toEqual([...marks, ...marks])
     expect(await page.locator('#acceptance .small h4').allTextContents()).toEqual([
       'mc-sjd:window=3 exact',
       'mc-sjd:window=9 exact',
       'sjd2-paper:window=8 relaxed',
     ])
+  })
+
+  test('each setting has a table and plots of its own', async () => {
+    expect(await page.locator('caption').allTextContents()).toEqual(['guidance 3', 'guidance 1'])
+    const shown = () => page.locator('#tokens .plot').innerHTML()
+    const first = await shown()
+    await page.getByRole('radio', { name: 'guidance 1' }).check()
+    const second = await shown()
+    expect(second).not.toBe(first)
+    await page.getByRole('radio', { name: 'guidance 3' }).check()
+    expect(await shown()).toBe(first)
   })
 
   test.each(['red circle', 'blue square'])(

@@ -6,7 +6,7 @@ import { type Panel, panelOf } from './panel.js'
 import { player } from './player.js'
 
 const MISSING =
-  'Left out: no trajectory was recorded. `sjd2 compare … --report` records those of the first prompts.'
+  'Left out: no trajectory was recorded. sjd2 compare … --report records those of the first prompts.'
 
 const INTRODUCTION =
   'One image, pass by pass. The slider moves through the passes of both policies at once; a policy that is done waits. Arrow keys step, Home and End jump, the space bar plays. On the left what each token is; on the right the picture that the final tokens and the drafts of the pass decode to, hatched where there is no draft yet.'

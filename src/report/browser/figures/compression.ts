@@ -16,7 +16,7 @@ export const compression: Figure = {
   id: 'compression',
   title: 'Compression against window',
   caption:
-    'Up: fewer passes for the same picture. The window is how many tokens a pass guesses at once; a wider one costs more to compute. Each line is a policy with nothing but its window changed; single dots are policies measured with one window.',
+    'Up: fewer passes for the same picture. The window is how many tokens a pass guesses at once; a wider one costs more to compute. Each line is a policy with nothing but its window changed; single dots are policies measured with one window. Sequential decoding, and policies whose window the results do not say, have none.',
   missing: 'no policy was measured with two windows. Give, for example, sjd:window=32 and sjd:window=96.',
   draw({ rows }, width) {
     const points = rows

@@ -10,7 +10,7 @@ export const heat: Figure = {
   caption:
     'The picture’s grid of tokens. A token’s colour says how many tokens the pass committed that committed it, as a mean over the pictures: dark places took many short passes, bright ones few long ones. All panels have the same colours. A policy whose every pass commits one token has no panel.',
   missing:
-    'it needs what each pass committed, and the grid of a recorded trajectory (`sjd2 compare … --report` records them).',
+    'it needs what each pass committed, and the grid of a recorded trajectory (sjd2 compare … --report records them).',
   draw({ rows, grid }, width) {
     const known = rows.filter((row) => row.byCell !== null && guesses(row))
     if (known.length === 0 || grid === null) return null

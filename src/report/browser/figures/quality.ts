@@ -45,8 +45,12 @@ const pointsOf = (rows: readonly PlotRow[], key: Judged): Point[] =>
   )
 
 function scatter(points: readonly Point[], label: string, width: number): Element {
-  const left = Math.max(0, Math.min(...points.map(({ quality }) => quality.low)) - 0.02)
-  const right = Math.min(1.02, Math.max(...points.map(({ quality }) => quality.high)) + 0.02)
+  const [worst, best] = [
+    Math.min(...points.map(({ quality }) => quality.low)),
+    Math.max(...points.map(({ quality }) => quality.high)),
+  ]
+  const margin = Math.max(0.005, 0.05 * (best - worst))
+  const [left, right] = [Math.max(0, worst - margin), best + margin]
   const top = Math.max(...points.map(({ compression }) => compression.high)) * 1.05
   const labels = points.map(({ spec, exact, quality, compression }) => ({
     spec,
