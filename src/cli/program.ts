@@ -11,6 +11,8 @@ import { count, natural, notNegative, real, share } from './values.js'
 /** Where the worker runs and what it loads. */
 export interface ModelOptions {
   readonly model?: string
+  readonly adapter?: string
+  readonly size?: string
   readonly device: 'auto' | 'cpu' | 'cuda'
   readonly dtype: 'auto' | 'f32' | 'bf16' | 'f16'
   readonly python?: string
@@ -36,6 +38,9 @@ export interface PolicyOptions {
   readonly levels?: number
   readonly denoise?: string
   readonly margin?: number
+  readonly branches?: number
+  readonly siblings?: number
+  readonly depth?: number
   readonly verify?: string
   readonly keepNoisyKeys?: true
 }
@@ -77,7 +82,7 @@ export interface ExperimentOptions extends Pick<WorkerOptions, 'python'>, TableO
   readonly out?: string
 }
 
-export interface ReplayOptions extends Pick<WorkerOptions, 'model' | 'python'>, JsonOption {
+export interface ReplayOptions extends Pick<WorkerOptions, 'model' | 'adapter' | 'python'>, JsonOption {
   readonly device?: WorkerOptions['device']
   readonly dtype?: WorkerOptions['dtype']
   readonly anyCheckpoint?: true
@@ -201,7 +206,7 @@ function addCompare(program: Command): void {
 function addReport(program: Command): void {
   const command = program
     .command('report')
-    .argument('<folder>', 'where `sjd2 compare` kept its results')
+    .argument('<folder>', 'where `sjd2 compare` or `sjd2 experiment run` kept its results')
     .description(
       'Write one self-contained report.html of results: the table, plots, a viewer of trajectories.',
     )
@@ -292,6 +297,13 @@ function addPolicyOptions(command: Command): Command {
     .option('--levels <n>', 'steps of denoising from pure noise to clean', count)
     .option('--denoise <by>', 'what the levels follow: passes, distance (to the front)')
     .option('--margin <n>', 'clean drafts at the front, with --denoise distance', natural)
+    .option('--branches <n>', 'entries for runners-up beside the drafts, with --coupling gumbel', natural)
+    .option(
+      '--siblings <n>',
+      'drafts for each position of a tree at the front, with --coupling maximal',
+      count,
+    )
+    .option('--depth <n>', 'positions that this tree reaches, with --siblings', count)
     .option('--verify <rule>', 'exact, or relaxed: accept noisy entries too')
     .option('--keep-noisy-keys', 'with --verify relaxed: do not feed accepted noisy entries again')
 }

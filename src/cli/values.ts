@@ -14,3 +14,9 @@ export const natural = reader('a whole number from 0', Number, (v) => Number.isS
 export const notNegative = reader('a number from 0', Number, (v) => Number.isFinite(v) && v >= 0)
 export const share = reader('a number above 0 and at most 1', Number, (v) => v > 0 && v <= 1)
 export const real = reader('a number', Number, Number.isFinite)
+
+/** Without what is undefined or null, which would hide a default. */
+export function given<T extends object>(values: T): { [K in keyof T]?: NonNullable<T[K]> } {
+  const defined = Object.entries(values).filter(([, value]) => value !== undefined && value !== null)
+  return Object.fromEntries(defined) as { [K in keyof T]?: NonNullable<T[K]> }
+}

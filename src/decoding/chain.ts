@@ -1,4 +1,5 @@
-import type { Draft, Noise } from './draft.js'
+import type { Branching } from './branches.js'
+import { childrenOf, cutBehind, type Draft, type Noise } from './draft.js'
 import type { Draw } from './draw.js'
 import type { Initializer } from './initializer.js'
 import type { Denoising } from './levels.js'
@@ -25,6 +26,8 @@ export interface ChainPieces {
   readonly refine: Draw
   /** How noisy entries become clean; null where nothing is noisy. */
   readonly denoise: Denoising | null
+  /** What stands beside the chain for when it is wrong; null or absent: nothing. */
+  readonly branches?: Branching | null
 }
 
 /**
@@ -35,7 +38,7 @@ export interface ChainPieces {
  */
 export function chain(pieces: ChainPieces): DecodingPolicy {
   checkPieces(pieces)
-  const { initialize, verify, refine, prefix, window, denoise: denoising } = pieces
+  const { initialize, verify, refine, prefix, window, branches, denoise: denoising } = pieces
   const honest = initialize.honest && refine.follows !== 'neither'
   return {
     name: pieces.name,
@@ -43,22 +46,29 @@ export function chain(pieces: ChainPieces): DecodingPolicy {
     exact: verify.follows === 'model' && (honest || !verify.trusting) && (prefix.exact || !initialize.noisy),
 
     schedule(image) {
-      const drafts: Draft[] = []
-      for (const position of image.upcoming(typeof window === 'number' ? window : window(image))) {
-        drafts.push(image.drafts[drafts.length] ?? entering(position, image, drafts))
+      const upcoming = image.upcoming(typeof window === 'number' ? window : window(image))
+      const drafts = cutBehind(image.drafts, upcoming.at(-1) ?? -1)
+      let last = drafts.findLastIndex(({ parent }) => parent === undefined)
+      const reached = drafts[last]?.position ?? -1
+      for (const position of upcoming) {
+        if (position <= reached) continue
+        drafts.push({ ...entering(position, image, drafts), parent: last })
+        last = drafts.length - 1
       }
       return drafts
     },
 
-    verify: (pass, image) => verifyPrefix(pass, image, verify, prefix),
+    verify: (pass) => verifyPrefix(pass, verify, prefix),
 
-    refine: (pass, image) =>
-      image.drafts.map((draft, distance) => {
+    refine(pass, image, { held }) {
+      const trunk = trunkBehind(held.at(-1) ?? -1, pass.drafts, image.committed).map((draft, distance) => {
         const { code, proposal } = refine.draw(draft, pass)
         const noise =
           draft.noise && denoising ? denoised(draft.noise, code, distance, denoising, image.model) : null
         return { position: draft.position, code, proposal, noise }
-      }),
+      })
+      return branches ? branches.grow(trunk, pass) : trunk
+    },
   }
 
   function entering(position: number, image: ImageState, before: readonly Draft[]): Draft {
@@ -69,6 +79,24 @@ export function chain(pieces: ChainPieces): DecodingPolicy {
       'Let the initialiser say noisy: true.',
     )
   }
+}
+
+/**
+ * The drafts from `committed` on along the first-born behind a draft, and beyond its line's end along what is
+ * committed's.
+ */
+function trunkBehind(index: number, drafts: readonly Draft[], committed: number): Draft[] {
+  const children = childrenOf(drafts)
+  const trunk: Draft[] = []
+  let from = committed
+  for (const start of [index, -1]) {
+    for (let [i] = children[start + 1]; i !== undefined; [i] = children[i + 1]) {
+      if (drafts[i].position < from) continue
+      trunk.push(drafts[i])
+      from = drafts[i].position + 1
+    }
+  }
+  return trunk
 }
 
 /** Takes a latent towards its draft's embedding, to the level it should have; null once it is clean. */
@@ -89,7 +117,13 @@ function denoised(
   return { latent, level, timestep }
 }
 
-function checkPieces({ name, window, initialize, denoise }: ChainPieces): void {
+function checkPieces({ name, window, initialize, denoise, verify, branches }: ChainPieces): void {
+  if (branches && branches.verify !== verify.name) {
+    throw new PolicyError(
+      `${name} verifies by ${verify.name} coupling, which can make nothing of ${branches.name}.`,
+      `Use coupling ${branches.verify} with it, or leave the branches out.`,
+    )
+  }
   if (typeof window === 'number' && (!Number.isInteger(window) || window < 0)) {
     throw new PolicyError(`The window of ${name} is ${window}.`, 'Give a whole number of drafts, 0 or more.')
   }

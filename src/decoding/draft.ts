@@ -14,8 +14,8 @@ export interface Noise {
 }
 
 /**
- * What a position of the window holds between two passes. Positions whose token the layout forces have no
- * draft.
+ * What a position holds between two passes. Positions whose token the layout forces have no draft. The drafts of a
+ * pass are a chain, or a tree in which several may stand for one position.
  */
 export interface Draft {
   readonly position: number
@@ -25,4 +25,33 @@ export interface Draft {
   readonly proposal: Proposal | null
   /** null: the entry is clean, the model is fed the code's own embedding. */
   readonly noise: Noise | null
+  /**
+   * Which draft of the pass it follows, by index, always a lower one; -1: what is committed. Absent: the one before it
+   * in the list.
+   */
+  readonly parent?: number
+}
+
+/** Index of the draft that draft `i` follows, -1 where that is what is committed. */
+export function parentOf(drafts: readonly Draft[], i: number): number {
+  return drafts[i].parent ?? i - 1
+}
+
+/** [drafts + 1] Indices of the drafts that follow what is committed, then of those that follow each draft. */
+export function childrenOf(drafts: readonly Draft[]): number[][] {
+  const children = Array.from({ length: drafts.length + 1 }, (): number[] => [])
+  for (let i = 0; i < drafts.length; i += 1) children[parentOf(drafts, i) + 1].push(i)
+  return children
+}
+
+/** The drafts up to a position, as a list of their own. */
+export function cutBehind(drafts: readonly Draft[], position: number): Draft[] {
+  const places = new Map([[-1, -1]])
+  const kept: Draft[] = []
+  for (const [i, draft] of drafts.entries()) {
+    if (draft.position > position) continue
+    places.set(i, kept.length)
+    kept.push(draft.parent === undefined ? draft : { ...draft, parent: places.get(draft.parent) as number })
+  }
+  return kept
 }

@@ -1,7 +1,7 @@
 import { argmax, race, sample } from '../numerics/index.js'
 import type { Draft } from './draft.js'
 import type { Pass } from './policy.js'
-import { draftProbability, type Proposal, sampleResidual } from './proposal.js'
+import { draftProbability, type Proposal, subtract, sum } from './proposal.js'
 
 /** A code, and the distribution to say it was drawn from when it becomes a draft. */
 export interface Drawn {
@@ -22,29 +22,47 @@ export interface Draw {
   readonly follows: 'model' | 'proposal' | 'neither'
   /** Whether that holds only for drafts that were themselves distributed like their proposals. */
   readonly trusting: boolean
-  draw(draft: Draft, pass: Pass): Drawn
+  /** @param siblings other drafts for the same position behind the same ones; where they play no part, left out. */
+  draw(draft: Draft, pass: Pass, siblings?: readonly Draft[]): Drawn
 }
 
 /**
  * Maximal coupling: keep the draft with probability `min(1, p/q)`, else draw from `norm(max(0, p - q))`. As
- * verification it is speculative sampling (arXiv 2211.17192, 2302.01318; SJD, 2410.01699); as refinement,
- * MC-SJD (2510.24211). A position without a draft draws from `p`.
+ * verification it is speculative sampling (arXiv 2211.17192, 2302.01318; SJD, 2410.01699), with siblings the
+ * recursive rejection of several drafts (SpecInfer, 2305.09781; SJD-PAC, 2603.18599): each is tried against what the
+ * ones before it have left. As refinement, it is MC-SJD (2510.24211). A position without a draft draws from `p`.
  */
 export const maximal: Draw = {
   name: 'maximal',
   follows: 'model',
   trusting: true,
-  draw(draft, pass) {
+  draw(draft, pass, siblings = []) {
     const p = pass.distribution(draft)
     const proposal: Proposal = { kind: 'dense', probabilities: p }
-    if (draft.proposal === null) return { code: sample(p, pass.uniform('draw', draft.position)), proposal }
-    const q = draftProbability(draft.proposal, draft.code, p.length)
-    if (pass.uniform('accept', draft.position) * q < p[draft.code]) return { code: draft.code, proposal }
-    return {
-      code: sampleResidual(p, draft.proposal, draft.code, pass.uniform('draw', draft.position)),
-      proposal,
+    const { position } = draft
+    if (draft.proposal === null) return { code: sample(p, pass.uniform('draw', position)), proposal }
+    const first = pass.uniform('accept', position) * draftProbability(draft.proposal, draft.code, p.length)
+    if (first < p[draft.code]) return { code: draft.code, proposal }
+    const rest = restOf(p, draft.proposal, draft.code)
+    for (const [i, sibling] of siblings.entries()) {
+      // a sibling without a draft is nothing that could be right
+      if (sibling.proposal === null) continue
+      const q = draftProbability(sibling.proposal, sibling.code, p.length)
+      if (pass.uniform('accept', position, i + 1) * q * sum(rest) < rest[sibling.code])
+        return { code: sibling.code, proposal }
+      subtract(rest, sibling.proposal, sibling.code)
     }
+    return { code: sample(rest, pass.uniform('draw', position)), proposal }
   },
+}
+
+let scratch = new Float64Array(0)
+
+function restOf(p: Float32Array, proposal: Proposal, code: number): Float64Array {
+  if (scratch.length !== p.length) scratch = new Float64Array(p.length)
+  scratch.set(p)
+  subtract(scratch, proposal, code)
+  return scratch
 }
 
 /**

@@ -1,6 +1,8 @@
+export type { Branching } from './branches.js'
 export { type ChainPieces, chain } from './chain.js'
 export { type Draft, NO_CODE, type Noise } from './draft.js'
 export { type Draw, type Drawn, greedy, gumbel, independent, maximal } from './draw.js'
+export { fanOut } from './fan-out.js'
 export { above, gaussian, type Initializer, left, random, repeat, vertical } from './initializer.js'
 export { type Denoising, denoiseByDistance, denoiseByPasses } from './levels.js'
 export type { Model } from './model.js'
@@ -15,5 +17,6 @@ export {
   type Verdict,
 } from './policy.js'
 export { exactPrefix, type PrefixRule, relaxedPrefix, verifyPrefix } from './prefix.js'
-export { draftProbability, type Proposal, sampleResidual } from './proposal.js'
+export { draftProbability, type Proposal, subtract } from './proposal.js'
+export { runnersUp } from './runners-up.js'
 export { type PassRecord, Trajectory, type TrajectoryOptions } from './trajectory.js'

@@ -1,41 +1,91 @@
-import type { Draft } from './draft.js'
+import { type Draft, parentOf } from './draft.js'
 import type { Model } from './model.js'
 import { ANCHOR, LATENT, type PassPlan } from './pass.js'
 
+/** What an image has at the beginning of a pass. */
+export interface Fed {
+  readonly model: Model
+  /** [length] ids, final below `committed`. */
+  readonly tokens: Int32Array
+  readonly committed: number
+  /** Valid cells, the anchor's included, `keep` copied. */
+  readonly valid: number
+  /** Cells that are to be copied to the end of the valid ones. */
+  readonly keep: Int32Array
+  readonly drafts: readonly Draft[]
+}
+
 /**
- * The pass that feeds, behind the first `valid` cells, what is committed and not in a cell (always at least
- * the last committed token), then the drafts with the forced tokens between them. Rows: what predicts each
- * draft, then what predicts the `bonus` position behind them.
+ * The pass that feeds, behind the first `valid` cells, what is committed and not in a cell (always at least the last
+ * committed token), then each draft with the forced tokens that follow it. An entry sees what is committed, and its
+ * draft's ancestors. Rows: what predicts the position behind the committed ones, then behind each draft.
  */
-export function planChain(
-  model: Model,
-  tokens: Int32Array,
-  valid: number,
-  drafts: readonly Draft[],
-  bonus: number,
-): PassPlan {
-  const { image, embeddings } = model
-  const first = valid - 1
-  const entries = bonus - first
-  const positions = new Int32Array(entries)
+export function planPass(fed: Fed): PassPlan {
+  const { model, tokens, valid, keep, drafts } = fed
+  const { layout, image, embeddings } = model
+  const rows = rowsOf(fed)
+  const entries = rows[drafts.length] + 1
   const ids = new Int32Array(entries)
-  for (let i = 0; i < entries; i += 1) {
-    positions[i] = first + i
-    ids[i] = first + i < 0 ? ANCHOR : tokens[first + i]
+  const positions = new Int32Array(entries)
+  for (let i = 0; i <= rows[0]; i += 1) {
+    positions[i] = valid - 1 + i
+    ids[i] = positions[i] < 0 ? ANCHOR : tokens[positions[i]]
   }
-  const noisy = drafts.filter(({ noise }) => noise !== null).length
-  const latents = new Float32Array(noisy * embeddings.width)
-  const timesteps = new Float32Array(noisy)
-  const rows = new Int32Array(drafts.length + 1)
-  let latent = 0
   drafts.forEach(({ position, code, noise }, i) => {
-    rows[i] = position - valid
-    ids[position - first] = noise === null ? image.first + code : LATENT
-    if (noise === null) return
-    latents.set(noise.latent, latent * embeddings.width)
-    timesteps[latent] = noise.timestep
-    latent += 1
+    const first = rows[i] + 1
+    for (let entry = first; entry <= rows[i + 1]; entry += 1) {
+      positions[entry] = position + entry - first
+      ids[entry] = layout[positions[entry]]
+    }
+    ids[first] = noise === null ? image.first + code : LATENT
   })
-  rows[drafts.length] = bonus - valid
-  return { base: valid, tokens: ids, positions, latents, timesteps, rows }
+  const noises = drafts.flatMap(({ noise }) => (noise === null ? [] : [noise]))
+  const latents = new Float32Array(noises.length * embeddings.width)
+  noises.forEach(({ latent }, i) => {
+    latents.set(latent, i * embeddings.width)
+  })
+  const branching = drafts.some((_, i) => parentOf(drafts, i) !== i - 1)
+  return {
+    base: valid,
+    tokens: ids,
+    positions,
+    latents,
+    timesteps: Float32Array.from(noises, ({ timestep }) => timestep),
+    rows,
+    ...(branching && { mask: maskOf(drafts, rows, entries) }),
+    ...(keep.length > 0 && { keep }),
+  }
+}
+
+/** [drafts + 1] The last entry of what is committed, then of each draft with the forced tokens that follow it. */
+export function rowsOf({ model, committed, valid, drafts }: Omit<Fed, 'tokens' | 'keep'>): Int32Array {
+  const rows = new Int32Array(drafts.length + 1)
+  rows[0] = committed - valid
+  drafts.forEach(({ position }, i) => {
+    rows[i + 1] = rows[i] + freeFrom(model, position + 1) - position
+  })
+  return rows
+}
+
+/** The first free position at or behind `position`; the length of the layout where there is none. */
+export function freeFrom({ layout }: Model, position: number): number {
+  let j = position
+  while (layout[j] >= 0) j += 1
+  return j
+}
+
+/** Each entry sees the entry before it of its own draft, or its draft's parent's last one, and all that one sees. */
+function maskOf(drafts: readonly Draft[], rows: Int32Array, entries: number): Uint8Array {
+  const stride = Math.ceil(entries / 8)
+  const mask = new Uint8Array(entries * stride)
+  const see = (entry: number, before: number) => {
+    if (before >= 0) mask.copyWithin(entry * stride, before * stride, (before + 1) * stride)
+    mask[entry * stride + (entry >> 3)] |= 1 << (entry & 7)
+  }
+  for (let entry = 0; entry <= rows[0]; entry += 1) see(entry, entry - 1)
+  drafts.forEach((_, i) => {
+    see(rows[i] + 1, rows[parentOf(drafts, i) + 1])
+    for (let entry = rows[i] + 2; entry <= rows[i + 1]; entry += 1) see(entry, entry - 1)
+  })
+  return mask
 }

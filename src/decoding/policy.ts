@@ -12,7 +12,7 @@ export interface ImageState {
   readonly tokens: Int32Array
   /** How many positions are final. */
   readonly committed: number
-  /** What the positions after the committed ones hold, in order. */
+  /** What the positions after the committed ones hold. */
   readonly drafts: readonly Draft[]
   /** Passes done so far. */
   readonly passes: number
@@ -29,15 +29,21 @@ export interface ImageState {
 export interface Pass {
   /** Number of the pass within its image, from 0. */
   readonly number: number
-  /** The free position after the last draft, which the window's last entry predicts. It holds no draft. */
-  readonly bonus: Draft
+  /** What was fed, in that order: the image's drafts. */
+  readonly drafts: readonly Draft[]
   /**
-   * `p_j` [count] for the position of a draft (or the bonus): guidance, temperature, top-k and top-p applied.
+   * The free position behind the draft of this index (-1: behind what is committed), as a draft without a code: for
+   * drawing where no draft stands, or whichever of several does.
+   */
+  behind(index: number): Draft
+  /**
+   * `p_j` [count] for the position of a draft, given those that it follows: guidance, temperature, top-k and top-p
+   * applied.
    * Valid during the pass, and for as long as it is a draft's proposal.
    */
   distribution(draft: Draft): Float32Array
-  /** A number on (0, 1) for this purpose, position and pass. */
-  uniform(purpose: Purpose, position: number): number
+  /** A number on (0, 1) for this purpose, position and pass; of several, the `number`-th. */
+  uniform(purpose: Purpose, position: number, number?: number): number
   /** The position's own noise [count], the same in every pass (`ImageRandom.exponentials`). */
   exponentials(position: number): Float32Array
 }
@@ -46,8 +52,11 @@ export interface Pass {
 export interface Verdict {
   /** Codes that become final, for the next free positions in order: at least one. */
   readonly codes: readonly number[]
-  /** How many leading drafts' cells may stay: their entries were what is now committed. */
-  readonly held: number
+  /**
+   * The drafts, by index, whose cells may stay, from the front: each follows the one before it, and its entry was what
+   * is now committed.
+   */
+  readonly held: readonly number[]
 }
 
 /**
@@ -65,8 +74,10 @@ export interface DecodingPolicy {
   schedule(image: ImageState): Draft[]
   /** Which codes become final. */
   verify(pass: Pass, image: ImageState): Verdict
-  /** What the drafts that are still open (`image.drafts`) hold next, in the same order. */
-  refine(pass: Pass, image: ImageState): Draft[]
+  /**
+   * What is held for the next pass at the positions that are still open: `image.drafts` are the pass's drafts there.
+   */
+  refine(pass: Pass, image: ImageState, verdict: Verdict): Draft[]
 }
 
 /** A policy that cannot be, with the reason and what to do about it. */

@@ -1,5 +1,6 @@
+import { childrenOf } from './draft.js'
 import type { Draw } from './draw.js'
-import type { ImageState, Pass, Verdict } from './policy.js'
+import type { Pass, Verdict } from './policy.js'
 
 /** How far an accepted prefix may reach: past which accepted drafts verification goes on. */
 export interface PrefixRule {
@@ -19,20 +20,24 @@ export function relaxedPrefix(keepNoisyKeys: boolean): PrefixRule {
 }
 
 /**
- * From the left, draws each position's code; the prefix goes on while it is the code that was fed. Behind the
- * last draft one bonus code comes from the pass.
+ * From the front, draws each position's code, among the drafts that stand for it; the prefix goes on behind the one
+ * that was fed that code. Behind the last of them one bonus code comes from the pass.
  */
-export function verifyPrefix(pass: Pass, image: ImageState, verify: Draw, rule: PrefixRule): Verdict {
+export function verifyPrefix(pass: Pass, verify: Draw, rule: PrefixRule): Verdict {
+  const { drafts } = pass
+  const children = childrenOf(drafts)
   const codes: number[] = []
-  let held = 0
-  for (const draft of image.drafts) {
-    const { code } = verify.draw(draft, pass)
-    const accepted = code === draft.code
-    const clean = draft.noise === null
-    if (accepted && (clean || rule.keepNoisyKeys) && held === codes.length) held += 1
+  const held: number[] = []
+  for (let node = -1; ; ) {
+    const next = children[node + 1]
+    const [first = pass.behind(node), ...siblings] = next.map((i) => drafts[i])
+    const { code } = verify.draw(first, pass, siblings)
     codes.push(code)
-    if (!accepted || (rule.exact && !clean)) return { codes, held }
+    const found = next.find((i) => drafts[i].code === code)
+    if (found === undefined) return { codes, held }
+    const clean = drafts[found].noise === null
+    if ((clean || rule.keepNoisyKeys) && held.length === codes.length - 1) held.push(found)
+    if (rule.exact && !clean) return { codes, held }
+    node = found
   }
-  codes.push(verify.draw(pass.bonus, pass).code)
-  return { codes, held }
 }

@@ -1,5 +1,3 @@
-import { sample } from '../numerics/index.js'
-
 /** The distribution `q_j` that a draft was drawn from. Only the dense one needs a vector. */
 export type Proposal =
   /** Drawn from these probabilities, [count]. */
@@ -9,8 +7,6 @@ export type Proposal =
   /** Drawn evenly from all codes. */
   | { readonly kind: 'uniform' }
 
-let residual = new Float64Array(0)
-
 /** `q(code)` for the very code that was drawn from the proposal, among `count` codes. */
 export function draftProbability(proposal: Proposal, code: number, count: number): number {
   if (proposal.kind === 'dense') return proposal.probabilities[code]
@@ -18,22 +14,25 @@ export function draftProbability(proposal: Proposal, code: number, count: number
 }
 
 /**
- * A code from `norm(max(0, p - q))`, the correction of speculative sampling (arXiv 2211.17192, eq. 3), for
- * `u` on (0, 1). Where rounding has left that no mass (`p` equals `q`), from `p` itself, which is then the
- * same distribution.
+ * What is left of `p`, [count] of any sum, for a draft that was refused: `max(0, norm(p) - q)` in place, the correction
+ * of speculative sampling (arXiv 2211.17192, eq. 3). Where rounding has left that no mass (`p` equals `q`), `p` stays,
+ * which is then the same distribution.
  */
-export function sampleResidual(p: Float32Array, proposal: Proposal, code: number, u: number): number {
-  if (residual.length !== p.length) residual = new Float64Array(p.length)
-  if (proposal.kind === 'dense') {
-    const q = proposal.probabilities
-    for (let v = 0; v < p.length; v += 1) residual[v] = p[v] > q[v] ? p[v] - q[v] : 0
-  } else if (proposal.kind === 'one-hot') {
-    residual.set(p)
-    residual[code] = 0
-  } else {
-    const even = 1 / p.length
-    for (let v = 0; v < p.length; v += 1) residual[v] = p[v] > even ? p[v] - even : 0
+export function subtract(p: Float64Array, proposal: Proposal, code: number): void {
+  const total = sum(p)
+  if (proposal.kind === 'one-hot') {
+    if (total > p[code]) p[code] = 0
+    return
   }
-  const drawn = sample(residual, u)
-  return drawn < 0 ? sample(p, u) : drawn
+  const q = proposal.kind === 'dense' ? proposal.probabilities : null
+  const share = (v: number) => Math.max(0, p[v] / total - (q === null ? 1 / p.length : q[v]))
+  let rest = 0
+  for (let v = 0; v < p.length; v += 1) rest += share(v)
+  if (rest > 0) for (let v = 0; v < p.length; v += 1) p[v] = share(v)
+}
+
+export function sum(p: ArrayLike<number>): number {
+  let total = 0
+  for (let v = 0; v < p.length; v += 1) total += p[v]
+  return total
 }

@@ -1,6 +1,7 @@
-import { type ImageRandom, probabilities, type Sampling } from '../numerics/index.js'
-import type { Draft } from './draft.js'
-import type { Pass } from './policy.js'
+import { type ImageRandom, probabilities } from '../numerics/index.js'
+import { type Draft, NO_CODE, parentOf } from './draft.js'
+import { freeFrom } from './plan.js'
+import type { ImageState, Pass } from './policy.js'
 
 /** Lends vectors of one length and takes them back when nothing refers to them any more. */
 export class Vectors {
@@ -60,34 +61,48 @@ export class PositionNoise {
   }
 }
 
-/** A pass over the logits [drafts + 1, count] of `drafts` and `bonus`. */
-export function readPass(
-  number: number,
-  logits: Float32Array,
-  drafts: readonly Draft[],
-  bonus: Draft,
-  image: { readonly random: ImageRandom; readonly sampling: Sampling },
-  vectors: Vectors,
-  noise: PositionNoise,
-): Pass {
+/** What a pass is read from. */
+export interface Readout {
+  /** Number of the pass within its image. */
+  readonly number: number
+  /** [drafts + 1, count]: behind what is committed, then behind each draft. */
+  readonly logits: Float32Array
+  readonly drafts: readonly Draft[]
+  readonly image: Pick<ImageState, 'model' | 'random' | 'sampling' | 'committed'>
+  readonly vectors: Vectors
+  readonly noise: PositionNoise
+}
+
+/** The pass that policies see. */
+export function readPass({ number, logits, drafts, image, vectors, noise }: Readout): Pass {
   const count = logits.length / (drafts.length + 1)
-  const rows = new Map([...drafts, bonus].map((draft, row) => [draft, row]))
-  const made = new Map<Draft, Float32Array>()
+  const { model, random, sampling, committed } = image
+  /** The row that predicts each draft's position: its parent's. */
+  const rows = new Map(drafts.map((draft, i) => [draft, parentOf(drafts, i) + 1]))
+  const blanks: Draft[] = []
+  const made: Float32Array[] = []
   return {
     number,
-    bonus,
+    drafts,
+    behind(index) {
+      const row = index + 1
+      if (blanks[row] === undefined) {
+        const position = freeFrom(model, index < 0 ? committed : drafts[index].position + 1)
+        blanks[row] = { position, code: NO_CODE, proposal: null, noise: null }
+        rows.set(blanks[row], row)
+      }
+      return blanks[row]
+    },
     distribution(draft) {
       const row = rows.get(draft)
       if (row === undefined) throw new RangeError(`Position ${draft.position} has no row in pass ${number}.`)
-      let p = made.get(draft)
-      if (p === undefined) {
-        p = vectors.lend()
-        probabilities(logits, row * count, image.sampling, p)
-        made.set(draft, p)
+      if (made[row] === undefined) {
+        made[row] = vectors.lend()
+        probabilities(logits, row * count, sampling, made[row])
       }
-      return p
+      return made[row]
     },
-    uniform: (purpose, position) => image.random.uniform(purpose, position, number),
+    uniform: (purpose, position, which) => random.uniform(purpose, position, number, which),
     exponentials: (position) => noise.at(position),
   }
 }

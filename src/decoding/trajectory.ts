@@ -1,16 +1,9 @@
 import { checkSampling, ImageRandom, type Sampling } from '../numerics/index.js'
-import { type Draft, NO_CODE } from './draft.js'
+import { type Draft, NO_CODE, parentOf } from './draft.js'
 import type { Model } from './model.js'
 import type { Decodable, PassPlan } from './pass.js'
-import { planChain } from './plan.js'
-import {
-  checkPolicy,
-  type DecodingPolicy,
-  type ImageState,
-  type Pass,
-  PolicyError,
-  type Verdict,
-} from './policy.js'
+import { type Fed, freeFrom, planPass, rowsOf } from './plan.js'
+import { checkPolicy, type DecodingPolicy, type ImageState, PolicyError, type Verdict } from './policy.js'
 import { PositionNoise, readPass, Vectors } from './readout.js'
 
 /** One pass of an image, as a progress line, a viewer or a test wants it. */
@@ -26,7 +19,7 @@ export interface PassRecord {
   readonly entries: number
   /** First position behind the committed ones, to which the first of `drafts` and `levels` belong. */
   readonly windowStart: number
-  /** [window] ids that the positions held: drafts, forced tokens, -1 where there was none. */
+  /** [window] ids that the positions held: drafts (of a tree, its first at each), forced tokens, -1 where there was none. */
   readonly drafts: Int32Array
   /** [window] levels of noise they were fed with, 0: clean. */
   readonly levels: Uint8Array
@@ -61,8 +54,9 @@ export class Trajectory implements Decodable, ImageState {
   readonly #lastFree: number
   #committed = 0
   #drafts: Draft[] = []
-  /** Valid cells, the anchor's included. */
+  /** Valid cells, the anchor's included, and those that must be copied to their end first. */
   #valid = 0
+  #keep = new Int32Array()
 
   /** @throws PolicyError where the policy needs what the model has not; RangeError for senseless settings. */
   constructor({ model, policy, sampling, seed, index, onPass }: TrajectoryOptions) {
@@ -114,7 +108,7 @@ export class Trajectory implements Decodable, ImageState {
 
   plan(): PassPlan {
     if (this.done) throw new Error('The image is finished: there is no pass to plan.')
-    return planChain(this.model, this.tokens, this.#valid, this.#drafts, this.#bonus())
+    return planPass(this.#fed())
   }
 
   advance(logits: Float32Array): void {
@@ -129,47 +123,56 @@ export class Trajectory implements Decodable, ImageState {
       )
     }
     const before = this.#onPass ? this.#record() : null
-    const bonus: Draft = { position: this.#bonus(), code: NO_CODE, proposal: null, noise: null }
-    const pass = readPass(this.passes, logits, drafts, bonus, this, this.#vectors, this.#noise)
+    const [vectors, noise] = [this.#vectors, this.#noise]
+    const pass = readPass({ number: this.passes, logits, drafts, image: this, vectors, noise })
     const verdict = this.policy.verify(pass, this)
-    this.#settle(verdict, pass)
-    this.#drafts = this.done ? [] : this.policy.refine(pass, this)
+    this.#settle(verdict)
+    this.#drafts = this.done ? [] : this.policy.refine(pass, this, verdict)
     this.history.push(verdict.codes.length)
     if (!this.done) this.#schedule()
     this.#vectors.reclaim(this.#drafts)
     this.#noise.forgetBefore(this.#committed)
     if (before !== null) {
-      const changed = drafts.findIndex(({ code }, i) => code !== verdict.codes[i])
-      const accepted = changed < 0 ? drafts.length : changed
-      this.#onPass?.({ ...before, accepted, committed: this.#committed })
+      this.#onPass?.({ ...before, accepted: accepted(drafts, verdict.codes), committed: this.#committed })
     }
   }
 
   forgetCells(): void {
     this.#valid = 0
+    this.#keep = new Int32Array()
   }
 
   /** Commits what verification found, and works out which cells stay valid. */
-  #settle({ codes, held }: Verdict, pass: Pass): void {
-    const drafts = this.#drafts
-    if (
-      codes.length < 1 ||
-      codes.length > drafts.length + 1 ||
-      held < 0 ||
-      held > Math.min(codes.length, drafts.length)
-    ) {
-      throw new PolicyError(
-        `${this.policy.name} committed ${codes.length} codes and held ${held} cells in a pass over ` +
-          `${drafts.length} drafts.`,
-        'Commit at least one code and at most one more than there are drafts; hold no more cells than drafts committed.',
-      )
+  #settle(verdict: Verdict): void {
+    this.#check(verdict)
+    const { codes, held } = verdict
+    const [base, rows] = [this.#valid, rowsOf(this.#fed())]
+    // Entry i was written to cell base + i. Cells are sound up to what was committed before, and then those of the
+    // drafts that are held; where these lie elsewhere than behind one another, they are copied.
+    const cells = Array.from({ length: rows[0] + 1 }, (_, entry) => base + entry)
+    for (const draft of held) {
+      for (let entry = rows[draft] + 1; entry <= rows[draft + 1]; entry += 1) cells.push(base + entry)
     }
-    // Cell j + 1 holds position j; the first draft that is not held spoils its own cell and all behind it.
-    const sound = held < drafts.length ? drafts[held].position : pass.bonus.position
     this.#commit(codes)
     // The last committed token is always fed again: its output predicts what comes next.
-    this.#valid = Math.min(sound + 1, this.#committed)
-    this.#drafts = drafts.slice(codes.length)
+    this.#valid = Math.min(base + cells.length, this.#committed)
+    const sound = cells.slice(0, this.#valid - base)
+    const moved = sound.findIndex((cell, i) => cell !== base + i)
+    this.#keep = Int32Array.from(moved < 0 ? [] : sound.slice(moved))
+    this.#drafts = this.#drafts.filter(({ position }) => position >= this.#committed)
+  }
+
+  #check({ codes, held }: Verdict): void {
+    const drafts = this.#drafts
+    const path = held.every((i, k) => i in drafts && parentOf(drafts, i) === (k === 0 ? -1 : held[k - 1]))
+    if (codes.length < 1 || codes.length > drafts.length + 1 || held.length > codes.length || !path) {
+      throw new PolicyError(
+        `${this.policy.name} committed ${codes.length} codes and held [${held.join(', ')}] in a pass over ` +
+          `${drafts.length} drafts.`,
+        'Commit at least one code and at most one more than there are drafts; hold drafts that follow one another from ' +
+          'the front, no more than are committed.',
+      )
+    }
   }
 
   /** Makes codes final at the next free positions, and forced tokens as soon as they are reached. */
@@ -188,28 +191,44 @@ export class Trajectory implements Decodable, ImageState {
     this.#drafts = this.policy.schedule(this)
   }
 
-  /** The first free position behind the drafts. */
-  #bonus(): number {
-    let j = this.#drafts.length > 0 ? this.#drafts[this.#drafts.length - 1].position + 1 : this.#committed
-    while (this.model.layout[j] >= 0) j += 1
-    return j
+  #fed(): Fed {
+    return {
+      model: this.model,
+      tokens: this.tokens,
+      committed: this.#committed,
+      valid: this.#valid,
+      keep: this.#keep,
+      drafts: this.#drafts,
+    }
   }
 
   #record(): Omit<PassRecord, 'accepted' | 'committed'> {
-    const start = this.#committed
-    const held = Int32Array.from(this.model.layout.subarray(start, this.#bonus()))
+    const [start, drafts, { layout, image }] = [this.#committed, this.#drafts, this.model]
+    const end = Math.max(start, ...drafts.map(({ position }) => freeFrom(this.model, position + 1)))
+    const held = Int32Array.from(layout.subarray(start, end))
     const levels = new Uint8Array(held.length)
-    for (const { position, code, noise } of this.#drafts) {
-      if (code !== NO_CODE) held[position - start] = this.model.image.first + code
+    for (const { position, code, noise } of drafts.toReversed()) {
+      held[position - start] = code === NO_CODE ? -1 : image.first + code
       levels[position - start] = noise?.level ?? 0
     }
     return {
       pass: this.passes,
       committedBefore: start,
-      entries: this.#bonus() - (this.#valid - 1),
+      entries: rowsOf(this.#fed())[drafts.length] + 1,
       windowStart: start,
       drafts: held,
       levels,
     }
   }
+}
+
+/** How many drafts, from the front, are what was committed. */
+function accepted(drafts: readonly Draft[], codes: readonly number[]): number {
+  let node = -1
+  for (const [depth, code] of codes.entries()) {
+    const next = drafts.findIndex((draft, i) => parentOf(drafts, i) === node && draft.code === code)
+    if (next < 0) return depth
+    node = next
+  }
+  return codes.length
 }

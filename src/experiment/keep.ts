@@ -6,7 +6,7 @@ import type { OpenMetric } from './metrics/choice.js'
 import { judgeScene } from './metrics/scenes.js'
 import { writeWhole } from './output.js'
 import { encodePicture } from './picture.js'
-import { type ImageRecord, resultOf, settingsOf, timesOf } from './record.js'
+import { costOf, type ImageRecord, resultOf, settingsOf } from './record.js'
 import { appendResult } from './results.js'
 import { hashOfSource } from './source.js'
 import type { Contender, Study } from './study.js'
@@ -45,7 +45,7 @@ export async function keepImage(
     ...(judged ? judgeScene(picture, request.prompt) : { facts: null, right: null }),
     metrics: measured,
     wall,
-    ...timesOf(image),
+    ...costOf(image),
     workerBytes: peakBytes,
     orchestratorBytes: process.resourceUsage().maxRSS * 1024,
   }

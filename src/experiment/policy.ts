@@ -25,6 +25,9 @@ export const overrideTypes = {
   levels: 'number',
   denoise: 'string',
   margin: 'number',
+  branches: 'number',
+  siblings: 'number',
+  depth: 'number',
   verify: 'string',
   keepNoisyKeys: 'boolean',
 } as const satisfies Record<keyof PolicyOverrides, string>

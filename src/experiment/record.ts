@@ -1,5 +1,6 @@
 /** What is written down of an image: all that makes it again, what came, and what it took. */
 import { z } from 'zod'
+import type { JobStatistics } from '../engine/index.js'
 import type { PolicyOverrides } from '../policies/index.js'
 import type { FinishedImage, ImageRequest } from './images.js'
 
@@ -41,10 +42,6 @@ export const recordSchema = z.looseObject({
   compression: z.number(),
   /** For each pass, how many codes it committed. */
   accepted: z.array(z.int()),
-  /** Entries of all passes. */
-  entries: z.int().nonnegative(),
-  /** Forwards that only read the prompt. */
-  prefillPasses: z.int().nonnegative(),
   /** The judge's: the share of the caption's facts that the picture shows, and whether it shows all; null: not judged. */
   facts: z.number().nullable(),
   right: z.boolean().nullable(),
@@ -62,6 +59,9 @@ export const recordSchema = z.looseObject({
   bridgeSeconds: seconds,
   /** What the policy and its numerics took. */
   policySeconds: seconds,
+  /** Entries of all passes, and forwards that only read the prompt: more where a worker died over the image. */
+  entries: z.int().nonnegative(),
+  prefillPasses: z.int().nonnegative(),
   /** Peak memory since the processes began: the worker's (its device's, where that is a GPU), and this one's. */
   workerBytes: bytes,
   orchestratorBytes: bytes,
@@ -75,6 +75,8 @@ export const MEASURED = [
   'forwardSeconds',
   'bridgeSeconds',
   'policySeconds',
+  'entries',
+  'prefillPasses',
   'workerBytes',
   'orchestratorBytes',
 ] as const satisfies readonly (keyof z.infer<typeof recordSchema>)[]
@@ -94,21 +96,11 @@ export function resultOf({
   statistics,
   compression,
   accepted,
-}: FinishedImage): Pick<
-  ImageRecord,
-  'tokens' | 'passes' | 'compression' | 'accepted' | 'entries' | 'prefillPasses'
-> {
-  const { passes, entries, prefillPasses } = statistics
-  return { tokens: [...tokens], passes, compression, accepted: [...accepted], entries, prefillPasses }
+}: FinishedImage): Pick<ImageRecord, 'tokens' | 'passes' | 'compression' | 'accepted'> {
+  return { tokens: [...tokens], passes: statistics.passes, compression, accepted: [...accepted] }
 }
 
 /** What the image took, but for its share of the row's wall time. */
-export function timesOf({
-  statistics,
-}: FinishedImage): Pick<
-  ImageRecord,
-  'seconds' | 'prefillSeconds' | 'forwardSeconds' | 'bridgeSeconds' | 'policySeconds'
-> {
-  const { seconds, prefillSeconds, forwardSeconds, bridgeSeconds, policySeconds } = statistics
-  return { seconds, prefillSeconds, forwardSeconds, bridgeSeconds, policySeconds }
-}
+export const costOf = ({
+  statistics: { passes: _, ...cost },
+}: FinishedImage): Omit<JobStatistics, 'passes'> => cost

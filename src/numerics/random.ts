@@ -1,7 +1,7 @@
 import { philox } from './philox.js'
 
 /** What a random number is for: numbers of different purposes are independent of each other. */
-export const purposes = { initial: 0, accept: 1, draw: 2, latent: 3, race: 4 } as const
+export const purposes = { initial: 0, accept: 1, draw: 2, latent: 3, race: 4, sibling: 5 } as const
 
 export type Purpose = keyof typeof purposes
 
@@ -41,9 +41,9 @@ export class ImageRandom {
     this.#key1 = Number(bits >> 32n)
   }
 
-  /** One number on (0, 1), resolution 2^-32. */
-  uniform(purpose: Purpose, position: number, iteration: number): number {
-    return toUniform(this.#fill(purpose, 0, position, iteration)[0])
+  /** The `number`-th of its purpose there, on (0, 1), resolution 2^-32. */
+  uniform(purpose: Purpose, position: number, iteration: number, number = 0): number {
+    return toUniform(this.#fill(purpose, number, position, iteration)[0])
   }
 
   /** Standard normal numbers by Box and Muller (|x| < 6.8). */

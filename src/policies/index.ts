@@ -5,13 +5,14 @@ import { jacobi } from './jacobi.js'
 import { mcSjd } from './mc-sjd.js'
 import type { PolicyOverrides } from './overrides.js'
 import { sjd } from './sjd.js'
+import { sjdPac } from './sjd-pac.js'
 import { sjd2 } from './sjd2.js'
 import { sjd2Paper } from './sjd2-paper.js'
 
 export { loadPolicyFile, type PolicyFactory } from './load.js'
 export type { PolicyOverrides } from './overrides.js'
 
-const definitions: readonly PolicyDefinition[] = [autoregressive, jacobi, sjd, mcSjd, sjd2, sjd2Paper]
+const definitions: readonly PolicyDefinition[] = [autoregressive, jacobi, sjd, mcSjd, sjdPac, sjd2, sjd2Paper]
 
 export const policyNames: readonly string[] = definitions.map(({ name }) => name)
 

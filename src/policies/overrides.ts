@@ -1,11 +1,13 @@
 import {
   above,
+  type Branching,
   type ChainPieces,
   type Denoising,
   type Draw,
   denoiseByDistance,
   denoiseByPasses,
   exactPrefix,
+  fanOut,
   gaussian,
   gumbel,
   type Initializer,
@@ -16,6 +18,7 @@ import {
   random,
   relaxedPrefix,
   repeat,
+  runnersUp,
   vertical,
 } from '../decoding/index.js'
 
@@ -33,6 +36,12 @@ export interface PolicyOverrides {
   readonly denoise?: string | undefined
   /** Clean drafts at the front; with denoise by distance. */
   readonly margin?: number | undefined
+  /** Entries for runners-up beside the chain of drafts; 0: none; with gumbel coupling. */
+  readonly branches?: number | undefined
+  /** Drafts for each position of the tree at the front, the chain's own among them; 1: no tree; with maximal coupling. */
+  readonly siblings?: number | undefined
+  /** Positions that the tree reaches; with siblings. */
+  readonly depth?: number | undefined
   /** How far the accepted prefix may reach: exact or relaxed. */
   readonly verify?: string | undefined
   /** Keep the cells of accepted noisy entries instead of feeding them again; with relaxed verification. */
@@ -74,7 +83,29 @@ export function pieces(name: string, defaults: ChainSettings, overrides: PolicyO
   const denoise = denoising(settings, levels)
   if (initialize.noisy) checkNoisy(name, settings, overrides)
   else checkClean(name, settings, overrides)
-  return { name, window, initialize, ...draws, prefix, denoise: initialize.noisy ? denoise : null }
+  return {
+    name,
+    window,
+    initialize,
+    ...draws,
+    prefix,
+    denoise: initialize.noisy ? denoise : null,
+    branches: branching(name, settings, overrides),
+  }
+}
+
+function branching(name: string, settings: ChainSettings, asked: PolicyOverrides): Branching | null {
+  const entries = wholeNumber('branches', settings.branches ?? 0, 0)
+  const siblings = wholeNumber('siblings', settings.siblings ?? 1, 1)
+  const depth = wholeNumber('depth', settings.depth ?? 3, 1)
+  if (asked.depth !== undefined && siblings === 1) {
+    refuse(name, 'depth', 'there is no tree whose depth it could be', 'Add siblings.')
+  }
+  if (entries > 0 && siblings > 1) {
+    refuse(name, 'branches', 'the tree of siblings is one of its own', 'Leave out branches or siblings.')
+  }
+  if (entries > 0) return runnersUp(entries)
+  return siblings > 1 ? fanOut(siblings, depth) : null
 }
 
 function denoising({ denoise = 'passes', margin = 0, window }: ChainSettings, levels: number): Denoising {

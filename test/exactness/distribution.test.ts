@@ -57,7 +57,21 @@ describe.each(settings)('$title', ({ options, window, sampling }) => {
     },
   )
 
-  test.each(['autoregressive', 'sjd', 'mc-sjd', 'sjd2'])('%s as it is', async (name) => {
+  const trees: PolicyOverrides[] = [
+    { init: 'above', coupling: 'maximal', siblings: 2, depth: 2 },
+    { init: 'random', coupling: 'maximal', siblings: 3, depth: 1 },
+    { init: 'gaussian', levels: 2, coupling: 'maximal', siblings: 2, depth: 3 },
+    { init: 'above', coupling: 'gumbel', branches: 5 },
+    { init: 'gaussian', levels: 1, coupling: 'gumbel', branches: 9 },
+  ]
+  test.each(trees.map((overrides, seed) => [show(overrides), overrides, seed] as const))(
+    'a tree: %s',
+    async (_, overrides, seed) => {
+      expect(await pValue('sjd2', { ...overrides, window }, 50 + seed)).toBeGreaterThan(ALARM)
+    },
+  )
+
+  test.each(['autoregressive', 'sjd', 'mc-sjd', 'sjd-pac', 'sjd2'])('%s as it is', async (name) => {
     expect(await pValue(name, {}, 7)).toBeGreaterThan(ALARM)
   })
 

@@ -14,6 +14,7 @@ test('policies say whether they are exact', () => {
     autoregressive: true,
     jacobi: false,
     sjd: true,
+    'sjd-pac': true,
     'mc-sjd': true,
     sjd2: true,
     'sjd2-paper': false,

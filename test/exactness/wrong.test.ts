@@ -6,6 +6,7 @@ import {
   denoiseByPasses,
   draftProbability,
   exactPrefix,
+  fanOut,
   gaussian,
   type Initializer,
   independent,
@@ -73,6 +74,18 @@ describe('a wrong rule fails', () => {
     draw: (draft, pass) => maximal.draw(draft, { ...pass, uniform: (purpose) => pass.uniform(purpose, 0) }),
   })
 
+  const siblingsTriedAgainstAll = brokenDraw({
+    draw(draft, pass, siblings = []) {
+      const drawn = maximal.draw(draft, pass)
+      if (drawn.code === draft.code) return drawn
+      const tried = siblings.findIndex(({ position, code, proposal }, i) => {
+        const q = proposal === null ? 1 : draftProbability(proposal, code, 2)
+        return pass.uniform('accept', position, i + 1) * q < pass.distribution(draft)[code]
+      })
+      return tried < 0 ? drawn : { ...drawn, code: siblings[tried].code }
+    },
+  })
+
   const proposalsLeftStale = brokenDraw({
     draw(draft, pass) {
       const drawn = maximal.draw(draft, pass)
@@ -112,6 +125,10 @@ describe('a wrong rule fails', () => {
       'proposals that are not those drawn from',
       chain({ ...clean, initialize: left, refine: proposalsLeftStale }),
     ],
+    [
+      'siblings tried against all of p, not what those before them left',
+      chain({ ...clean, verify: siblingsTriedAgainstAll, branches: fanOut(2, 2) }),
+    ],
     ['a first draft that is not drawn evenly', chain({ ...clean, initialize: oneOfTheDice })],
     ['drafts redrawn that it dislikes', chain({ ...clean, refine: redrawingWhatItDislikes })],
     ['going on past noisy entries', chain({ ...noisy, prefix: exactInName })],
@@ -131,7 +148,8 @@ function holdingOneMore(policy: DecodingPolicy): DecodingPolicy {
     ...policy,
     verify(pass, image) {
       const { codes, held } = policy.verify(pass, image)
-      return { codes, held: Math.min(held + 1, codes.length, image.drafts.length) }
+      const more = Math.min(held.length + 1, codes.length, image.drafts.length)
+      return { codes, held: Array.from({ length: more }, (_, i) => i) }
     },
   }
 }

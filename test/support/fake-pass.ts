@@ -20,7 +20,8 @@ export function passOf(
 ): Pass {
   return {
     number: 0,
-    bonus: { position: 1000, code: NO_CODE, proposal: null, noise: null },
+    drafts: [],
+    behind: () => ({ position: 1000, code: NO_CODE, proposal: null, noise: null }),
     distribution: () => p,
     uniform: (purpose) => chance[purpose] ?? 0.5,
     exponentials: () => exponentials,

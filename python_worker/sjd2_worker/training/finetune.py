@@ -78,7 +78,8 @@ def main() -> None:
         ids, positions, codes = sequences(step)
         windows = [draw_window(rng, config.image_tokens) for _ in range(COUNT)]
         attend.see([config.prompt + w.start for w in windows])
-        places = torch.cat([torch.arange(w.start, w.start + LENGTH) for w in windows])
+        reached = torch.cat([torch.arange(w.start, w.start + LENGTH) for w in windows])
+        places = reached.clamp(max=config.image_tokens - 1)
         timesteps = torch.from_numpy(np.concatenate([w.timesteps for w in windows]))
         wrong = torch.from_numpy(np.concatenate([w.wrong for w in windows]))
         all_positions = torch.cat((positions, places.expand(len(ids), -1)), 1)
@@ -102,7 +103,7 @@ def main() -> None:
             held = torch.where(replaced, torch.where(copied, above, drafts), truth)
         output = logits(held + config.first_code, timesteps)
         on_clean = F.cross_entropy(output[:, config.prompt - 1 : clean].flatten(0, 1), codes.flatten())
-        inside_image = places + 1 < config.image_tokens
+        inside_image = reached + 1 < config.image_tokens
         targets = codes[:, (places + 1).clamp(max=config.image_tokens - 1)]
         each = F.cross_entropy(output[:, clean:].transpose(1, 2), targets, reduction="none")
         shares = {"noised": inside_image & (timesteps > 0), "drafted": inside_image & (timesteps == 0)}

@@ -16,15 +16,15 @@ from torch import Tensor
 
 from .attention import blocked_causal
 
-LENGTH = 96  # entries of a window
-COUNT = 2  # windows of a row
+LENGTH = 192  # entries of a window
+COUNT = 1  # windows of a row
 
 
 @dataclass(frozen=True)
 class Window:
     """One window's geometry, shared by a batch."""
 
-    start: int
+    start: int  # the window may reach beyond the image, where nothing is learnt from it
     timesteps: NDArray[np.float32]  # [LENGTH], 0 where the entry is fed as a token
     wrong: NDArray[np.float32]  # [LENGTH], the chance that an entry holds a draft instead of the truth
 
@@ -34,14 +34,14 @@ def draw_window(rng: np.random.Generator, image_tokens: int) -> Window:
 
     Three in ten windows hold tokens only: drafts of level 0, which exact verification feeds at the front.
     """
-    start = int(rng.integers(0, image_tokens - LENGTH + 1))
+    start = int(rng.integers(0, image_tokens - 1))
     place = np.arange(LENGTH, dtype=np.float32)
-    wrong = rng.random() * np.minimum(1, (place + 1) / rng.uniform(8, 96))
+    wrong = rng.random() * np.minimum(1, (place + 1) / rng.uniform(8, LENGTH))
     if rng.random() < 0.3:
         return Window(start, np.zeros(LENGTH, np.float32), wrong.astype(np.float32))
-    margin = rng.uniform(0, 64) if rng.random() < 0.7 else 0.0
-    ramp = np.clip((place - margin) / rng.uniform(4, 96), 0, 1)
-    levels = rng.choice([1, 2, 5, 10, 20])
+    margin = rng.uniform(0, LENGTH) if rng.random() < 0.7 else 0.0
+    ramp = np.clip((place - margin) / rng.uniform(4, LENGTH), 0, 1)
+    levels = rng.choice([1, 1, 1, 2, 5, 20])
     return Window(start, (np.ceil(ramp * levels) / levels).astype(np.float32), wrong.astype(np.float32))
 
 

@@ -16,7 +16,7 @@ function problems(issue: Issue, above: Path, known: Readonly<Record<string, read
   if (issue.code === 'invalid_union') {
     const branch = meant(issue.errors)
     if (branch) return branch.flatMap((inner) => problems(inner, path, known))
-    return [{ path, message: 'it is of none of the types that it may have; see examples/study.yaml.' }]
+    return [{ path, message: `it must be ${typesOf(issue.errors).join(' or ')}.` }]
   }
   if (issue.code !== 'unrecognized_keys') return [{ path, message: issue.message }]
   const names = known[String(path[0] ?? '')] ?? []
@@ -33,11 +33,19 @@ function meant(branches: readonly (readonly Issue[])[]): readonly Issue[] | unde
   )
 }
 
+const inWords: Readonly<Record<string, string>> = { array: 'a list', object: 'a map' }
+
+const typesOf = (branches: readonly (readonly Issue[])[]): string[] =>
+  branches.flatMap(([issue]) =>
+    issue?.code === 'invalid_type' ? [inWords[issue.expected] ?? `a ${issue.expected}`] : [],
+  )
+
 /** A hint where a name is nearly one of those that there are. */
 export function didYouMean(name: string, names: readonly string[]): string {
   if (names.length === 0) return ''
   const lower = names.map((one) => one.toLowerCase())
   const near = closest(name.toLowerCase(), lower)
-  const hint = ` Did you mean ${names[lower.indexOf(near)]}?`
-  return distance(name.toLowerCase(), near) <= Math.max(1, name.length / 3) ? hint : ''
+  const apart = distance(name.toLowerCase(), near)
+  const isNear = apart < name.length && apart <= Math.max(2, name.length / 3)
+  return isNear ? ` Did you mean ${names[lower.indexOf(near)]}?` : ''
 }

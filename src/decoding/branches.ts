@@ -1,0 +1,14 @@
+import type { Draft } from './draft.js'
+import type { Pass } from './policy.js'
+
+/** What a pass carries beside its trunk, the chain of drafts, for when these turn out wrong. */
+export interface Branching {
+  readonly name: string
+  /** Which verification can make use of it: by maximal coupling, or by the positions' own noise (Gumbel). */
+  readonly verify: string
+  /**
+   * The trunk with branches behind it in the list: drafts that name their parents, and that are distributed like their
+   * proposals whatever the trunk's codes are.
+   */
+  grow(trunk: readonly Draft[], pass: Pass): Draft[]
+}

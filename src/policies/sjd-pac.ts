@@ -1,0 +1,20 @@
+import { chain } from '../decoding/index.js'
+import type { PolicyDefinition } from './definition.js'
+import { pieces } from './overrides.js'
+
+/**
+ * SJD with a tree at the front. As MC-SJD, but for each of the first positions several drafts are drawn from the same
+ * proposal, behind each of those for the position before it:
+ * 1. verify from the front, the siblings one after the other, each against what the refused ones have left of `p_j`;
+ * 2. go on behind the one that was accepted, so that a first draft's refusal seldom ends the pass;
+ * 3. continue behind the end by maximal coupling over the whole window.
+ */
+export const sjdPac: PolicyDefinition = {
+  name: 'sjd-pac',
+  summary: 'MC-SJD with a tree of drafts at the front, for when the first of them are refused',
+  paper: 'SJD-PAC: progressive adaptive continuation, arXiv 2603.18599',
+  create: (overrides) =>
+    chain(
+      pieces('sjd-pac', { window: 64, init: 'above', coupling: 'maximal', siblings: 3, depth: 3 }, overrides),
+    ),
+}

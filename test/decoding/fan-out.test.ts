@@ -1,0 +1,41 @@
+import { expect, test } from 'vitest'
+import { parentOf } from '../../src/decoding/draft.js'
+import { type Draft, fanOut } from '../../src/index.js'
+import { draftOf, passOf } from '../support/fake-pass.js'
+
+const p = Float32Array.of(0.25, 0.75)
+const pass = { ...passOf(p, {}), uniform: (_: string, __: number, which = 0) => (which % 4) / 4 + 0.1 }
+const trunk = (places: number): Draft[] =>
+  Array.from({ length: places }, (_, position) =>
+    draftOf({ position, code: 1, proposal: { kind: 'dense', probabilities: p } }),
+  )
+
+test('every draft down to the depth has as many followers as the tree is wide, the trunk’s first', () => {
+  const drafts = fanOut(3, 2).grow(trunk(4), pass)
+  const followers = (node: number) => [...drafts.keys()].filter((i) => parentOf(drafts, i) === node)
+  expect(drafts.slice(0, 4)).toEqual(trunk(4))
+  expect(followers(-1)).toHaveLength(3)
+  expect(followers(-1)[0]).toBe(0)
+  for (const node of followers(-1)) expect(followers(node)).toHaveLength(3)
+  expect(followers(0)[0]).toBe(1)
+  expect(followers(1)).toEqual([2])
+  expect(drafts).toHaveLength(4 + 2 + 2 + 3 + 3)
+  drafts.forEach(({ position }, i) => {
+    const parent = parentOf(drafts, i)
+    expect(position).toBe(parent < 0 ? 0 : drafts[parent].position + 1)
+  })
+})
+
+test('siblings are drawn from the trunk’s proposal, each by a number of its own', () => {
+  const siblings = fanOut(5, 1).grow(trunk(1), pass).slice(1)
+  expect(siblings.map(({ code }) => code)).toEqual([1, 1, 1, 0])
+  for (const { proposal } of siblings) expect(proposal).toEqual({ kind: 'dense', probabilities: p })
+})
+
+test('it ends where the trunk holds no draft that was drawn, or is noisy', () => {
+  const copied = draftOf({ position: 1, code: 1, proposal: { kind: 'one-hot' } })
+  expect(fanOut(2, 3).grow([...trunk(1), copied], pass)).toHaveLength(3)
+  const noise = { latent: new Float32Array(1), level: 1, timestep: 1 }
+  const noisy = { ...trunk(1)[0], noise }
+  expect(fanOut(2, 3).grow([noisy], pass)).toEqual([noisy])
+})

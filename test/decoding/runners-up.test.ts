@@ -1,0 +1,43 @@
+import { expect, test } from 'vitest'
+import { parentOf } from '../../src/decoding/draft.js'
+import { type Draft, runnersUp } from '../../src/index.js'
+import { draftOf, passOf } from '../support/fake-pass.js'
+
+/** A draft of code 0, which its position's noise (all ones) prefers to 1 by `gap`, and to 2 by more. */
+function draft(position: number, gap: number): Draft {
+  const first = 1 / (1 + 1 / gap + 0.01)
+  const probabilities = Float32Array.of(first, first / gap, first * 0.01)
+  return draftOf({ position, code: 0, proposal: { kind: 'dense', probabilities } })
+}
+const pass = passOf(new Float32Array(3), {})
+
+test('the first branch leaves the trunk where it is closest, by the runner-up', () => {
+  const trunk = [draft(0, 50), draft(1, 1.1), draft(2, 50)]
+  const drafts = runnersUp(1).grow(trunk, pass)
+  expect(drafts.slice(0, 3)).toEqual(trunk)
+  expect(drafts[3]).toMatchObject({ position: 1, code: 1, parent: 0 })
+})
+
+test('a branch goes on with the trunk’s drafts, and none holds a draft twice', () => {
+  const trunk = [draft(0, 1.1), draft(1, 50), draft(2, 50), draft(3, 50)]
+  const drafts = runnersUp(3).grow(trunk, pass)
+  expect(drafts.slice(4)).toMatchObject([
+    { position: 0, code: 1, parent: -1 },
+    { position: 1, code: 0, parent: 4 },
+    { position: 2, code: 0, parent: 5 },
+  ])
+  const all = runnersUp(500).grow(trunk, pass)
+  const places = all.map(({ code }, i) => `${parentOf(all, i)} ${code}`)
+  expect(new Set(places).size).toBe(places.length)
+  expect(all.length).toBeLessThanOrEqual(504)
+  all.forEach(({ position }, i) => {
+    const parent = parentOf(all, i)
+    expect(position).toBe(parent < 0 ? 0 : all[parent].position + 1)
+  })
+})
+
+test('nothing branches off what is noisy, or copied', () => {
+  const noise = { latent: new Float32Array(1), level: 1, timestep: 1 }
+  expect(runnersUp(10).grow([{ ...draft(0, 1.1), noise }], pass)).toHaveLength(1)
+  expect(runnersUp(10).grow([draftOf({ code: 1, proposal: { kind: 'one-hot' } })], pass)).toHaveLength(1)
+})
