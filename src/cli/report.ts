@@ -12,7 +12,7 @@ export async function report(folder: string, options: ReportOptions, signal: Abo
   const run = await readRun(folder)
   if (run.trajectories.length === 0) await writeReport(out, run, null, pictureProgress(progress))
   else {
-    const { model = run.manifest.checkpoint ?? bundledCheckpoint } = options
+    const { model = run.manifest.checkpoint.model ?? bundledCheckpoint } = options
     await withSession({ ...options, model, imagesAtOnce: 1 }, 1, { signal, progress }, (session) =>
       writeReport(out, run, session, pictureProgress(progress)),
     )

@@ -67,8 +67,14 @@ export type RecordedTrajectory = z.infer<typeof trajectorySchema>
 
 /** Of the manifest, what a reader wants to know and what makes the pictures again. */
 const manifestSchema = z.object({
-  /** The checkpoint's folder; null: the bundled one. */
-  checkpoint: z.string().nullable().default(null),
+  /** How the model was named; null: the default. */
+  checkpoint: z
+    .object({
+      model: z.string().nullable().default(null),
+      adapter: z.string().nullable().default(null),
+      size: z.string().nullable().default(null),
+    })
+    .default({ model: null, adapter: null, size: null }),
   environment: z.object({
     sjd2: z.string(),
     git: z.object({ commit: z.string(), changed: z.boolean() }).nullable(),

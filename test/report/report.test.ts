@@ -13,7 +13,7 @@ afterAll(() => rmSync(folder, { recursive: true }))
 const hostile = '</script><script src="https://example.org/x.js">&'
 const run: Run = {
   manifest: {
-    checkpoint: null,
+    checkpoint: { model: null, adapter: null, size: null },
     environment: {
       sjd2: '0.1.0',
       git: null,
