@@ -3,8 +3,9 @@ import { join } from 'node:path'
 import type { Session } from '../engine/index.js'
 import { readRun, writeReport } from '../report/report.js'
 import type { ReportOptions } from './program.js'
-import { bundledCheckpoint, withSession } from './session.js'
+import { withSession } from './session.js'
 import { createProgress, type Progress } from './terminal.js'
+import { given } from './values.js'
 
 export async function report(folder: string, options: ReportOptions, signal: AbortSignal): Promise<void> {
   const progress = createProgress(process.stderr)
@@ -12,8 +13,8 @@ export async function report(folder: string, options: ReportOptions, signal: Abo
   const run = await readRun(folder)
   if (run.trajectories.length === 0) await writeReport(out, run, null, pictureProgress(progress))
   else {
-    const { model = run.manifest.checkpoint.model ?? bundledCheckpoint } = options
-    await withSession({ ...options, model, imagesAtOnce: 1 }, 1, { signal, progress }, (session) =>
+    const worker = { ...given(run.manifest.checkpoint), ...options, imagesAtOnce: 1 }
+    await withSession(worker, 1, { signal, progress }, (session) =>
       writeReport(out, run, session, pictureProgress(progress)),
     )
   }
