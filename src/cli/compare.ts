@@ -4,10 +4,13 @@ import { readPrompts } from '../experiment/prompts.js'
 import { randomStream } from '../experiment/random.js'
 import { scenePrompts } from '../experiment/scene-prompts.js'
 import { type Row, summarize } from '../experiment/summary.js'
-import { NOTES, table } from './comparison-table.js'
+import { csv, NOTES, table } from '../report/table.js'
 import type { CompareOptions, TableOptions } from './program.js'
 import { conduct } from './study.js'
 import { createProgress, formatMarkdown, formatTable } from './terminal.js'
+
+/** Of so many prompts, a report shows how their pictures came to be, where nobody says of how many. */
+const RECORDED_PROMPTS = 2
 
 export async function compare(
   specs: readonly string[],
@@ -17,7 +20,7 @@ export async function compare(
   const {
     seed,
     out = `runs/compare-${new Date().toISOString().slice(0, 19).replaceAll(':', '-')}`,
-    trajectories = 0,
+    trajectories = options.report ? RECORDED_PROMPTS : 0,
   } = options
   const progress = createProgress(process.stderr)
   const choices = await choosePolicies([...new Set(specs)])
@@ -40,18 +43,20 @@ export async function compare(
   await conduct(plan, options, {
     signal,
     progress,
-    onEnd({ environment, sampling, contenders, records }) {
+    async onEnd({ environment, sampling, contenders, records }, session) {
       const rows = summarize(contenders, records, randomStream(seed, 'bootstrap'))
       console.log(show({ environment, sampling, seed, prompts: prompts.length, rows }, options))
+      if (options.report) await (await import('./report.js')).reportRun(out, session, progress)
     },
   })
 }
 
 export function show<T extends { rows: readonly Row[] }>(
   results: T,
-  { json, markdown }: TableOptions,
+  { json, markdown, csv: commas }: TableOptions & Pick<CompareOptions, 'csv'>,
 ): string {
   if (json) return JSON.stringify(results)
+  if (commas) return csv(results.rows)
   const cells = table(results.rows)
   return `${markdown ? formatMarkdown(cells) : formatTable(cells)}\n\n${NOTES}`
 }

@@ -1,7 +1,7 @@
 /** `sjd2 inspect`: how a picture was made. */
 import { commandOf, type Parameters, quoted, readParameters } from '../experiment/parameters.js'
 import { formatSpec, splitSpec } from '../experiment/policy.js'
-import { mark } from './policies.js'
+import { mark } from '../report/table.js'
 import type { JsonOption } from './program.js'
 
 export function inspect(file: string, { json }: JsonOption): void {

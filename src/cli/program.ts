@@ -9,13 +9,17 @@ import { interruptible } from './interrupt.js'
 import { count, natural, notNegative, real, share, size } from './values.js'
 
 /** Where the worker runs and what it loads. */
-export interface WorkerOptions {
+export interface ModelOptions {
   readonly model?: string
   readonly adapter?: string
   readonly size?: string
   readonly device: 'auto' | 'cpu' | 'cuda'
   readonly dtype: 'auto' | 'f32' | 'bf16' | 'f16'
   readonly python?: string
+}
+
+/** And how much it decodes together. */
+export interface WorkerOptions extends ModelOptions {
   readonly imagesAtOnce: number
 }
 
@@ -71,6 +75,12 @@ export interface CompareOptions extends WorkerOptions, SamplingOptions, TableOpt
   readonly out?: string
   readonly pictures?: boolean
   readonly trajectories?: number
+  readonly report?: boolean
+  readonly csv?: boolean
+}
+
+export interface ReportOptions extends ModelOptions {
+  readonly out?: string
 }
 
 export interface ExperimentOptions extends Pick<WorkerOptions, 'python'>, TableOptions {
@@ -103,6 +113,7 @@ export function createProgram(): Command {
   addExperiment(program)
   addReplay(program)
   addInspect(program)
+  addReport(program)
   addPolicies(program)
   addDoctor(program)
   for (const command of [program, ...program.commands]) {
@@ -184,11 +195,29 @@ function addCompare(program: Command): void {
     )
     .option('--pictures', 'keep the pictures too')
     .option('--trajectories <n>', 'keep all passes of the first n images of each policy', count)
-    .addOption(new Option('--json', 'the table as JSON').conflicts('markdown'))
-    .option('--markdown', 'the table in Markdown')
+    .option(
+      '--report',
+      'write report.html beside the results: the table, plots, and a viewer of trajectories',
+    )
+    .addOption(new Option('--json', 'the table as JSON').conflicts(['markdown', 'csv']))
+    .addOption(new Option('--markdown', 'the table in Markdown').conflicts('csv'))
+    .option('--csv', 'the table as comma-separated values')
   addSamplingOptions(command)
   addWorkerOptions(command).action((policies: string[], options: CompareOptions) =>
     interruptible(async (signal) => (await import('./compare.js')).compare(policies, options, signal)),
+  )
+}
+
+function addReport(program: Command): void {
+  const command = program
+    .command('report')
+    .argument('<folder>', 'where `sjd2 compare` or `sjd2 experiment run` kept its results')
+    .description(
+      'Write one self-contained report.html of results: the table, plots, a viewer of trajectories.',
+    )
+    .option('-o, --out <file>', 'where the report goes (default: report.html in the folder)')
+  addModelOptions(command, 'the run’s').action((folder: string, options: ReportOptions) =>
+    interruptible(async (signal) => (await import('./report.js')).report(folder, options, signal)),
   )
 }
 
@@ -302,12 +331,14 @@ function addSamplingOptions(command: Command): Command {
 }
 
 function addWorkerOptions(command: Command): Command {
+  return addModelOptions(command).option('--images-at-once <n>', 'pictures decoded together', count, 8)
+}
+
+/** @param usual the checkpoint where none is named. */
+function addModelOptions(command: Command, usual = 'the bundled scenes'): Command {
   return command
     .optionsGroup('Model and worker:')
-    .option(
-      '--model <folder|id>',
-      'checkpoint, or a hub’s id in the local cache (default: the bundled scenes)',
-    )
+    .option('--model <folder|id>', `checkpoint, or a hub’s id in the local cache (default: ${usual})`)
     .option('--adapter <file.py>', 'how to run a checkpoint of your own family: see examples/my_adapter.py')
     .option(
       '--size <n|HxW>',
@@ -323,7 +354,6 @@ function addWorkerOptions(command: Command): Command {
         .default('auto'),
     )
     .option('--python <path>', 'a Python with torch and the worker (default: SJD2_PYTHON, then .venv)')
-    .option('--images-at-once <n>', 'pictures decoded together', count, 8)
 }
 
 const collect =

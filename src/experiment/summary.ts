@@ -21,12 +21,15 @@ export interface Row {
   readonly right: Estimate | null
 }
 
+/** What a row is made of. */
+type Measured = Pick<ImageRecord, 'spec' | 'guidance' | 'passes' | 'compression' | 'wall' | 'facts' | 'right'>
+
 /**
  * @param random uniform on [0, 1), for the bootstrap over prompts.
  */
 export function summarize(
   contenders: readonly RowKey[],
-  records: readonly ImageRecord[],
+  records: readonly Measured[],
   random: () => number,
 ): Row[] {
   const seconds = (contender: RowKey) => mean(recordsOf(contender, records).map(({ wall }) => wall))

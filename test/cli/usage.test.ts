@@ -5,7 +5,16 @@ describe('help', () => {
   test('names every command', async () => {
     const { stdout, exitCode } = await sjd2(['--help'])
     expect(exitCode).toBe(0)
-    for (const command of ['generate', 'compare', 'experiment', 'replay', 'inspect', 'policies', 'doctor'])
+    for (const command of [
+      'generate',
+      'compare',
+      'experiment',
+      'replay',
+      'inspect',
+      'report',
+      'policies',
+      'doctor',
+    ])
       expect(stdout).toContain(`  ${command} `)
   })
 
@@ -35,6 +44,8 @@ describe('a wrong command line', () => {
     ['an unknown command of experiment', ['experiment', 'rum', 'study.yaml'], 'Did you mean run'],
     ['no study', ['experiment', 'run'], 'study.yaml'],
     ['two forms of a table', ['compare', '--json', '--markdown'], 'cannot be used with'],
+    ['two other forms of a table', ['compare', '--markdown', '--csv'], 'cannot be used with'],
+    ['no folder to report', ['report'], 'missing required argument'],
     ['a Python that is not there', ['generate', '--python', '/no/python'], 'no Python at /no/python'],
   ])('with %s is refused with exit code 2', async (_, args, message) => {
     const { stdout, stderr, exitCode } = await sjd2(args)
