@@ -39,15 +39,17 @@ export async function runExperiment(
   await conduct(plan, worker, {
     signal,
     progress,
-    onEnd({ environment, sampling, contenders, records }) {
+    async onEnd({ environment, sampling, contenders, records }, session) {
       const [seed] = study.seeds
       const random = randomStream(seed, 'bootstrap')
       const rows = summarize(contenders, records, random)
       const costs = costsOf(contenders, records, random)
       console.log(show({ environment, sampling, seed, prompts: prompts.length, rows, costs }, options))
-      if (options.json) return
-      const cells = costsTable(costs)
-      console.log(`\n${options.markdown ? formatMarkdown(cells) : formatTable(cells)}\n\n${COSTS_NOTES}`)
+      if (!options.json) {
+        const cells = costsTable(costs)
+        console.log(`\n${options.markdown ? formatMarkdown(cells) : formatTable(cells)}\n\n${COSTS_NOTES}`)
+      }
+      if (options.report) await (await import('./report.js')).reportRun(out, session, progress)
     },
   })
 }

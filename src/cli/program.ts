@@ -85,6 +85,7 @@ export interface ReportOptions extends ModelOptions {
 
 export interface ExperimentOptions extends Pick<WorkerOptions, 'python'>, TableOptions {
   readonly out?: string
+  readonly report?: boolean
 }
 
 export interface ReplayOptions extends Pick<WorkerOptions, 'model' | 'adapter' | 'python'>, JsonOption {
@@ -231,6 +232,7 @@ function addExperiment(program: Command): void {
     .description('Run a study, or go on with it where it was stopped.')
     .option('-o, --out <folder>', 'where results are appended as they come (default: runs/<study>)')
     .option('--python <path>', 'a Python with torch and the worker (default: SJD2_PYTHON, then .venv)')
+    .option('--report', 'write report.html beside the results')
     .addOption(new Option('--json', 'the tables as JSON').conflicts('markdown'))
     .option('--markdown', 'the tables in Markdown')
     .action((study: string, options: ExperimentOptions) =>
