@@ -175,9 +175,12 @@ def check_fit(module: nn.Module, found: Mapping[str, list[int]], path: Path, pre
             raise StartupError("wrong-config", message, remedy)
 
 
-def hash_files(paths: Iterable[Path]) -> str:
-    """SHA-256 over the names, sizes and contents of the files, in order; of a large file, pieces all over it."""
-    total = hashlib.sha256()
+def hash_files(paths: Iterable[Path], options: str = "") -> str:
+    """SHA-256 over the options that the model was loaded with, and the names, sizes and contents of its files, in order.
+
+    Of a large file, pieces all over it stand for its contents.
+    """
+    total = hashlib.sha256(options.encode())
     for path in paths:
         size = path.stat().st_size
         total.update(f"{path.name}\0{size}\0".encode())

@@ -321,3 +321,13 @@ def test_a_denoising_file_that_does_not_fit(emu3: Path, spoiled: dict[str, int])
     change(emu3 / "config.json", denoising={"schedule": "karras"})
     error = refused(emu3)
     assert (error.code, FILE in error.message) == ("wrong-config", True)
+
+
+def test_the_hash_tells_what_decides_pictures(lumina: Path) -> None:
+    """The weights and the size: what was begun with one is not continued with another."""
+    hashes = {load(lumina, None, "cpu", "f32", 1, {"size": (side, 8)})._adapter.card["hash"] for side in (4, 8, 8)}
+    assert len(hashes) == 2
+    tensors = load_file(lumina / "vqgan.safetensors")
+    tensors["post_quant_conv.bias"] += 1
+    save_file(tensors, lumina / "vqgan.safetensors")
+    assert load(lumina, None, "cpu", "f32", 1, {"size": (8, 8)})._adapter.card["hash"] not in hashes
