@@ -48,13 +48,15 @@ def verdict(taken: dict[str, int], images: int, memory: int) -> str | None:
 
 
 def _weights(adapter: Adapter) -> dict[int, int]:
-    """Bytes of each tensor that the adapter's modules and embeddings hold; a view of another takes none."""
+    """Bytes of each tensor that the adapter holds, in modules and embeddings too; a view of another takes none."""
     tensors: list[Tensor] = []
     for value in vars(adapter).values():
         if isinstance(value, nn.Module):
             tensors += [*value.parameters(), *value.buffers()]
         elif isinstance(value, Embeddings):
             tensors += vars(value).values()
+        elif isinstance(value, Tensor):
+            tensors.append(value)
     return {id(tensor): tensor.nbytes for tensor in tensors if not tensor._is_view()}
 
 

@@ -74,7 +74,7 @@ class LlamaGenAdapter(Adapter):
     def tokenize(self, prompt: str) -> TokenizedPrompt:
         if self._captions is None:
             return self._tokenize_class(prompt)
-        entries = self._transformer.caption(self._captions.features(prompt))
+        entries = self._transformer.caption(self._captions(prompt))
         vocabulary, end, count = self._config.codes + self._config.caption, self._config.caption, len(entries)
         # the published code pads captions on the left, hides the padding, and hides as much of the empty caption
         empty = [self._config.codes + row for row in range(end - count, end)]
