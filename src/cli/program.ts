@@ -94,6 +94,11 @@ export interface ReplayOptions extends Pick<WorkerOptions, 'model' | 'adapter' |
   readonly anyCheckpoint?: true
 }
 
+export interface PlanOptions extends WorkerOptions, JsonOption {
+  readonly window: number
+  readonly memory?: number
+}
+
 export interface JsonOption {
   readonly json?: boolean
 }
@@ -116,6 +121,7 @@ export function createProgram(): Command {
   addInspect(program)
   addReport(program)
   addPolicies(program)
+  addPlan(program)
   addDoctor(program)
   for (const command of [program, ...program.commands]) {
     command.exitOverride().configureOutput({ writeErr: () => undefined })
@@ -281,6 +287,18 @@ function addPolicies(program: Command): void {
     .description('List the decoding policies: exact or relaxed, what each does, and its paper.')
     .option('--json', 'one JSON object per policy and line')
     .action(async (options: JsonOption) => (await import('./policies.js')).policies(options))
+}
+
+function addPlan(program: Command): void {
+  const command = program
+    .command('plan')
+    .description('Say what memory a checkpoint will take, before anything is loaded, and what would fit.')
+    .option('--window <n>', 'positions decoded in parallel', count, 96)
+    .option('--memory <GiB>', 'of the machine that it will run on (default: what is free here)', notNegative)
+    .option('--json', 'as one JSON object, in bytes')
+  addWorkerOptions(command).action((options: PlanOptions) =>
+    interruptible(async (signal) => (await import('./plan.js')).plan(options, signal)),
+  )
 }
 
 function addDoctor(program: Command): void {
