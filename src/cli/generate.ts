@@ -1,15 +1,16 @@
 /** `sjd2 generate`: pictures of prompts. */
 import { join } from 'node:path'
+import type { Model } from '../decoding/index.js'
 import type { ManifestImage } from '../experiment/manifest.js'
 import { slug } from '../experiment/picture.js'
-import { choosePolicy } from '../experiment/policy.js'
+import { choosePolicy, type PolicyChoice, usualPolicy } from '../experiment/policy.js'
 import { readPrompts } from '../experiment/prompts.js'
 import type { ImageRecord } from '../experiment/record.js'
 import { mean } from '../experiment/statistics.js'
 import { mark } from '../report/table.js'
 import { UsageError } from './failure.js'
 import type { GenerateOptions } from './program.js'
-import { conduct } from './study.js'
+import { conduct, type Plan } from './study.js'
 import { createProgress, formatTable } from './terminal.js'
 
 /** What is made where nobody says what. */
@@ -24,10 +25,11 @@ export async function generate(
   const { out, json } = options
   const progress = createProgress(process.stderr)
   const { prompts, count } = await wantedPrompts(args, options)
-  const plan = {
+  const policyFor = await wantedPolicy(options)
+  const plan: Plan = {
     command: 'generate',
     folder: out,
-    choices: [await choosePolicy(options.policy, options)],
+    choices: (model) => [policyFor(model)],
     guidance: options.guidance === undefined ? null : [options.guidance],
     sampling: options,
     images: [...numbered(prompts, count, options)],
@@ -35,7 +37,7 @@ export async function generate(
     metrics: [],
     trajectories: 0,
     pictures: 'together',
-  } as const
+  }
   const begin = performance.now()
   await conduct(plan, options, {
     signal,
@@ -49,6 +51,12 @@ export async function generate(
       if (!json) console.log(summarize(records, (performance.now() - begin) / 1000))
     },
   })
+}
+
+async function wantedPolicy(options: GenerateOptions): Promise<(model: Model) => PolicyChoice> {
+  if (options.policy === undefined) return usualPolicy(options)
+  const choice = await choosePolicy(options.policy, options)
+  return () => choice
 }
 
 async function wantedPrompts(

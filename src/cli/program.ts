@@ -51,7 +51,7 @@ export interface PolicyOptions {
 }
 
 export interface GenerateOptions extends WorkerOptions, SamplingOptions, PolicyOptions {
-  readonly policy: string
+  readonly policy?: string
   readonly seed: number
   readonly index: number
   readonly count?: number
@@ -163,8 +163,8 @@ function addGenerate(program: Command): void {
     .description('Make pictures of prompts.')
     .option(
       '-p, --policy <name|file.ts>',
-      'how to decode: see `sjd2 policies`, or a file of your own',
-      'sjd2',
+      'how to decode: see `sjd2 policies`, or a file of your own (default: sjd2, or mc-sjd where the model is not ' +
+        'fine-tuned to read noise)',
     )
     .option('-s, --seed <n>', 'the same seed gives the same pictures', natural, 0)
     .option('-n, --count <n>', 'pictures of each prompt (default: 1)', count)

@@ -1,5 +1,6 @@
 /** Conducts a run, whoever asked for it: opens the session and the folder, makes the images, shows how far it is. */
 import { join } from 'node:path'
+import type { Model } from '../decoding/index.js'
 import type { Session } from '../engine/index.js'
 import { describeEnvironment, type Environment } from '../experiment/environment.js'
 import { openFolder, renewFolder } from '../experiment/folder.js'
@@ -22,7 +23,7 @@ import { formatDuration, type Progress } from './terminal.js'
 export interface Plan {
   readonly command: Manifest['command']
   readonly folder: string
-  readonly choices: readonly PolicyChoice[]
+  readonly choices: (model: Model) => readonly PolicyChoice[]
   /** null: what the model's card recommends. */
   readonly guidance: readonly number[] | null
   /** What is not given comes from the model's card. */
@@ -126,7 +127,7 @@ function settle(
 ): { sampling: Sampling; contenders: Contender[] } {
   const { temperature, topK, topP } = { ...card.sampling, ...sampling }
   const contenders = (guidance ?? [card.sampling.guidance]).flatMap((guidance) =>
-    choices.map((choice) => ({ choice, policy: choice.create(model), guidance })),
+    choices(model).map((choice) => ({ choice, policy: choice.create(model), guidance })),
   )
   return { sampling: { temperature, topK, topP }, contenders }
 }

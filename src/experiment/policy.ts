@@ -54,6 +54,19 @@ export async function choosePolicy(
   return choose(spec, options, folder, openPolicyFile)
 }
 
+/**
+ * What decodes where nobody says how: sjd2, and mc-sjd where the checkpoint was not trained to read noise and sjd2 under
+ * these overrides would feed it some.
+ * @throws as `choosePolicy` does.
+ */
+export async function usualPolicy(options: PolicyOverrides): Promise<(model: Model) => PolicyChoice> {
+  const sjd2 = await choosePolicy('sjd2', options)
+  if (!composePolicy('sjd2', sjd2.overrides).noisy) return () => sjd2
+  // overrides that only noise gives a meaning ask for sjd2, which then says what the checkpoint lacks
+  const clean = await choosePolicy('mc-sjd', options).catch(() => sjd2)
+  return (model) => (model.denoising === null ? clean : sjd2)
+}
+
 /** As `choosePolicy`, for several, which may be the same file under different overrides. */
 export function choosePolicies(specs: readonly string[], folder = '.'): Promise<PolicyChoice[]> {
   const opened = new Map<string, Promise<UserPolicy>>()
