@@ -73,7 +73,7 @@ def main() -> None:
     )
     parser.add_argument("--base", type=Path, required=True, help="the sequential transformer's resumable state")
     parser.add_argument("--state", type=Path, required=True, help="the resumable state; continues it if it exists")
-    parser.add_argument("--steps", type=int, default=750)
+    parser.add_argument("--steps", type=int, default=1800)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--seed", type=int, default=3)
     arguments = parser.parse_args()
