@@ -239,6 +239,28 @@ describe('what is fed', () => {
     expect(compared).toBeGreaterThan(50)
   })
 
+  test('a row is never past the one above', () => {
+    const page = plain(4, 8)
+    let close = 0
+    for (const seed of [1, 2, 3, 4, 5, 6]) {
+      const { image, worker } = start(page, { policy: policyOf({ lag: 1, rows: 4, refine: maximal }), seed })
+      while (!image.done) {
+        const settled = new Array<number>(4).fill(0)
+        const count = (position: number) => {
+          settled[Math.floor(position / 8)] += 1
+        }
+        for (let position = 0; position < image.committed; position += 1) count(position)
+        for (const { position, role } of image.drafts) if (role === 'settled') count(position)
+        for (const [row, codes] of settled.slice(1).entries()) {
+          if (settled[row] < 8) expect(codes).toBeLessThan(Math.max(1, settled[row]))
+          if (codes > 0 && settled[row] < 8 && codes === settled[row] - 1) close += 1
+        }
+        image.advance(worker.forward(image.plan()))
+      }
+    }
+    expect(close).toBeGreaterThan(0)
+  })
+
   test('a row starts behind a copy of the last code above, at the end of that row, with the new line', () => {
     const page = lined(2, 6)
     const { image, worker } = start(page, { policy: policyOf({ ...single, lag: 2 }) })
@@ -256,14 +278,17 @@ describe('what is fed', () => {
 
   test('the copy is no draft of its position, and none that could be accepted', () => {
     // A row of three that starts when the one above has two: the copy stands where that one draws its last code.
-    const page = lined(3, 3)
-    for (let seed = 0; seed < 20; seed += 1) {
-      const records: PassRecord[] = []
-      const policy = policyOf({ ...single, lag: 2 })
-      const { image, worker } = start(page, { policy, seed, onPass: (record) => records.push(record) })
-      worker.decode(image)
-      expect(image.passes).toBe(3 + 2 * 2)
-      expect(records.every(({ accepted }) => accepted === 0)).toBe(true)
+    // Nor is what another row has settled, though its code be the same.
+    for (const columns of [3, 6]) {
+      const page = lined(3, columns)
+      for (let seed = 0; seed < 20; seed += 1) {
+        const records: PassRecord[] = []
+        const policy = policyOf({ ...single, lag: 2 })
+        const { image, worker } = start(page, { policy, seed, onPass: (record) => records.push(record) })
+        worker.decode(image)
+        expect(image.passes).toBe(columns + 2 * 2)
+        expect(records.every(({ accepted }) => accepted === 0)).toBe(true)
+      }
     }
   })
 
