@@ -46,6 +46,8 @@ export interface PolicyOptions {
   readonly branches?: number
   readonly siblings?: number
   readonly depth?: number
+  readonly rows?: number
+  readonly lag?: number
   readonly verify?: string
   readonly keepNoisyKeys?: true
 }
@@ -338,6 +340,8 @@ function addPolicyOptions(command: Command): Command {
       count,
     )
     .option('--depth <n>', 'positions that this tree reaches, with --siblings', count)
+    .option('--rows <n>', 'rows of the picture decoded at once, with pjd', count)
+    .option('--lag <n>', 'codes that a row has when the next one starts, with pjd and zipar', count)
     .option('--verify <rule>', 'exact, or relaxed: accept noisy entries too')
     .option('--keep-noisy-keys', 'with --verify relaxed: do not feed accepted noisy entries again')
 }

@@ -33,6 +33,8 @@ export const overrideTypes = {
   branches: 'number',
   siblings: 'number',
   depth: 'number',
+  rows: 'number',
+  lag: 'number',
   verify: 'string',
   keepNoisyKeys: 'boolean',
 } as const satisfies Record<keyof PolicyOverrides, string>

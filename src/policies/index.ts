@@ -6,11 +6,13 @@ import { jacobi } from './jacobi.js'
 import { lantern } from './lantern.js'
 import { mcSjd } from './mc-sjd.js'
 import type { PolicyOverrides } from './overrides.js'
+import { pjd } from './pjd.js'
 import { sjd } from './sjd.js'
 import { sjdPac } from './sjd-pac.js'
 import { sjdPlusPlus } from './sjd-plus-plus.js'
 import { sjd2 } from './sjd2.js'
 import { sjd2Paper } from './sjd2-paper.js'
+import { zipar } from './zipar.js'
 
 export { loadPolicyFile, type PolicyFactory } from './load.js'
 export type { PolicyOverrides } from './overrides.js'
@@ -24,6 +26,8 @@ const definitions: readonly PolicyDefinition[] = [
   sjdPac,
   gsd,
   lantern,
+  zipar,
+  pjd,
   sjd2,
   sjd2Paper,
 ]
