@@ -17,10 +17,9 @@ from ..checkpoint import check_fit, fill, hash_files, read_config, read_header, 
 from ..errors import RequestError, StartupError
 from ..models.llamagen import LlamaGenConfig, LlamaGenTransformer
 from ..models.llamagen_vq import VQConfig, build_vq, library_names
-from .base import Adapter, Attend, CacheShape, Entries, TokenizedPrompt
+from .base import SPARE_CELLS, Adapter, Attend, CacheShape, Entries, TokenizedPrompt
 from .captions import Captions
 from .denoising import check_denoising, read_denoising
-from .library import SPARE_CELLS
 
 FILES = ("model.safetensors", "vq.safetensors")
 # of the published sampling scripts
