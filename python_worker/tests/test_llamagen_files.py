@@ -153,6 +153,7 @@ UNUSABLE: list[tuple[str, Callable[[Path], object], str, str]] = [
     ("classes", _change("config.json", vq={"latent": 1}), "wrong-config", "missing 3 required positional arguments"),
     ("classes", _change("config.json", caption=6, features=20), "wrong-config", "either classes, or caption"),
     ("captions", _change("config.json", t5=None), "missing-checkpoint", "has neither it nor features.safetensors"),
+    ("captions", _change("config.json", t5=7), "wrong-config", "t5 is 7 and should be the folder of an encoder"),
     ("captions", _change("config.json", t5="none"), "missing-checkpoint", "none/config.json"),
     ("captions", _change("t5/config.json", d_model=24), "wrong-config", "d_model is 24 and should be 20"),
     ("captions", _change("t5/config.json", vocab_size=6), "wrong-config", "should be"),

@@ -119,6 +119,8 @@ def read_shapes(values: dict[str, Any], path: Path) -> tuple[LlamaGenConfig, VQC
         raise _wrong(
             path, f"width is {config.width} and should be a multiple of 4 times heads, which is {config.heads}"
         )
+    if not isinstance(values.get("t5", ""), str):
+        raise _wrong(path, f"t5 is {values['t5']!r} and should be the folder of an encoder")
     if bool(config.classes) == bool(config.caption) or bool(config.caption) != bool(config.features):
         raise _wrong(path, "it should say either classes, or caption and features")
     return config, shapes
