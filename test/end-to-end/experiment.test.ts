@@ -55,7 +55,9 @@ const trajectoriesIn = (out: string): Record<string, string> =>
   Object.fromEntries(
     readdirSync(join(out, 'trajectories'))
       .sort()
-      .map((name) => [name, readFileSync(join(out, 'trajectories', name), 'utf8')]),
+      .map((name) => [name, readFileSync(join(out, 'trajectories', name), 'utf8')])
+      // a worker that dies over an image has its cells fed again: that pass has more entries, and nothing else differs
+      .map(([name, text]) => [name, text.replaceAll(/"entries":\d+/g, '"entries":0')]),
   )
 
 /** Waits until so many results are there. */

@@ -12,11 +12,10 @@ from ..checkpoint import Blank, existing, fill, hash_files, part, read_config, r
 from ..errors import StartupError
 from ..models.tokenizer import CODES, STRIDE, ScenesTokenizer
 from ..models.transformer import ScenesConfig, ScenesTransformer, TimestepEmbedding, encode_caption
-from .base import Adapter, Attend, CacheShape, Embeddings, Entries, TokenizedPrompt
+from .base import SPARE_CELLS, Adapter, Attend, CacheShape, Embeddings, Entries, TokenizedPrompt
 
 SCHEDULES = ("karras", "cosine", "linear")
 SAMPLING = {"guidance": 3.0, "temperature": 1.0, "topK": 0, "topP": 1.0}
-SPARE_CELLS = 128  # behind the image's last position: room for a tree's siblings
 
 
 class ScenesAdapter(Adapter):
