@@ -41,11 +41,18 @@ NONE: Options = {}
 
 def load(model: Path, adapter: Path | None, device: str, dtype: str, slots: int, options: Options = NONE) -> Worker:
     """`model`: a folder, or a hub's id in the local cache. Raises `StartupError`."""
+    chosen = find_device(device)
+    kind = DTYPES["bf16" if chosen.type == "cuda" else "f32"] if dtype == "auto" else DTYPES[dtype]
+    return Worker(load_adapter(model, adapter, chosen, kind, options), slots, chosen, kind)
+
+
+def load_adapter(
+    model: Path, adapter: Path | None, device: torch.device, dtype: torch.dtype, options: Options = NONE
+) -> Adapter:
+    """The model alone, for whoever does not serve it. Raises `StartupError`."""
     if tuple(int(part) for part in torch.__version__.split(".")[:2]) < OLDEST_TORCH:
         wanted = ".".join(map(str, OLDEST_TORCH))
         raise StartupError("wrong-torch", f"torch is {torch.__version__}.", f"Install torch {wanted} or newer.")
-    chosen = _device(device)
-    kind = DTYPES["bf16" if chosen.type == "cuda" else "f32"] if dtype == "auto" else DTYPES[dtype]
     folder = found(model)
     load_family = _from_file(adapter) if adapter else _of_family(folder)
     declared = {name: value for name, value in options.items() if value is not None}
@@ -53,14 +60,14 @@ def load(model: Path, adapter: Path | None, device: str, dtype: str, slots: int,
         message = f"The family of {folder} has no option --{name.replace('_', '-')}."
         raise StartupError("wrong-config", message, "Leave the option out.")
     try:
-        loaded = load_family(folder, chosen, kind, **declared)
+        loaded = load_family(folder, device, dtype, **declared)
     except (RuntimeError, MemoryError) as error:
         if not ran_out_of_memory(error):
             raise
-        message = f"{chosen} has no room for the weights in {folder} ({error or 'no memory left'})."
+        message = f"{device} has no room for the weights in {folder} ({error or 'no memory left'})."
         raise StartupError("out-of-memory", message, "Use a smaller --dtype, or another --device.") from error
     _check_card(loaded, folder)
-    return Worker(loaded, slots, chosen, kind)
+    return loaded
 
 
 def _check_card(model: Adapter, folder: Path) -> None:
@@ -71,7 +78,8 @@ def _check_card(model: Adapter, folder: Path) -> None:
         raise StartupError("wrong-config", message, "Restore config.json, or mend the adapter.") from error
 
 
-def _device(name: str) -> torch.device:
+def find_device(name: str) -> torch.device:
+    """`auto` takes the CUDA device where there is one. Raises `wrong-torch` where one is asked for and is not there."""
     if name == "cuda" and not torch.cuda.is_available():
         message = f"torch {torch.__version__} finds no CUDA device."
         raise StartupError("wrong-torch", message, "Use --device cpu, or a Python whose torch is built for CUDA.")
