@@ -40,13 +40,17 @@ export interface WorkerProcess {
 const isHubId = (checkpoint: string): boolean =>
   /^[\w-][\w.-]*\/[\w.-]+$/.test(checkpoint) && !existsSync(checkpoint)
 
+/** As the worker, which runs in its own folder, is told of it. */
+export const checkpointPath = (checkpoint: string): string =>
+  isHubId(checkpoint) ? checkpoint : resolve(checkpoint)
+
 /** Starts the worker; it ends with this process, however that ends. */
 export function startProcess(endpoint: string, options: ProcessOptions): WorkerProcess {
   const { checkpoint, adapter, size, device, dtype, slots, signal } = options
   const python = options.python.includes('/') ? resolve(options.python) : options.python
   const tail: string[] = []
   const args = {
-    model: isHubId(checkpoint) ? checkpoint : resolve(checkpoint),
+    model: checkpointPath(checkpoint),
     ...(adapter !== undefined && { adapter: resolve(adapter) }),
     ...(size !== undefined && { size }),
     endpoint,

@@ -6,6 +6,7 @@ import { Command, CommanderError, Option } from 'commander'
 import { version } from '../experiment/project.js'
 import { UsageError } from './failure.js'
 import { interruptible } from './interrupt.js'
+import { addFinetune, addShards } from './training-commands.js'
 import { count, natural, notNegative, real, share, size } from './values.js'
 
 /** Where the worker runs and what it loads. */
@@ -85,6 +86,8 @@ export function createProgram(): Command {
   addGenerate(program)
   addCompare(program)
   addPolicies(program)
+  addFinetune(program)
+  addShards(program)
   addDoctor(program)
   for (const command of [program, ...program.commands]) {
     command.exitOverride().configureOutput({ writeErr: () => undefined })

@@ -123,6 +123,4 @@ class Adapter(ABC):
     def encoder(self) -> Encode:
         """The family's own image tokenizer, loaded when it is asked for. Raises `StartupError`."""
         message = f"The adapter of {self.card['name']} has no encoder for pictures."
-        raise StartupError(
-            "wrong-family", message, "Give it the method `encoder`, or give --data codes made elsewhere."
-        )
+        raise StartupError("wrong-family", message, "Give it the method `encoder`: see sjd2_worker/adapters/base.py.")

@@ -1,4 +1,4 @@
-"""Chameleon's codes to pictures, and back. transformers' Chameleon only encodes; its Janus has the same decoder network."""
+"""Chameleon's codes to pictures, and back. transformers' Chameleon only encodes; its Janus has the same decoder."""
 
 from __future__ import annotations
 

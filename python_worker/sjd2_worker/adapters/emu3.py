@@ -74,7 +74,8 @@ class Emu3Adapter(Adapter):
             Emu3ForConditionalGeneration, config, folder, device, dtype, attn_implementation={"text_config": SLOTS}
         )
         del self._model.model.vqmodel.encoder  # pictures are only drawn
-        self.trained = {"model.text_model.": self._model.model.text_model, "lm_head.": self._model.lm_head}
+        # the library reads and writes the files' names by rules of its own
+        self.trained = {"text_model.model.": self._model.model.text_model, "text_model.lm_head.": self._model.lm_head}
         self._weights, self._vq = weights, vq
         self._codes = torch.tensor([codes[id] for id in ids], device=device)  # the VQ model's, in the order of the ids
         self._rows = slice(ids.start, ids.stop)
@@ -117,8 +118,8 @@ class Emu3Adapter(Adapter):
     def encoder(self) -> Encode:
         with Blank():
             whole: Any = Emu3VQVAE(self._vq)
-        device, prefix = self._codes.device, "model.vqmodel."
-        fill(whole, read_part(self._weights, prefix, device, torch.float32), self._weights[0], prefix)
+        device, prefix = self._codes.device, "vqmodel."
+        fill(whole, read_part(self._weights, prefix, device, torch.float32), self._weights[0])
         numbers, sizes = self._codes.argsort(), self.card["picture"]
 
         def encode(pictures: Tensor) -> Tensor:

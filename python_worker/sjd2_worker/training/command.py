@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import traceback
 from collections.abc import Callable
@@ -18,7 +19,7 @@ from ..adapters.base import Adapter
 from ..errors import StartupError, ran_out_of_memory
 from ..loading import DTYPES, find_device
 from ..loading import load_adapter as load
-from .loop import Interrupted
+from .loop import StoppedError
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
@@ -36,11 +37,13 @@ def load_adapter(arguments: argparse.Namespace, dtype: str = "f32") -> Adapter:
 
 
 def run(command: Callable[[], dict[str, Any]]) -> int:
-    """The exit code: 0, 1 where something is wrong, 130 after an interruption."""
+    """The exit code: 0, 1 where something is wrong, 130 after an interruption. Of several processes, one speaks."""
     try:
-        print(json.dumps(command()))
+        result = json.dumps(command())
+        if os.environ.get("RANK", "0") == "0":
+            print(result)
         return 0
-    except Interrupted as error:
+    except StoppedError as error:
         print(json.dumps({"error": {"code": "interrupted", "message": str(error), "remedy": "Run the command again."}}))
         return 130
     except StartupError as error:

@@ -68,10 +68,8 @@ def read_data(path: Path, adapter: Adapter) -> Data:
                 if said.vectors is None or not conditional:
                     return Prompt(ids)
                 given = ids - adapter.card["vocabulary"]
-                known = torch.where(given < 0, ids, 0)
-                return Prompt(
-                    known, torch.where(given[:, None] < 0, adapter.embed(known), said.vectors[given.clamp(0)])
-                )
+                known, vectors = torch.where(given < 0, ids, 0), said.vectors[given.clamp(min=0)]
+                return Prompt(known, torch.where(given[:, None] < 0, adapter.embed(known), vectors))
         except RequestError as error:
             message = f"Example {row} of {path}, {captions[row]!r}: {error.message}"
             raise StartupError("wrong-config", message, f"{error.remedy} Then make the shards anew.") from error
@@ -107,9 +105,7 @@ def _read_shard(path: Path, adapter: Adapter) -> tuple[Tensor, list[str]]:
         captions, kind = json.loads(said["captions"]), json.loads(said["of"])
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         message = f"{path} is no whole shard: {type(error).__name__}: {error}."
-        raise StartupError(
-            "corrupt-checkpoint", message, "Delete it and make the shards again: sjd2 shards."
-        ) from error
+        raise StartupError("corrupt-checkpoint", message, "Delete it and make it again.") from error
     if kind != _kind(adapter):
         message = f"{path} holds codes of {kind}; the model's are {_kind(adapter)}."
         raise StartupError("wrong-config", message, "Make shards with this model and --size: sjd2 shards.")
@@ -120,9 +116,7 @@ def _read_shard(path: Path, adapter: Adapter) -> tuple[Tensor, list[str]]:
 def _check_codes(path: Path, codes: Tensor, count: int, adapter: Adapter) -> None:
     tokens, codebook = adapter.card["layout"].count(-1), adapter.card["image"]["count"]
     if list(codes.shape) != [count, tokens] or not count or not 0 <= int(codes.min()) <= int(codes.max()) < codebook:
-        message = (
-            f"{path}: codes is {list(codes.shape)} and should be [{count}, {tokens}], of numbers below {codebook}."
-        )
+        message = f"{path}: its codes are {list(codes.shape)} and should be [{count}, {tokens}], below {codebook}."
         raise StartupError("wrong-config", message, "Make it anew with this model.")
 
 

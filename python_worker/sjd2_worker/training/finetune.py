@@ -104,7 +104,7 @@ def _stops(parent: int | None) -> Callable[[], bool]:
 
 
 def _tune(arguments: argparse.Namespace, processes: Processes, stopped: Callable[[], bool]) -> dict[str, Any]:
-    """Raises `StartupError`, or `Interrupted`."""
+    """Raises `StartupError`, or `StoppedError`."""
     source, out = found(arguments.model), arguments.out
     torch.manual_seed(arguments.seed)
     adapter = load_adapter(arguments, "bf16" if arguments.dtype == "bf16" else "f32")
@@ -123,7 +123,8 @@ def _tune(arguments: argparse.Namespace, processes: Processes, stopped: Callable
         subject.remember_less()
     if arguments.compile and can_compile():
         subject.compile()
-    arguments.learning_rate = arguments.learning_rate or (2e-4 if arguments.lora else 2e-5)
+    if arguments.learning_rate is None:
+        arguments.learning_rate = 2e-4 if arguments.lora else 2e-5
 
     def objective(chosen: range, batch: int, seed: int, dropout: float) -> Objective:
         read = Examples(examples, chosen, batch, seed, dropout)

@@ -54,7 +54,10 @@ def muon(parameters: Parameters, rate: float) -> list[torch.optim.Optimizer]:
 def adamw(parameters: Parameters, rate: float) -> list[torch.optim.Optimizer]:
     """AdamW, ten times as fast for the timestep embedding: that is new, the rest is not."""
     new = {name for name in parameters if name.startswith("timestep.")}
-    groups = [{"params": _of(parameters, parameters.keys() - new)}, {"params": _of(parameters, new), "lr": 10 * rate}]
+    groups: list[dict[str, Any]] = [
+        {"params": _of(parameters, parameters.keys() - new)},
+        {"params": _of(parameters, new), "lr": 10 * rate},
+    ]
     return [torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.95), weight_decay=0.0)]
 
 
@@ -78,7 +81,7 @@ def _keep_freed_memory() -> None:
         libc.mallopt(trim_threshold, 2**31 - 1)
 
 
-class Interrupted(Exception):
+class StoppedError(Exception):
     """A run was asked to stop, and did after a whole step."""
 
 
@@ -106,7 +109,7 @@ def run(
 ) -> None:
     """Runs `loss_of(batch)` for every step still to do; then and now saves the state and calls `saved`.
 
-    What `saved` measures goes to the record, as validation. Raises `Interrupted` soon after `stopped` says yes.
+    What `saved` measures goes to the record, as validation. Raises `StoppedError` soon after `stopped` says yes.
     """
     _keep_freed_memory()
     rates = [g["lr"] for o in group for g in o.param_groups]
@@ -142,7 +145,7 @@ def run(
                 if processes.first:
                     save_state(plan.state, step + 1, parameters, group, plan.settings)
                 if interrupted:
-                    raise Interrupted(f"Stopped after step {step + 1} of {schedule.steps}; the state is saved.")
+                    raise StoppedError(f"Stopped after step {step + 1} of {schedule.steps}; the state is saved.")
                 if measured := saved(step + 1):
                     record.write(step, measured, "validation")
                     progress.say(", ".join(f"{n} {v:.3f}" for n, v in measured.items()))

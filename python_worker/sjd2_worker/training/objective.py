@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from ..adapters.base import Entries
 from .examples import Examples, Prompt
 from .subject import Subject
-from .windows import COUNT, LENGTH, PackedAttention, draw_window
+from .windows import COUNT, PackedAttention, draw_window
 
 COPIED = 0.3  # share of the wrong drafts that are the token above
 LEVELS = 4  # ranges of timesteps, by which the loss is reported
@@ -30,9 +30,7 @@ Losses = Mapping[str, float]  # in bits: clean, noised, drafted, and noised by t
 class Objective:
     """The loss of a batch. Everything random in it is a function of the seed and the batch's number."""
 
-    def __init__(
-        self, subject: Subject, examples: Examples, seed: int, window: int = LENGTH, mixed: bool = True
-    ) -> None:
+    def __init__(self, subject: Subject, examples: Examples, seed: int, window: int, mixed: bool) -> None:
         """`mixed`: arithmetic in bf16, whatever the weights are."""
         card = subject.adapter.card
         self._subject, self._examples, self._seed, self._mixed = subject, examples, seed, mixed
@@ -60,9 +58,8 @@ class Objective:
             torch.from_numpy(np.concatenate([getattr(window, name) for window in windows])).to(self._device) * free
             for name in ("timesteps", "wrong")
         )
-        noise = torch.randn(
-            len(codes), len(places), subject.adapter.card["width"], generator=generator, device=self._device
-        )
+        shape = (len(codes), len(places), subject.adapter.card["width"])
+        noise = torch.randn(shape, generator=generator, device=self._device)
         truth = codes[:, numbers]
 
         def logits(held: Tensor, levels: Tensor, first: list[int] | None) -> Tensor:

@@ -1,4 +1,4 @@
-"""Several processes, one to a GPU, that train one model: each takes its share of a step's batches, gradients are averaged.
+"""Several processes, one to a GPU, that train one model: each takes its batches of a step, gradients are averaged.
 
 `python -m torch.distributed.run --nproc-per-node N -m sjd2_worker.training.finetune …` starts them, or `accelerate
 launch`: both say by environment variables who is who. Every process holds the whole model.

@@ -84,9 +84,7 @@ def find_examples(folder: Path) -> Sequence[Example]:
         pictures = sorted(path for path in folder.glob("*") if path.suffix.lower() in PICTURES)
         beside = [(path, path.with_suffix(".txt")) for path in pictures]
         if missing := [path for path, text in beside if not text.is_file()]:
-            message = (
-                f"{len(missing)} of {len(pictures)} pictures in {folder} have no caption, the first {missing[0].name}."
-            )
+            message = f"{len(missing)} of {len(pictures)} pictures in {folder} have no caption: {missing[0].name} …"
             remedy = f"Write {missing[0].with_suffix('.txt').name}, or captions.jsonl for all."
             raise StartupError("missing-checkpoint", message, remedy)
         examples = [(path, text.read_text("utf-8").strip()) for path, text in beside]

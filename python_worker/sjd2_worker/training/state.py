@@ -18,6 +18,8 @@ from ..errors import StartupError
 Parameters = Mapping[str, nn.Parameter]
 Optimisers = Sequence[torch.optim.Optimizer]
 
+OTHERWISE = "Give the same options and data to go on, or another --out to begin anew."
+
 
 def save_state(path: Path, step: int, parameters: Parameters, group: Optimisers, run: Mapping[str, Any]) -> None:
     """Whoever dies meanwhile leaves the last state as it was. `run`: what must be the same when it goes on."""
@@ -44,13 +46,11 @@ def load_state(path: Path, parameters: Parameters, group: Optimisers, run: Mappi
     for name, value in json.loads(said.get("run", "{}")).items():  # the first states said nothing
         if name in run and run[name] != value:
             message = f"{path} is of a run with {name} {value}; this one has {run[name]}."
-            raise StartupError(
-                "wrong-config", message, "Give the same options to go on, or another --out to begin anew."
-            )
+            raise StartupError("wrong-config", message, OTHERWISE)
     shapes = {name: tensor.shape for name, tensor in tensors.items() if name.startswith("model.")}
     if shapes != {f"model.{name}": parameter.shape for name, parameter in parameters.items()}:
         message = f"{path} is of a run that trains other weights."
-        raise StartupError("wrong-config", message, "Give the same options to go on, or another --out to begin anew.")
+        raise StartupError("wrong-config", message, OTHERWISE)
     with torch.no_grad():
         for name, parameter in parameters.items():
             parameter.copy_(tensors[f"model.{name}"])

@@ -1,4 +1,4 @@
-"""What is fine-tuned: an adapter whose own weights, or low-rank additions to them, may change, and how it reads noise."""
+"""What is fine-tuned: an adapter whose weights, or low-rank additions to them, may change, and how it reads noise."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Subject:
     def __init__(self, adapter: Adapter, schedule: str | None, rank: int | None) -> None:
         """`rank`: of the low-rank additions to every linear layer of the blocks; None trains the weights themselves.
 
-        Raises `wrong-family` where there is nothing to train, `wrong-config` where noise was trained by another schedule.
+        Raises `wrong-family` where there is nothing to train, `wrong-config` where noise is of another schedule.
         """
         said = adapter.card["denoising"]
         if not adapter.trained:
@@ -55,7 +55,7 @@ class Subject:
         } | {TIMESTEP + name: parameter for name, parameter in self.timestep.named_parameters()}
 
     def measure(self) -> None:
-        """Mean and deviation of the image embeddings as they are now. To be called after every change of the weights."""
+        """Mean and deviation of the image embeddings as they are now: to be called after the weights have changed."""
         with torch.no_grad():
             self.adapter.embeddings = Embeddings.measured(self.adapter.embed(self.table))
 
@@ -71,7 +71,7 @@ class Subject:
     def remember_less(self) -> None:
         """Keeps nothing from within a block for the backward pass, and computes it again there."""
         for block in _blocks(self.adapter):
-            block.forward = partial(checkpoint, block.forward, use_reentrant=False)  # type: ignore[method-assign]
+            block.forward = partial(checkpoint, block.forward, use_reentrant=False)
 
     def compile(self) -> None:
         """torch.compile, in place. It pays where shapes never change: prompts of one length."""

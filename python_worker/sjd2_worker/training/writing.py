@@ -1,7 +1,7 @@
 """A fine-tuned checkpoint: the original folder with other weights, and what belongs to noise.
 
 Tensors are put in the places of those that they were, with their names and dtypes; every other tensor and file is the
-original's.
+original's. Folders that config.json names, such as a text encoder's, stay where they are.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import shutil
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -53,20 +53,26 @@ def write(source: Path, out: Path, subject: Subject) -> None:
         if path.is_file() and path.name not in done and path.suffix not in PICKLES:
             _whole(out / path.name, partial(shutil.copyfile, path))
     denoising = {"schedule": subject.schedule, "parametrisation": PARAMETRISATION}
-    said = json.dumps({**read_config(source), "denoising": denoising}, indent=1) + "\n"
+    values = {name: _seen_from(out, source, value) for name, value in read_config(source).items()}
+    said = json.dumps({**values, "denoising": denoising}, indent=1) + "\n"
     _whole(out / "config.json", lambda part: part.write_text(said, "utf-8"))
 
 
+def _seen_from(out: Path, source: Path, value: Any) -> Any:
+    """A value of config.json; where it names a folder as `source` sees it, as `out` does."""
+    names_folder = isinstance(value, str) and value != "" and (source / value).is_dir()
+    return os.path.relpath(source / value, out) if names_folder else value
+
+
 def _rewrite(source: Path, target: Path, changed: Mapping[str, Tensor], more: Mapping[str, Tensor]) -> None:
-    """`more` replaces what stands there, or is added in the dtype of what does."""
+    """`more` is added, or replaces what stands there, in full precision."""
     tensors: dict[str, Tensor] = {}
     with safe_open(source, "pt") as file:
         said = file.metadata()
         for name in file.keys():  # noqa: SIM118 - it is no map
             tensor = file.get_tensor(name)
             tensors[name] = changed[name].to("cpu", tensor.dtype) if name in changed else tensor
-    dtype = next(iter(tensors.values())).dtype if tensors else torch.float32
-    tensors |= {name: tensor.to("cpu", dtype) for name, tensor in more.items()}
+    tensors |= {name: tensor.cpu() for name, tensor in more.items()}
     _whole(target, lambda part: save_file({n: t.contiguous() for n, t in tensors.items()}, part, metadata=said))
 
 
