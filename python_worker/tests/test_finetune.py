@@ -139,8 +139,9 @@ def test_windows_are_what_decoding_feeds(models: dict[str, Path], family: str) -
         for entry in range(6):  # one after the other: each has its own timestep
             noisy = timesteps[entry] > 0
             token = -1 if noisy else int(ids[row, places[entry]])
-            given = {"latents": [latents[row, entry].numpy()], "timestep": float(timesteps[entry])} if noisy else {}
-            (pass_,) = forward(worker, Run(0, len(prompt) + start + entry, [token], len(prompt), **given))
+            given = [latents[row, entry].numpy()] if noisy else []
+            run = Run(0, len(prompt) + start + entry, [token], len(prompt), None, None, given, float(timesteps[entry]))
+            (pass_,) = forward(worker, run)
             close(found[row, len(layout) + entry][None].numpy(), pass_)
 
 
@@ -198,7 +199,12 @@ def test_low_rank_additions_are_added(
 ) -> None:
     """What is written, with no trace of peft, computes what was trained; only the blocks' linear layers differ."""
     out, kept = tmp_path / "out", list[Subject]()
-    monkeypatch.setattr(finetune, "Subject", lambda *given: kept.append(Subject(*given)) or kept[0])
+
+    def keep(*given: Any) -> Subject:
+        kept.append(Subject(*given))
+        return kept[0]
+
+    monkeypatch.setattr(finetune, "Subject", keep)
     more = ["--steps", "3", "--lora", "2", "--learning-rate", "1e-2"]
     code, said = tune(capsys, monkeypatch, models["janus"], shards(models["janus"], {}), out, *more)
     assert code == 0, said
@@ -385,7 +391,7 @@ def test_checkpointing_changes_no_gradient(models: dict[str, Path]) -> None:
         block.register_forward_hook(lambda *_, counted=counted: counted.append(1))
         data = Data(codes_of(subject.adapter, 2), lambda row, _: Prompt(torch.tensor([1, 2])))
         loss, _ = Objective(subject, Examples(data, range(2), 2, 0, 0.0), seed=0, window=6, mixed=False)(0)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         gradients.append({name: p.grad for name, p in subject.parameters.items() if p.grad is not None})
         runs.append(len(counted))
     assert runs == [2, 3]  # drafts, the loss, and once more

@@ -5,7 +5,7 @@ describe('help', () => {
   test('names every command', async () => {
     const { stdout, exitCode } = await sjd2(['--help'])
     expect(exitCode).toBe(0)
-    for (const command of ['generate', 'compare', 'policies', 'doctor'])
+    for (const command of ['generate', 'compare', 'policies', 'finetune', 'shards', 'doctor'])
       expect(stdout).toContain(`  ${command} `)
   })
 
