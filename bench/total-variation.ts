@@ -48,6 +48,8 @@ const specs =
         'gsd:group=2',
         'lantern:delta=0.02',
         'lantern:delta=0.3',
+        'zipar:lag=1',
+        'pjd:lag=1',
       ]
 
 const truths = await Promise.all(

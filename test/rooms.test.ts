@@ -19,13 +19,18 @@ test('imports against the direction between rooms are refused, others are not', 
     'src/engine/x.ts': '../policies/sjd2.js',
     'src/experiment/x.ts': '../cli/terminal.js',
     'src/experiment/judge/x.ts': '../../cli/terminal.js',
+    'src/experiment/z.ts': '../report/table.js',
+    'src/report/x.ts': '../cli/terminal.js',
+    'src/report/browser/x.ts': '../../bridge/index.js',
   }
   const right = {
     'src/decoding/y.ts': '../numerics/index.js',
     'src/policies/y.ts': '../decoding/index.js',
     'src/engine/y.ts': '../bridge/index.js',
     'src/experiment/y.ts': './judge/index.js',
+    'src/report/y.ts': '../experiment/summary.js',
     'src/cli/y.ts': '../experiment/images.js',
+    'src/cli/z.ts': '../report/table.js',
   }
   const { vcs: _, ...rules } = JSON.parse(readFileSync(join(project, 'biome.json'), 'utf8'))
   writeFileSync(join(folder, 'biome.json'), JSON.stringify(rules))

@@ -50,22 +50,28 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m sjd2_worker", description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    model_arguments(parser)
     add = parser.add_argument
-    add("--model", type=Path, required=True, metavar="DIR", help="checkpoint folder, or a hub's id in the local cache")
     add("--endpoint", required=True, help="ipc://PATH in a private directory, or tcp://HOST:PORT")
-    add("--device", default="auto", choices=("auto", "cpu", "cuda"), help="auto: cuda where there is one")
-    add("--dtype", default="auto", choices=("auto", "f32", "bf16", "f16"), help="auto: bf16 on cuda, f32 on a CPU")
-    add("--slots", type=_positive, default=8, help="key/value slots: two per image with guidance (default: 8)")
+    add("--slots", type=positive, default=8, help="key/value slots: two per image with guidance (default: 8)")
     add("--parent", type=int, metavar="PID", help="end when this process is gone")
-    add("--adapter", type=Path, metavar="FILE", help="a Python file with `load`, for a family of your own")
-    add("--size", type=_size, metavar="HxW", help="pictures' height and width in pixels, for families of several sizes")
     add("--curve-secret-file", type=Path, metavar="FILE", help="for tcp: the secret key that both ends hold")
     add("--insecure", action="store_true", help="for tcp: no keys; anyone who reaches the port may use the worker")
     add("--version", action="version", version=f"sjd2-worker {__version__}")
     return parser
 
 
-def _positive(text: str) -> int:
+def model_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which checkpoint, and how it is loaded."""
+    add = parser.add_argument
+    add("--model", type=Path, required=True, metavar="DIR", help="checkpoint folder, or a hub's id in the local cache")
+    add("--device", default="auto", choices=("auto", "cpu", "cuda"), help="auto: cuda where there is one")
+    add("--dtype", default="auto", choices=("auto", "f32", "bf16", "f16"), help="auto: bf16 on cuda, f32 on a CPU")
+    add("--adapter", type=Path, metavar="FILE", help="a Python file with `load`, for a family of your own")
+    add("--size", type=_size, metavar="HxW", help="pictures' height and width in pixels, for families of several sizes")
+
+
+def positive(text: str) -> int:
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"{value} is not positive")
@@ -74,7 +80,7 @@ def _positive(text: str) -> int:
 
 def _size(text: str) -> tuple[int, int]:
     height, _, width = text.partition("x")
-    return _positive(height), _positive(width or height)
+    return positive(height), positive(width or height)
 
 
 def _run(arguments: argparse.Namespace) -> None:

@@ -107,12 +107,21 @@ def read_header(path: Path) -> dict[str, Any]:
 
 def read_tensors(path: Path, device: torch.device, dtype: torch.dtype) -> dict[str, Tensor]:
     """All tensors of a safetensors file; those of floats as `dtype`. Raises `missing-` or `corrupt-checkpoint`."""
+    if device.type == "meta":
+        return _unread(path, dtype)
     _refuse_pickle(existing(path))
     try:
         tensors = load_file(path, str(device))
     except (SafetensorError, OSError, ValueError) as error:
         raise _damaged(path, error) from error
     return {name: t.to(dtype) if t.is_floating_point() else t for name, t in tensors.items()}
+
+
+def _unread(path: Path, dtype: torch.dtype) -> dict[str, Tensor]:
+    """A file's tensors on the meta device: their names and shapes, from the header alone; all as `dtype`."""
+    return {
+        name: torch.empty(tensor["shape"], dtype=dtype, device="meta") for name, tensor in read_header(path).items()
+    }
 
 
 def _refuse_pickle(path: Path) -> None:
@@ -133,6 +142,9 @@ def read_part(paths: Iterable[Path], prefix: str, device: torch.device, dtype: t
     """The tensors of checked files whose names begin with `prefix`, without it; those of floats as `dtype`."""
     tensors: dict[str, Tensor] = {}
     for path in paths:
+        if device.type == "meta":
+            tensors |= part(_unread(path, dtype), prefix)
+            continue
         with safe_open(path, "pt", str(device)) as file:
             for name in (name for name in file.keys() if name.startswith(prefix)):  # noqa: SIM118 - it is no map
                 tensor = file.get_tensor(name)
@@ -175,9 +187,12 @@ def check_fit(module: nn.Module, found: Mapping[str, list[int]], path: Path, pre
             raise StartupError("wrong-config", message, remedy)
 
 
-def hash_files(paths: Iterable[Path]) -> str:
-    """SHA-256 over the names, sizes and contents of the files, in order; of a large file, pieces all over it."""
-    total = hashlib.sha256()
+def hash_files(paths: Iterable[Path], options: str = "") -> str:
+    """SHA-256 over the options that a model was loaded with, and the names, sizes and contents of its files, in order.
+
+    Of a large file, pieces all over it stand for its contents.
+    """
+    total = hashlib.sha256(options.encode())
     for path in paths:
         size = path.stat().st_size
         total.update(f"{path.name}\0{size}\0".encode())

@@ -41,18 +41,23 @@ NONE: Options = {}
 
 def load(model: Path, adapter: Path | None, device: str, dtype: str, slots: int, options: Options = NONE) -> Worker:
     """`model`: a folder, or a hub's id in the local cache. Raises `StartupError`."""
-    chosen = find_device(device)
-    kind = DTYPES["bf16" if chosen.type == "cuda" else "f32"] if dtype == "auto" else DTYPES[dtype]
-    return Worker(load_adapter(model, adapter, chosen, kind, options), slots, chosen, kind)
+    chosen, kind = choose(device, dtype)
+    return Worker(open_adapter(model, adapter, chosen, kind, options), slots, chosen, kind)
 
 
-def load_adapter(
-    model: Path, adapter: Path | None, device: torch.device, dtype: torch.dtype, options: Options = NONE
-) -> Adapter:
-    """The model alone, for whoever does not serve it. Raises `StartupError`."""
+def choose(device: str, dtype: str) -> tuple[torch.device, torch.dtype]:
+    """What the choices mean on this machine. Raises `wrong-torch`."""
     if tuple(int(part) for part in torch.__version__.split(".")[:2]) < OLDEST_TORCH:
         wanted = ".".join(map(str, OLDEST_TORCH))
         raise StartupError("wrong-torch", f"torch is {torch.__version__}.", f"Install torch {wanted} or newer.")
+    chosen = _device(device)
+    return chosen, DTYPES["bf16" if chosen.type == "cuda" else "f32"] if dtype == "auto" else DTYPES[dtype]
+
+
+def open_adapter(
+    model: Path, adapter: Path | None, device: torch.device, dtype: torch.dtype, options: Options
+) -> Adapter:
+    """The family's adapter with its weights; on the meta device nothing of these is read. Raises `StartupError`."""
     folder = found(model)
     load_family = _from_file(adapter) if adapter else _of_family(folder)
     declared = {name: value for name, value in options.items() if value is not None}
@@ -78,8 +83,7 @@ def _check_card(model: Adapter, folder: Path) -> None:
         raise StartupError("wrong-config", message, "Restore config.json, or mend the adapter.") from error
 
 
-def find_device(name: str) -> torch.device:
-    """`auto` takes the CUDA device where there is one. Raises `wrong-torch` where one is asked for and is not there."""
+def _device(name: str) -> torch.device:
     if name == "cuda" and not torch.cuda.is_available():
         message = f"torch {torch.__version__} finds no CUDA device."
         raise StartupError("wrong-torch", message, "Use --device cpu, or a Python whose torch is built for CUDA.")

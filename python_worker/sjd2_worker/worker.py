@@ -146,7 +146,7 @@ def _array(tensor: Tensor) -> Array:
 def _allocate(adapter: Adapter, slots: int, device: torch.device, dtype: torch.dtype) -> Slots:
     """Raises `out-of-memory`."""
     shape = adapter.cache
-    size = 2 * shape.layers * slots * shape.cells * shape.heads * shape.head_width * dtype.itemsize
+    size = slots * shape.bytes(dtype)
     try:
         return Slots(shape, slots, device, dtype)
     except (RuntimeError, MemoryError) as error:

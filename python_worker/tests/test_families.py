@@ -387,11 +387,43 @@ def test_the_slots_memory(worker: Worker, whole: Any) -> None:
 
 
 def test_the_card(worker: Worker, family: str) -> None:
-    card, (conditional, unconditional) = worker._adapter.card, prompts(worker)
+    card = worker._adapter.card
     rows, columns = GRIDS[family]
     assert card["grid"] == {"rows": rows, "columns": columns}
-    assert card["layout"].count(-1) == rows * columns
     assert card["image"]["count"] == CODES
     assert card["sampling"]["guidance"] == (5.0 if family == "janus" else 3.0)
     assert card["denoising"] is None
-    assert conditional[-1] == unconditional[-1]  # what an image begins with
+    ids: Any = worker._adapter
+    ids = ids._tokenizer.token_to_id
+    free = [-1] * columns
+    layouts: dict[str, list[Any]] = {
+        "lumina": ["<reserved08802>", "<reserved08803>", *[*free, "<reserved08799>"] * 4, "<eoss>"],
+        "anole": [*free * 4, "<eoss>"],
+        "emu3": [*[*free, "<|extra_200|>"] * 3, "<|extra_201|>", "<|image end|>"],
+        "janus": free * 4,
+    }
+    assert card["layout"] == [ids(token) if isinstance(token, str) else token for token in layouts[family]]
+
+
+def test_the_prompts(worker: Worker, family: str) -> None:
+    """As the published code of each family puts them."""
+    texts = {
+        "lumina": (
+            "<s>Generate an image of 12x8 according to the following prompt:\n"
+            "a red circle.<reserved08706><racm3:break>",
+            "<racm3:break>",
+        ),
+        "anole": ("<s>a red circle.<reserved08706><racm3:break>", "<s><racm3:break>"),
+        "emu3": (
+            "<|extra_203|>a red circle. masterpiece, film grained, best quality.<|image start|>3*4<|image token|>",
+            "<|extra_203|>lowres, bad anatomy, bad hands, text, error, missing fingers, extra digit, fewer digits, "
+            "cropped, worst quality, low quality, normal quality, jpeg artifacts, signature, watermark, username, "
+            "blurry.<|image start|>3*4<|image token|>",
+        ),
+    }
+    if family not in texts:
+        pytest.skip("test_janus.py has its own")
+    adapter: Any = worker._adapter
+    encoded = [adapter._tokenizer.encode(text, add_special_tokens=False).ids for text in texts[family]]
+    assert list(prompts(worker)) == encoded
+    assert adapter.card["prompt"]["template"].replace("{prompt}", PROMPT) == texts[family][0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -100,7 +101,7 @@ def test_the_picture_decoder_from_metas_file(lumina: Path) -> None:
     assert found.keys() == decoder.keys() | encoder.keys()
     assert all(torch.equal(found[name], tensor) for name, tensor in decoder.items())
 
-    torch.save({"state_dict": spare}, lumina.parent / "vqgan.ckpt")
+    torch.save({"state_dict": encoder}, lumina.parent / "vqgan.ckpt")
     with pytest.raises(StartupError, match="is not Chameleon's VQ-GAN"):
         convert(lumina.parent / "vqgan.ckpt", lumina / "new.safetensors")
 
@@ -256,7 +257,7 @@ def test_an_option_that_a_family_has_not(checkpoint: Path) -> None:
 
 @pytest.mark.parametrize("package", ["transformers", "tokenizers"])
 def test_without_the_library(emu3: Path, monkeypatch: pytest.MonkeyPatch, package: str) -> None:
-    """The error says the command; the bundled family needs none of it."""
+    """The error says the command."""
     for name in [name for name in sys.modules if name.startswith(("sjd2_worker.adapters.emu3", library.__name__))]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, package, None)
@@ -265,6 +266,19 @@ def test_without_the_library(emu3: Path, monkeypatch: pytest.MonkeyPatch, packag
     assert package in error.message
     assert error.remedy.startswith(f"{sys.executable} -m pip install")
     assert error.remedy.endswith('[hf]"')
+
+
+def test_the_bundled_family_needs_no_library(checkpoint: Path) -> None:
+    """From a fresh interpreter, to its first logits."""
+    source = f"""
+import sys
+sys.modules.update(dict.fromkeys(("transformers", "tokenizers", "huggingface_hub", "accelerate", "peft")))
+from pathlib import Path
+from sjd2_worker.loading import load
+print(load(Path({str(checkpoint)!r}), None, "cpu", "f32", 1).operations["hello"]({{}}, {{}})[0]["model"]["family"])
+"""
+    ran = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=False)
+    assert (ran.stdout, ran.returncode) == ("scenes\n", 0), ran.stderr
 
 
 def test_a_hubs_id_in_the_cache(emu3: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -323,3 +337,13 @@ def test_a_denoising_file_that_does_not_fit(emu3: Path, spoiled: dict[str, int])
     change(emu3 / "config.json", denoising={"schedule": "karras"})
     error = refused(emu3)
     assert (error.code, FILE in error.message) == ("wrong-config", True)
+
+
+def test_the_hash_tells_what_decides_pictures(lumina: Path) -> None:
+    """The weights and the size: what was begun with one is not continued with another."""
+    hashes = {load(lumina, None, "cpu", "f32", 1, {"size": (side, 8)})._adapter.card["hash"] for side in (4, 8, 8)}
+    assert len(hashes) == 2
+    tensors = load_file(lumina / "vqgan.safetensors")
+    tensors["post_quant_conv.bias"] += 1
+    save_file(tensors, lumina / "vqgan.safetensors")
+    assert load(lumina, None, "cpu", "f32", 1, {"size": (8, 8)})._adapter.card["hash"] not in hashes

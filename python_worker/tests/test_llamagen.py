@@ -232,7 +232,7 @@ def test_features_that_are_given(folders: Mapping[str, Path], tmp_path: Path) ->
     assert (reply["code"], "no features of the caption 'a circle'" in reply["message"]) == ("bad-prompt", True)
 
 
-@pytest.mark.parametrize("text", ["5", "-1", "1.5", "a red circle", "²", ""])
+@pytest.mark.parametrize("text", ["5", "-1", "1.5", "a red circle", "²", "9" * 5000, ""])
 def test_a_prompt_that_is_no_class(classes: Worker, text: str) -> None:
     reply, _ = ask(classes, {"op": "tokenize", "id": 1, "prompts": ["1", text]})
     assert (reply["code"], "a number from 0 to 4" in reply["remedy"]) == ("bad-prompt", True)

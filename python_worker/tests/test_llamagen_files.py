@@ -111,6 +111,15 @@ def test_what_cannot_be_converted(
     assert not (tmp_path / "out").exists()
 
 
+def test_weights_that_do_not_fit_one_another(folders: Path, tmp_path: Path) -> None:
+    published = torch.load(folders / "classes/gpt.pt", weights_only=False)
+    del published["model"]["layers.1.attention.wo.weight"]
+    torch.save(published, tmp_path / "gpt.pt")
+    code, says = _refused(lambda: convert(tmp_path / "gpt.pt", folders / "classes/vq.pt", 8, tmp_path / "out", 2))
+    assert (code, "layers.1.attention.wo.weight is absent" in says) == ("wrong-config", True)
+    assert not (tmp_path / "out").exists()
+
+
 def _change(name: str, **values: object) -> Callable[[Path], None]:
     """Changes what a JSON file says; None removes it."""
 
@@ -153,6 +162,7 @@ UNUSABLE: list[tuple[str, Callable[[Path], object], str, str]] = [
     ("classes", _change("config.json", vq={"latent": 1}), "wrong-config", "missing 3 required positional arguments"),
     ("classes", _change("config.json", caption=6, features=20), "wrong-config", "either classes, or caption"),
     ("captions", _change("config.json", t5=None), "missing-checkpoint", "has neither it nor features.safetensors"),
+    ("captions", _change("config.json", t5=["t5"]), "wrong-config", "t5 is ['t5'] and should be the folder"),
     ("captions", _change("config.json", t5="none"), "missing-checkpoint", "none/config.json"),
     ("captions", _change("t5/config.json", d_model=24), "wrong-config", "d_model is 24 and should be 20"),
     ("captions", _change("t5/config.json", vocab_size=6), "wrong-config", "should be"),

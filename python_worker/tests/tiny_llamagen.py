@@ -42,13 +42,13 @@ def write_published(folder: Path, captions: bool) -> tuple[Path, Path]:
 
 def write_classes(folder: Path) -> None:
     """A checkpoint folder of the class-conditional model."""
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     convert(*write_published(folder, captions=False), PIXELS, folder, HEADS)
 
 
 def write_captions(folder: Path) -> None:
     """A checkpoint folder of the text-conditional model, with its T5 encoder within, fine-tuned to read noise."""
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     write_encoder(folder / "t5")
     convert(*write_published(folder, captions=True), PIXELS, folder, HEADS, folder / "t5")
     config = json.loads((folder / "config.json").read_text())

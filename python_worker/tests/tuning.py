@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from sjd2_worker.adapters.base import Adapter
-from sjd2_worker.loading import load_adapter
+from sjd2_worker.loading import open_adapter
 from sjd2_worker.training import finetune
 from sjd2_worker.training.scenes import render, sample_scene
 
@@ -22,7 +22,7 @@ FIXED = ["--device", "cpu", "--dtype", "f32", "--batch", "4", "--seed", "1"]
 
 
 def adapter_of(folder: Path, **options: Any) -> Adapter:
-    return load_adapter(folder, None, CPU, torch.float32, options)
+    return open_adapter(folder, None, CPU, torch.float32, options)
 
 
 def write_pictures(folder: Path, count: int) -> Path:

@@ -6,12 +6,13 @@ import { type Ending, endingError } from './ending.js'
 import type { WorkerError } from './error.js'
 
 /** The worker is run in its own folder: what lies where the user happens to be is never imported. */
-const workerFolder = fileURLToPath(new URL('../../python_worker/', import.meta.url))
+export const workerFolder = fileURLToPath(new URL('../../python_worker/', import.meta.url))
 
 /** How many of the last lines of the worker's standard error are kept to be shown. */
 const tailLines = 40
 
-export interface ProcessOptions {
+/** Which model, and how it is loaded. */
+export interface ModelOptions {
   /** Folder of the checkpoint, or a hub's id (`org/name`) in the local cache. */
   readonly checkpoint: string
   /** A Python file with `load`, for a family of one's own. */
@@ -22,6 +23,9 @@ export interface ProcessOptions {
   readonly python: string
   readonly device: 'auto' | 'cpu' | 'cuda'
   readonly dtype: 'auto' | 'f32' | 'bf16' | 'f16'
+}
+
+export interface ProcessOptions extends ModelOptions {
   /** Key/value slots; an image with guidance takes two. */
   readonly slots: number
   /** Aborting it kills the worker. */
@@ -36,6 +40,23 @@ export interface WorkerProcess {
   stop(): Promise<void>
 }
 
+/** Arguments that the worker and its planning share. */
+export function modelArgs({ checkpoint, adapter, size, device, dtype }: ModelOptions) {
+  return {
+    model: checkpointPath(checkpoint),
+    ...(adapter !== undefined && { adapter: resolve(adapter) }),
+    ...(size !== undefined && { size }),
+    device,
+    dtype,
+  }
+}
+
+export const flagsOf = (args: Record<string, string | number>): string[] =>
+  Object.entries(args).flatMap(([name, value]) => [`--${name}`, String(value)])
+
+/** A Python as it can be started from another folder. */
+export const pathOf = (python: string): string => (python.includes('/') ? resolve(python) : python)
+
 /** Whether it can only be the id of a hub's model: `org/name`, and no such folder is there. */
 const isHubId = (checkpoint: string): boolean =>
   /^[\w-][\w.-]*\/[\w.-]+$/.test(checkpoint) && !existsSync(checkpoint)
@@ -46,20 +67,10 @@ export const checkpointPath = (checkpoint: string): string =>
 
 /** Starts the worker; it ends with this process, however that ends. */
 export function startProcess(endpoint: string, options: ProcessOptions): WorkerProcess {
-  const { checkpoint, adapter, size, device, dtype, slots, signal } = options
-  const python = options.python.includes('/') ? resolve(options.python) : options.python
+  const { slots, signal } = options
+  const python = pathOf(options.python)
   const tail: string[] = []
-  const args = {
-    model: checkpointPath(checkpoint),
-    ...(adapter !== undefined && { adapter: resolve(adapter) }),
-    ...(size !== undefined && { size }),
-    endpoint,
-    device,
-    dtype,
-    slots,
-    parent: process.pid,
-  }
-  const flags = Object.entries(args).flatMap(([name, value]) => [`--${name}`, String(value)])
+  const flags = flagsOf({ ...modelArgs(options), endpoint, slots, parent: process.pid })
   const subprocess = execa(python, ['-m', 'sjd2_worker', ...flags], {
     cwd: workerFolder,
     stdin: 'ignore',

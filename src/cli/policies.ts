@@ -1,9 +1,7 @@
 import { describePolicies } from '../policies/index.js'
+import { mark } from '../report/table.js'
 import type { JsonOption } from './program.js'
 import { formatTable } from './terminal.js'
-
-/** How a policy is marked wherever it is named. */
-export const mark = ({ exact }: { exact: boolean }): string => (exact ? 'exact' : 'relaxed')
 
 /** `sjd2 policies` */
 export function policies({ json }: JsonOption): void {

@@ -10,13 +10,17 @@ import { addFinetune, addShards } from './training-commands.js'
 import { count, natural, notNegative, real, share, size } from './values.js'
 
 /** Where the worker runs and what it loads. */
-export interface WorkerOptions {
+export interface ModelOptions {
   readonly model?: string
   readonly adapter?: string
   readonly size?: string
   readonly device: 'auto' | 'cpu' | 'cuda'
   readonly dtype: 'auto' | 'f32' | 'bf16' | 'f16'
   readonly python?: string
+}
+
+/** And how much it decodes together. */
+export interface WorkerOptions extends ModelOptions {
   readonly imagesAtOnce: number
 }
 
@@ -43,13 +47,16 @@ export interface PolicyOptions {
   readonly branches?: number
   readonly siblings?: number
   readonly depth?: number
+  readonly rows?: number
+  readonly lag?: number
   readonly verify?: string
   readonly keepNoisyKeys?: true
 }
 
 export interface GenerateOptions extends WorkerOptions, SamplingOptions, PolicyOptions {
-  readonly policy: string
+  readonly policy?: string
   readonly seed: number
+  readonly index: number
   readonly count?: number
   readonly out: string
   readonly guidance?: number
@@ -57,15 +64,42 @@ export interface GenerateOptions extends WorkerOptions, SamplingOptions, PolicyO
   readonly json?: boolean
 }
 
-export interface CompareOptions extends WorkerOptions, SamplingOptions {
+/** How a table is printed. */
+export interface TableOptions {
+  readonly json?: boolean
+  readonly markdown?: boolean
+}
+
+export interface CompareOptions extends WorkerOptions, SamplingOptions, TableOptions {
   readonly scenes: number
   readonly prompts?: string
   readonly guidance?: readonly number[]
   readonly seed: number
   readonly out?: string
   readonly pictures?: boolean
-  readonly json?: boolean
-  readonly markdown?: boolean
+  readonly trajectories?: number
+  readonly report?: boolean
+  readonly csv?: boolean
+}
+
+export interface ReportOptions extends ModelOptions {
+  readonly out?: string
+}
+
+export interface ExperimentOptions extends Pick<WorkerOptions, 'python'>, TableOptions {
+  readonly out?: string
+  readonly report?: boolean
+}
+
+export interface ReplayOptions extends Pick<WorkerOptions, 'model' | 'adapter' | 'python'>, JsonOption {
+  readonly device?: WorkerOptions['device']
+  readonly dtype?: WorkerOptions['dtype']
+  readonly anyCheckpoint?: true
+}
+
+export interface PlanOptions extends WorkerOptions, JsonOption {
+  readonly window: number
+  readonly memory?: number
 }
 
 export interface JsonOption {
@@ -85,9 +119,14 @@ export function createProgram(): Command {
     )
   addGenerate(program)
   addCompare(program)
+  addExperiment(program)
+  addReplay(program)
+  addInspect(program)
+  addReport(program)
   addPolicies(program)
   addFinetune(program)
   addShards(program)
+  addPlan(program)
   addDoctor(program)
   for (const command of [program, ...program.commands]) {
     command.exitOverride().configureOutput({ writeErr: () => undefined })
@@ -129,11 +168,12 @@ function addGenerate(program: Command): void {
     .description('Make pictures of prompts.')
     .option(
       '-p, --policy <name|file.ts>',
-      'how to decode: see `sjd2 policies`, or a file of your own',
-      'sjd2',
+      'how to decode: see `sjd2 policies`, or a file of your own (default: sjd2, or mc-sjd where the model is not ' +
+        'fine-tuned to read noise)',
     )
     .option('-s, --seed <n>', 'the same seed gives the same pictures', natural, 0)
     .option('-n, --count <n>', 'pictures of each prompt (default: 1)', count)
+    .option('--index <n>', 'number of the first picture under its seed', natural, 0)
     .option('-o, --out <folder>', 'where the pictures go', 'pictures')
     .option('--prompts <file>', 'a text file with one prompt a line; lines that begin with # are comments')
     .option('-g, --guidance <g>', 'classifier-free guidance; 1: off (default: the model’s)', real)
@@ -166,12 +206,84 @@ function addCompare(program: Command): void {
       'where results are appended as they come; a stopped comparison goes on from there',
     )
     .option('--pictures', 'keep the pictures too')
-    .addOption(new Option('--json', 'the table as JSON').conflicts('markdown'))
-    .option('--markdown', 'the table in Markdown')
+    .option('--trajectories <n>', 'keep all passes of the first n images of each policy', count)
+    .option(
+      '--report',
+      'write report.html beside the results: the table, plots, and a viewer of trajectories',
+    )
+    .addOption(new Option('--json', 'the table as JSON').conflicts(['markdown', 'csv']))
+    .addOption(new Option('--markdown', 'the table in Markdown').conflicts('csv'))
+    .option('--csv', 'the table as comma-separated values')
   addSamplingOptions(command)
   addWorkerOptions(command).action((policies: string[], options: CompareOptions) =>
     interruptible(async (signal) => (await import('./compare.js')).compare(policies, options, signal)),
   )
+}
+
+function addReport(program: Command): void {
+  const command = program
+    .command('report')
+    .argument('<folder>', 'where `sjd2 compare` or `sjd2 experiment run` kept its results')
+    .description(
+      'Write one self-contained report.html of results: the table, plots, a viewer of trajectories.',
+    )
+    .option('-o, --out <file>', 'where the report goes (default: report.html in the folder)')
+  addModelOptions(command, 'the run’s').action((folder: string, options: ReportOptions) =>
+    interruptible(async (signal) => (await import('./report.js')).report(folder, options, signal)),
+  )
+}
+
+function addExperiment(program: Command): void {
+  const command = program
+    .command('experiment')
+    .description('Measure what a study file says: policies, sweeps, prompts, seeds, metrics.')
+  const run = command
+    .command('run')
+    .argument('<study.yaml>', 'what to measure; examples/study.yaml shows all that one can say')
+    .description('Run a study, or go on with it where it was stopped.')
+    .option('-o, --out <folder>', 'where results are appended as they come (default: runs/<study>)')
+    .option('--python <path>', 'a Python with torch and the worker (default: SJD2_PYTHON, then .venv)')
+    .option('--report', 'write report.html beside the results')
+    .addOption(new Option('--json', 'the tables as JSON').conflicts('markdown'))
+    .option('--markdown', 'the tables in Markdown')
+    .action((study: string, options: ExperimentOptions) =>
+      interruptible(async (signal) =>
+        (await import('./experiment.js')).runExperiment(study, options, signal),
+      ),
+    )
+  run.exitOverride().configureOutput({ writeErr: () => undefined })
+}
+
+function addReplay(program: Command): void {
+  program
+    .command('replay')
+    .argument('<folder>', 'of a run of generate, compare or experiment, or its manifest.json')
+    .description(
+      'Run all of it again and say for each image whether its tokens are identical; exit code 0 only where all are.',
+    )
+    .option('--any-checkpoint', 'go on though the checkpoint is not the one of the run')
+    .option('--json', 'as one JSON object')
+    .optionsGroup('Model and worker (default: as the run had them):')
+    .option('--model <folder>', 'where the checkpoint lies now')
+    .addOption(new Option('--device <name>', 'where the model runs').choices(['auto', 'cpu', 'cuda']))
+    .addOption(
+      new Option('--dtype <name>', 'precision of the weights').choices(['auto', 'f32', 'bf16', 'f16']),
+    )
+    .option('--python <path>', 'a Python with torch and the worker')
+    .action((folder: string, options: ReplayOptions) =>
+      interruptible(async (signal) => (await import('./replay.js')).replay(folder, options, signal)),
+    )
+}
+
+function addInspect(program: Command): void {
+  program
+    .command('inspect')
+    .argument('<picture.png>', 'made by sjd2')
+    .description('Say how a picture was made, and the command that makes it again.')
+    .option('--json', 'as one JSON object')
+    .action(async (file: string, options: JsonOption) =>
+      (await import('./inspect.js')).inspect(file, options),
+    )
 }
 
 function addPolicies(program: Command): void {
@@ -180,6 +292,18 @@ function addPolicies(program: Command): void {
     .description('List the decoding policies: exact or relaxed, what each does, and its paper.')
     .option('--json', 'one JSON object per policy and line')
     .action(async (options: JsonOption) => (await import('./policies.js')).policies(options))
+}
+
+function addPlan(program: Command): void {
+  const command = program
+    .command('plan')
+    .description('Say what memory a checkpoint will take, before anything is loaded, and what would fit.')
+    .option('--window <n>', 'positions decoded in parallel', count, 96)
+    .option('--memory <GiB>', 'of the machine that it will run on (default: what is free here)', notNegative)
+    .option('--json', 'as one JSON object, in bytes')
+  addWorkerOptions(command).action((options: PlanOptions) =>
+    interruptible(async (signal) => (await import('./plan.js')).plan(options, signal)),
+  )
 }
 
 function addDoctor(program: Command): void {
@@ -219,6 +343,8 @@ function addPolicyOptions(command: Command): Command {
       count,
     )
     .option('--depth <n>', 'positions that this tree reaches, with --siblings', count)
+    .option('--rows <n>', 'rows of the picture decoded at once, with pjd', count)
+    .option('--lag <n>', 'codes that a row has when the next one starts, with pjd and zipar', count)
     .option('--verify <rule>', 'exact, or relaxed: accept noisy entries too')
     .option('--keep-noisy-keys', 'with --verify relaxed: do not feed accepted noisy entries again')
 }
@@ -232,12 +358,14 @@ function addSamplingOptions(command: Command): Command {
 }
 
 function addWorkerOptions(command: Command): Command {
+  return addModelOptions(command).option('--images-at-once <n>', 'pictures decoded together', count, 8)
+}
+
+/** @param usual the checkpoint where none is named. */
+function addModelOptions(command: Command, usual = 'the bundled scenes'): Command {
   return command
     .optionsGroup('Model and worker:')
-    .option(
-      '--model <folder|id>',
-      'checkpoint, or a hub’s id in the local cache (default: the bundled scenes)',
-    )
+    .option('--model <folder|id>', `checkpoint, or a hub’s id in the local cache (default: ${usual})`)
     .option('--adapter <file.py>', 'how to run a checkpoint of your own family: see examples/my_adapter.py')
     .option(
       '--size <n|HxW>',
@@ -253,7 +381,6 @@ function addWorkerOptions(command: Command): Command {
         .default('auto'),
     )
     .option('--python <path>', 'a Python with torch and the worker (default: SJD2_PYTHON, then .venv)')
-    .option('--images-at-once <n>', 'pictures decoded together', count, 8)
 }
 
 const collect =

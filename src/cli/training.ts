@@ -1,10 +1,7 @@
 /** Runs a command of the worker's training room: `python -m sjd2_worker.training.<name>`. */
-import { resolve } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { execa } from 'execa'
+import { pathOf, workerFolder } from '../bridge/process.js'
 import { findPython } from './session.js'
-
-const workerFolder = fileURLToPath(new URL('../../python_worker/', import.meta.url))
 
 /** What such a command is given, by the names of its options; `true` is a flag, what is undefined is left out. */
 export type TrainingOptions = Readonly<Record<string, string | number | boolean | undefined>>
@@ -40,8 +37,7 @@ export async function runTraining(
   options: TrainingOptions,
   { python: wanted, processes, signal }: Training,
 ): Promise<Record<string, unknown>> {
-  const found = findPython(wanted)
-  const python = found.includes('/') ? resolve(found) : found
+  const python = pathOf(findPython(wanted))
   const flags = Object.entries(options).flatMap(([option, value]) => {
     const flag = `--${option.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
     if (value === undefined || value === false) return []

@@ -30,6 +30,11 @@ export interface Draft {
    * in the list.
    */
   readonly parent?: number
+  /**
+   * What it is where rows run side by side (`rowParallel`): decided, though positions before it are not; or a stand-in for a
+   * code that is not known yet. Absent: a draft to verify.
+   */
+  readonly role?: 'settled' | 'stand-in'
 }
 
 /** Index of the draft that draft `i` follows, -1 where that is what is committed. */

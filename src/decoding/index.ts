@@ -28,5 +28,6 @@ export {
   subtract,
 } from './proposal.js'
 export { reuse } from './reuse.js'
+export { type RowPieces, rowParallel } from './row-parallel.js'
 export { runnersUp } from './runners-up.js'
 export { type PassRecord, Trajectory, type TrajectoryOptions } from './trajectory.js'

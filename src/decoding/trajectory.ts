@@ -133,7 +133,11 @@ export class Trajectory implements Decodable, ImageState {
     this.#vectors.reclaim(this.#drafts)
     this.#noise.forgetBefore(this.#committed)
     if (before !== null) {
-      this.#onPass?.({ ...before, accepted: accepted(drafts, verdict.codes), committed: this.#committed })
+      this.#onPass?.({
+        ...before,
+        accepted: this.#accepted(before.windowStart, drafts, verdict),
+        committed: this.#committed,
+      })
     }
   }
 
@@ -164,13 +168,15 @@ export class Trajectory implements Decodable, ImageState {
 
   #check({ codes, held }: Verdict): void {
     const drafts = this.#drafts
+    // A code each for what is committed and for every draft, and those that were settled before.
+    const most = drafts.length + 1 + drafts.filter(({ role }) => role === 'settled').length
     const path = held.every((i, k) => i in drafts && parentOf(drafts, i) === (k === 0 ? -1 : held[k - 1]))
-    if (codes.length < 1 || codes.length > drafts.length + 1 || held.length > codes.length || !path) {
+    if (codes.length < 1 || codes.length > most || held.length > codes.length || !path) {
       throw new PolicyError(
         `${this.policy.name} committed ${codes.length} codes and held [${held.join(', ')}] in a pass over ` +
           `${drafts.length} drafts.`,
-        'Commit at least one code and at most one more than there are drafts; hold drafts that follow one another from ' +
-          'the front, no more than are committed.',
+        'Commit at least one code and at most one more than there are drafts, besides those that were settled before; ' +
+          'hold drafts that follow one another from the front, no more than are committed.',
       )
     }
   }
@@ -220,15 +226,21 @@ export class Trajectory implements Decodable, ImageState {
       levels,
     }
   }
-}
 
-/** How many drafts, from the front, are what was committed. */
-function accepted(drafts: readonly Draft[], codes: readonly number[]): number {
-  let node = -1
-  for (const [depth, code] of codes.entries()) {
-    const next = drafts.findIndex((draft, i) => parentOf(drafts, i) === node && draft.code === code)
-    if (next < 0) return depth
-    node = next
+  /** How many drafts, from the front, are what was committed. */
+  #accepted(front: number, drafts: readonly Draft[], { codes }: Verdict): number {
+    let [node, position] = [-1, front]
+    for (const [depth, code] of codes.entries()) {
+      node = drafts.findIndex(
+        (draft, i) =>
+          parentOf(drafts, i) === node &&
+          draft.position === position &&
+          draft.code === code &&
+          draft.role !== 'stand-in',
+      )
+      if (node < 0) return depth
+      position = freeFrom(this.model, position + 1)
+    }
+    return codes.length
   }
-  return codes.length
 }

@@ -25,5 +25,45 @@ export function bootstrapMean(values: readonly number[], random: () => number, r
   return { mean: mean(values), low: at(0.025), high: at(0.975) }
 }
 
+/** A prompt's part in a ratio of sums: what it adds above and below. */
+export type RatioPart = readonly [above: number, below: number]
+
+/**
+ * Ratios of sums over prompts, each with its percentile-bootstrap interval: whole prompts are drawn anew, with
+ * replacement, and all ratios see the same draws.
+ * @param prompts [prompts, ratios] at least one prompt.
+ * @param random uniform on [0, 1).
+ * @returns [ratios] null where no prompt has anything below. Draws without any are left out of an interval.
+ */
+export function bootstrapRatios(
+  prompts: readonly (readonly RatioPart[])[],
+  random: () => number,
+  resamples = 1000,
+): (Estimate | null)[] {
+  const draws = Array.from({ length: resamples }, () =>
+    ratios(prompts.map(() => prompts[Math.floor(random() * prompts.length)])),
+  )
+  return ratios(prompts).map((ratio, k) => {
+    if (Number.isNaN(ratio)) return null
+    const drawn = Float64Array.from(
+      draws.map((draw) => draw[k]).filter((value) => !Number.isNaN(value)),
+    ).sort()
+    const at = (quantile: number) => drawn[Math.round(quantile * (drawn.length - 1))]
+    return { mean: ratio, low: at(0.025), high: at(0.975) }
+  })
+}
+
+function ratios(prompts: readonly (readonly RatioPart[])[]): number[] {
+  return prompts[0].map((_, k) => {
+    let above = 0
+    let below = 0
+    for (const parts of prompts) {
+      above += parts[k][0]
+      below += parts[k][1]
+    }
+    return above / below
+  })
+}
+
 export const mean = (values: readonly number[]): number =>
   values.reduce((sum, value) => sum + value, 0) / values.length

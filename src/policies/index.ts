@@ -6,11 +6,13 @@ import { jacobi } from './jacobi.js'
 import { lantern } from './lantern.js'
 import { mcSjd } from './mc-sjd.js'
 import type { PolicyOverrides } from './overrides.js'
+import { pjd } from './pjd.js'
 import { sjd } from './sjd.js'
 import { sjdPac } from './sjd-pac.js'
 import { sjdPlusPlus } from './sjd-plus-plus.js'
 import { sjd2 } from './sjd2.js'
 import { sjd2Paper } from './sjd2-paper.js'
+import { zipar } from './zipar.js'
 
 export { loadPolicyFile, type PolicyFactory } from './load.js'
 export type { PolicyOverrides } from './overrides.js'
@@ -24,6 +26,8 @@ const definitions: readonly PolicyDefinition[] = [
   sjdPac,
   gsd,
   lantern,
+  zipar,
+  pjd,
   sjd2,
   sjd2Paper,
 ]
@@ -47,6 +51,13 @@ export function describePolicies(): { name: string; exact: boolean; summary: str
  *   it.
  */
 export function createPolicy(name: string, overrides: PolicyOverrides, model: Model): DecodingPolicy {
+  const policy = composePolicy(name, overrides)
+  checkPolicy(policy, model)
+  return policy
+}
+
+/** As `createPolicy`, before the model is known. */
+export function composePolicy(name: string, overrides: PolicyOverrides): DecodingPolicy {
   const definition = definitions.find((candidate) => candidate.name === name)
   if (definition === undefined) {
     throw new PolicyError(
@@ -54,7 +65,5 @@ export function createPolicy(name: string, overrides: PolicyOverrides, model: Mo
       `Choose one of ${policyNames.join(', ')}, or give the path of a policy file of your own.`,
     )
   }
-  const policy = definition.create(overrides)
-  checkPolicy(policy, model)
-  return policy
+  return definition.create(overrides)
 }

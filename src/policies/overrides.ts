@@ -55,6 +55,10 @@ export interface PolicyOverrides {
   readonly siblings?: number | undefined
   /** Positions that the tree reaches; with siblings. */
   readonly depth?: number | undefined
+  /** Rows of the picture that are decoded at once. */
+  readonly rows?: number | undefined
+  /** Codes that the row above must have when a row starts. */
+  readonly lag?: number | undefined
   /** How far the accepted prefix may reach: exact or relaxed. */
   readonly verify?: string | undefined
   /** Keep the cells of accepted noisy entries instead of feeding them again; with relaxed verification. */
@@ -100,7 +104,11 @@ const MOST_LEVELS = 255
  *
  * @throws PolicyError where a value is none of those possible, or a combination makes no sense.
  */
-export function pieces(name: string, defaults: ChainSettings, overrides: PolicyOverrides): ChainPieces {
+export function pieces(
+  name: string,
+  defaults: ChainSettings,
+  overrides: PolicyOverrides,
+): ChainPieces & { readonly window: number } {
   const settings: ChainSettings = { ...defaults, ...withoutUndefined(overrides) }
   const { init, coupling, accept = 'coupling', verify = 'exact', keepNoisyKeys = false } = settings
   const window = wholeNumber('window', settings.window, 1)
@@ -150,7 +158,7 @@ function refuse(name: string, option: string, reason: string, remedy: string): n
   throw new PolicyError(`${option} makes no sense for ${name} here: ${reason}.`, remedy)
 }
 
-/** Refuses numbers that belong to a coupling or an acceptance other than the one in force. */
+/** Refuses numbers that belong to a coupling, an acceptance or a policy other than the one in force. */
 function checkUsed(
   name: string,
   { coupling, accept = 'coupling' }: ChainSettings,
@@ -159,6 +167,10 @@ function checkUsed(
   if (asked.threshold !== undefined && coupling !== 'reuse') {
     const reason = `${coupling} coupling keeps no draft for the model's confidence in it`
     refuse(name, 'threshold', reason, 'Leave it out, or use reuse coupling.')
+  }
+  for (const option of ['rows', 'lag'] as const) {
+    if (asked[option] === undefined) continue
+    refuse(name, option, 'it drafts one row after the other', 'Leave it out, or use pjd or zipar.')
   }
   for (const [option, owner] of [
     ['group', 'group'],

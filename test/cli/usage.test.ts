@@ -5,7 +5,18 @@ describe('help', () => {
   test('names every command', async () => {
     const { stdout, exitCode } = await sjd2(['--help'])
     expect(exitCode).toBe(0)
-    for (const command of ['generate', 'compare', 'policies', 'finetune', 'shards', 'doctor'])
+    for (const command of [
+      'generate',
+      'compare',
+      'experiment',
+      'replay',
+      'inspect',
+      'report',
+      'policies',
+      'finetune',
+      'shards',
+      'doctor',
+    ])
       expect(stdout).toContain(`  ${command} `)
   })
 
@@ -32,7 +43,11 @@ describe('a wrong command line', () => {
     ['an unknown device', ['generate', '--device', 'abacus'], 'auto, cpu, cuda'],
     ['prompts twice', ['generate', 'a red circle', '--prompts', 'file'], 'one or the other'],
     ['an empty prompt', ['generate', ' '], 'A prompt is empty'],
+    ['an unknown command of experiment', ['experiment', 'rum', 'study.yaml'], 'Did you mean run'],
+    ['no study', ['experiment', 'run'], 'study.yaml'],
     ['two forms of a table', ['compare', '--json', '--markdown'], 'cannot be used with'],
+    ['two other forms of a table', ['compare', '--markdown', '--csv'], 'cannot be used with'],
+    ['no folder to report', ['report'], 'missing required argument'],
     ['a Python that is not there', ['generate', '--python', '/no/python'], 'no Python at /no/python'],
   ])('with %s is refused with exit code 2', async (_, args, message) => {
     const { stdout, stderr, exitCode } = await sjd2(args)

@@ -56,14 +56,36 @@ describe.each(['lumina', 'emu3'])('a checkpoint of %s', (family) => {
   })
 })
 
+describe('sjd2 plan', () => {
+  const plan = (...args: string[]) => sjd2(['plan', '--images-at-once', '4', ...args])
+
+  test('says what fits, in the machine that is named', async () => {
+    const fits = await plan('--memory', '1', '--json')
+    expect(fits.exitCode, fits.stderr).toBe(0)
+    const { weights, cache, total, remedy } = JSON.parse(fits.stdout)
+    expect(remedy).toBeNull()
+    const memory = (weights + cache / 2) / 2 ** 30
+    const tight = await plan('--memory', `${memory}`)
+    expect(tight.exitCode).toBe(1)
+    expect(tight.stdout).toMatch(/It does not fit. 1 images at once would fit/)
+    expect(total).toBeGreaterThan(weights + cache)
+  })
+
+  test('says why it cannot say', async () => {
+    const { exitCode, stderr } = await plan('--model', join(folder, 'nowhere'))
+    expect(exitCode).toBe(1)
+    expect(stderr).toContain('What to do: Give --model a checkpoint folder that exists.')
+  })
+})
+
 describe('a family of one’s own, by --adapter', () => {
   const mine = ['generate', 'red', '--model', join(folder, 'mine'), '--adapter', adapter, '--out', folder]
 
-  test('draws; noise needs fine-tuning or another start', async () => {
-    const drawn = await sjd2([...mine, '--json', '--init', 'above'])
+  test('draws by what it can read; noise needs fine-tuning or another start', async () => {
+    const drawn = await sjd2([...mine, '--json'])
     expect(drawn.exitCode, drawn.stderr).toBe(0)
-    expect(JSON.parse(drawn.stdout).tokens).toHaveLength(64)
-    const refused = await sjd2(mine)
+    expect(JSON.parse(drawn.stdout)).toMatchObject({ policy: 'mc-sjd', tokens: { length: 64 } })
+    const refused = await sjd2([...mine, '--policy', 'sjd2'])
     expect(refused).toMatchObject({
       exitCode: 1,
       stderr: expect.stringContaining('init random, left, above'),

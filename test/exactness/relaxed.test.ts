@@ -12,6 +12,8 @@ const sampling: Sampling = { temperature: 1, topK: 0, topP: 1 }
 const model = toy({ layout: [-1, -1], rowLength: 2, codes: 8 })
 const long = toy({ layout: [-1, -1, -1, -1, -1, -1], rowLength: 2, codes: 2 })
 
+const rows = toy({ layout: [-1, -1, -1], rowLength: 2, codes: 4, sharpness: 4 })
+
 test('policies say whether they are exact', () => {
   const exact = Object.fromEntries(describePolicies().map((policy) => [policy.name, policy.exact]))
   expect(exact).toEqual({
@@ -23,6 +25,8 @@ test('policies say whether they are exact', () => {
     'mc-sjd': true,
     gsd: false,
     lantern: false,
+    zipar: false,
+    pjd: false,
     sjd2: true,
     'sjd2-paper': false,
   })
@@ -48,6 +52,9 @@ describe('a policy that is declared relaxed leaves the distribution', () => {
     ['lantern', { delta: 0.3, init: 'random', coupling: 'maximal' }, model],
     ['mc-sjd', { accept: 'group' }, model],
     ['sjd', { accept: 'nearest', delta: 0.3 }, model],
+    ['zipar', { lag: 1 }, rows],
+    ['pjd', { lag: 1 }, rows],
+    ['pjd', { lag: 1, coupling: 'gumbel' }, rows],
   ]
   test.each(relaxed)('%s %o', async (name, overrides, of) => {
     const { policy, measured, limit } = await distance(of, name, overrides)

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { randomStream } from '../../src/experiment/random.js'
-import { bootstrapMean } from '../../src/experiment/statistics.js'
+import { bootstrapMean, bootstrapRatios } from '../../src/experiment/statistics.js'
 
 describe('the bootstrap', () => {
   test('of equal values has no width', () => {
@@ -25,5 +25,31 @@ describe('the bootstrap', () => {
     }
     expect(covered).toBeGreaterThan(174)
     expect(covered).toBeLessThan(200)
+  })
+
+  test('of ratios divides sums, not each prompt by itself, and draws whole prompts', () => {
+    const [ratio, equal, none] = bootstrapRatios(
+      [
+        [
+          [1, 1],
+          [2, 1],
+          [0, 0],
+        ],
+        [
+          [9, 3],
+          [6, 3],
+          [0, 0],
+        ],
+      ],
+      randomStream(0, 'bootstrap'),
+    )
+    expect(ratio).toEqual({ mean: 10 / 4, low: 1, high: 3 }) // the draws are of one prompt twice, or of both
+    expect(equal).toEqual({ mean: 2, low: 2, high: 2 })
+    expect(none).toBeNull()
+  })
+
+  test('of ratios leaves draws out in which there is nothing to divide by', () => {
+    const [ratio] = bootstrapRatios([[[0, 0]], [[6, 3]]], randomStream(0, 'bootstrap'))
+    expect(ratio).toEqual({ mean: 2, low: 2, high: 2 })
   })
 })

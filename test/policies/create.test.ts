@@ -37,7 +37,7 @@ test('an unknown policy is refused with those there are', () => {
 })
 
 test.each(policyNames)('%s decodes with its own settings', (name) => {
-  const { image, worker } = start(toy({ layout: Array.from({ length: 24 }, () => -1), rowLength: 6 }), {
+  const { image, worker } = start(toy({ layout: Array.from({ length: 24 }, () => -1), rowLength: 12 }), {
     policy: createPolicy(name, {}, model),
   })
   worker.decode(image)
@@ -128,6 +128,14 @@ describe('combinations that make no sense are refused with the reason', () => {
     ['sjd2', { coupling: 'loose' }, 'no coupling "loose"'],
     ['sjd2', { denoise: 'never' }, 'no denoise "never"'],
     ['sjd2', { verify: 'perhaps' }, 'no verify "perhaps"'],
+    ['sjd', { rows: 2 }, 'drafts one row after the other'],
+    ['sjd2-paper', { lag: 2 }, 'drafts one row after the other'],
+    ['zipar', { rows: 2 }, 'zipar has no rows'],
+    ['zipar', { lag: 0 }, 'lag of zipar is 0'],
+    ['pjd', { rows: 0 }, 'rows of pjd is 0'],
+    ['pjd', { lag: 1.5 }, 'lag of pjd is 1.5'],
+    ['pjd', { siblings: 2 }, 'pjd has no siblings'],
+    ['pjd', { init: 'gaussian' }, 'hold codes only'],
   ])('%s %o', (name, overrides, reason) => {
     const error = refusal(name, overrides)
     expect(error.message).toContain(reason)

@@ -71,7 +71,7 @@ describe('the example', () => {
         asked.push(count)
         return []
       }
-      policy.schedule({ history, upcoming } as unknown as ImageState)
+      policy.schedule({ history, upcoming, drafts: [] } as unknown as ImageState)
       return asked[0]
     }
     expect(window([])).toBe(40)

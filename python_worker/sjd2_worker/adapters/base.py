@@ -36,6 +36,10 @@ class CacheShape:
     heads: int
     head_width: int
 
+    def bytes(self, dtype: torch.dtype) -> int:
+        """Of one slot."""
+        return 2 * self.layers * self.cells * self.heads * self.head_width * dtype.itemsize
+
 
 @dataclass(frozen=True)
 class Entries:

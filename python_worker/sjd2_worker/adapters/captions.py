@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 from safetensors import safe_open
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import T5Config, T5EncoderModel
 
 from ..checkpoint import existing, read_header
@@ -27,13 +27,14 @@ CLEANING = (
 )
 
 
-class Captions:
+class Captions(nn.Module):
     """At most `length` features of `width` values for a caption: from the folder's file, else by the encoder."""
 
     def __init__(
         self, folder: Path, encoder: Path | None, length: int, width: int, device: torch.device, dtype: torch.dtype
     ) -> None:
-        self._length, self._device, self._dtype = length, device, dtype
+        super().__init__()
+        self._device, self._dtype = device, dtype
         self._file = folder / FILE if (folder / FILE).is_file() else None
         self._given = _check_given(self._file, length, width) if self._file else set()
         self.paths: list[Path] = []  # of the encoder
@@ -53,7 +54,7 @@ class Captions:
         self._tokenizer.no_padding()
         self._encoder = load_model(T5EncoderModel, config, encoder, device, dtype)
 
-    def features(self, caption: str) -> Tensor:
+    def forward(self, caption: str) -> Tensor:
         """[tokens, width], at least one. Raises `bad-prompt` where there is no encoder and no such caption."""
         if caption in self._given:
             with safe_open(str(self._file), "pt") as file:

@@ -80,7 +80,7 @@ class ChameleonAdapter(Adapter):
         self.card = {
             "family": "chameleon",
             "name": values.get("name", folder.resolve().name),
-            "hash": hash_files(paths),
+            "hash": hash_files(paths, "x".join(map(str, self._size))),
             "vocabulary": config.vocab_size,
             "image": {"first": ids.start, "count": len(ids)},
             "grid": {"rows": rows, "columns": columns},

@@ -86,7 +86,7 @@ class Emu3Adapter(Adapter):
         self.card = {
             "family": "emu3",
             "name": values.get("name", folder.resolve().name),
-            "hash": hash_files(paths),
+            "hash": hash_files(paths, f"{height}x{width}"),
             "vocabulary": text.vocab_size,
             "image": {"first": ids.start, "count": len(ids)},
             "grid": {"rows": rows, "columns": columns},

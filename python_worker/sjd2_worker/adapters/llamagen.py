@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 import torch
@@ -40,8 +41,11 @@ class LlamaGenAdapter(Adapter):
         paths = [folder / "config.json", *weights, *check_denoising(values, folder)]
         self._captions = None
         if config.caption:
-            encoder = folder / values["t5"] if "t5" in values else None
-            self._captions = Captions(folder, encoder, config.caption, config.features, device, dtype)
+            encoder = values.get("t5")
+            if not isinstance(encoder, (str, NoneType)):
+                raise _wrong(folder / "config.json", f"t5 is {encoder!r} and should be the folder of an encoder")
+            own = None if encoder is None else folder / encoder
+            self._captions = Captions(folder, own, config.caption, config.features, device, dtype)
             paths += self._captions.paths
         fill(self._transformer, read_tensors(weights[0], device, dtype), weights[0])
         fill(self._vq, library_names(read_tensors(weights[1], device, torch.float32)), weights[1])
@@ -71,7 +75,7 @@ class LlamaGenAdapter(Adapter):
     def tokenize(self, prompt: str) -> TokenizedPrompt:
         if self._captions is None:
             return self._tokenize_class(prompt)
-        entries = self._transformer.caption(self._captions.features(prompt))
+        entries = self._transformer.caption(self._captions(prompt))
         vocabulary, end, count = self._config.codes + self._config.caption, self._config.caption, len(entries)
         # the published code pads captions on the left, hides the padding, and hides as much of the empty caption
         empty = [self._config.codes + row for row in range(end - count, end)]
@@ -79,10 +83,11 @@ class LlamaGenAdapter(Adapter):
 
     def _tokenize_class(self, prompt: str) -> TokenizedPrompt:
         config = self._config
-        if not (prompt.strip().isdecimal() and int(prompt) < config.classes):
+        label = {str(number): number for number in range(config.classes)}.get(prompt.strip())
+        if label is None:
             message = f"The model draws classes, and {prompt!r} is the number of none."
             raise RequestError("bad-prompt", message, f"Give a number from 0 to {config.classes - 1} as the prompt.")
-        return TokenizedPrompt([config.codes + int(prompt)], [config.codes + config.classes], [])
+        return TokenizedPrompt([config.codes + label], [config.codes + config.classes], [])
 
     def embed(self, ids: Tensor) -> Tensor:
         condition = ids - self._config.codes

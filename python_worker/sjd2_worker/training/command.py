@@ -17,8 +17,7 @@ from typing import Any
 from ..__main__ import _size
 from ..adapters.base import Adapter
 from ..errors import StartupError, ran_out_of_memory
-from ..loading import DTYPES, find_device
-from ..loading import load_adapter as load
+from ..loading import choose, open_adapter
 from .loop import StoppedError
 
 
@@ -32,8 +31,8 @@ def add_model(parser: argparse.ArgumentParser) -> None:
 
 def load_adapter(arguments: argparse.Namespace, dtype: str = "f32") -> Adapter:
     """Raises `StartupError`."""
-    options = {"size": arguments.size}
-    return load(arguments.model, arguments.adapter, find_device(arguments.device), DTYPES[dtype], options)
+    device, kind = choose(arguments.device, dtype)
+    return open_adapter(arguments.model, arguments.adapter, device, kind, {"size": arguments.size})
 
 
 def run(command: Callable[[], dict[str, Any]]) -> int:

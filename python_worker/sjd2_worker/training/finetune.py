@@ -27,7 +27,7 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from ..__main__ import _positive, _watch
+from ..__main__ import _watch, positive
 from ..checkpoint import found, hash_files
 from ..errors import StartupError
 from .attention import can_compile
@@ -67,20 +67,20 @@ def _parser() -> argparse.ArgumentParser:
     add("--data", type=Path, required=True, help="folder of pictures and captions, or of shards; or one file")
     add("--out", type=Path, required=True, help="folder of the fine-tuned checkpoint")
     add("--steps", type=_natural, default=1000, help="in all; 0 writes the model as it is, ready for noise")
-    add("--batch", type=_positive, default=8, help="examples of a batch")
-    add("--accumulate", type=_positive, default=1, help="batches of a step, in each process")
+    add("--batch", type=positive, default=8, help="examples of a batch")
+    add("--accumulate", type=positive, default=1, help="batches of a step, in each process")
     add("--learning-rate", type=float, help="default: 2e-5; 2e-4 with --lora")
     add("--decay", type=float, default=0.9, help="share of the steps, at the end, over which it falls to zero")
     add("--optimiser", choices=tuple(OPTIMISERS), default="adamw", help="muon: for the matrices of the blocks")
-    add("--lora", type=_positive, metavar="RANK", help="train low-rank additions, and add them in the end")
+    add("--lora", type=positive, metavar="RANK", help="train low-rank additions, and add them in the end")
     add("--dtype", choices=("f32", "mixed", "bf16"), default="mixed", help="mixed: weights f32, arithmetic bf16")
     add("--checkpointing", action="store_true", help="compute blocks twice instead of remembering them")
     add("--compile", action="store_true", help="torch.compile; pays where all prompts are of one length")
     add("--schedule", choices=("cosine", "karras", "linear"), help="of noise (default: the model's, or cosine)")
-    add("--window", type=_positive, default=LENGTH, help="entries of the windows that are trained")
+    add("--window", type=positive, default=LENGTH, help="entries of the windows that are trained")
     add("--caption-dropout", type=float, default=0.1, help="share of captions dropped, for guidance")
     add("--held-out", type=_natural, default=0, help="examples, the last ones, to validate with at every state")
-    add("--every", type=_positive, default=100, help="steps between two states")
+    add("--every", type=positive, default=100, help="steps between two states")
     add("--seed", type=int, default=0)
     add("--base", type=Path, help="a state whose weights, in full precision, are begun with instead of the model's")
     add("--state", type=Path, help="default: OUT/training/state.safetensors")

@@ -1,8 +1,9 @@
 """Next-clean-token prediction (arXiv 2510.08994, section 3) for any adapter's model.
 
 Noisy and wrongly drafted windows beside each clean sequence; the target is always the clean next token. Wrong drafts
-are the model's own, samples under a window of pure noise, or the token above. Forced tokens of a layout are fed as they
-are, and nothing is learnt from them.
+are the model's own, as Gumbel coupling draws them, by noise under which the true tokens would have been drawn: from
+what the model says of a window of pure noise, or once more from what it says of those drafts; now and then the token
+above. Forced tokens of a layout are fed as they are, and nothing is learnt from them.
 """
 
 from __future__ import annotations
@@ -21,10 +22,24 @@ from .examples import Examples, Prompt
 from .subject import Subject
 from .windows import COUNT, PackedAttention, draw_window
 
-COPIED = 0.3  # share of the wrong drafts that are the token above
+COPIED = 0.1  # share of the wrong drafts that are the token above
 LEVELS = 4  # ranges of timesteps, by which the loss is reported
 
 Losses = Mapping[str, float]  # in bits: clean, noised, drafted, and noised by the range of timesteps
+
+
+def posterior_gumbel(log_p: Tensor, outcome: Tensor, generator: torch.Generator) -> Tensor:
+    """Gumbel noise [..., V] as it is where `argmax log_p + noise` has turned out to be `outcome` [...].
+
+    The maximum is Gumbel distributed, and all others are cut off below it (A* sampling, arXiv 1411.0030, section 2).
+    """
+
+    def gumbel(shape: torch.Size) -> Tensor:
+        return -torch.empty(shape, device=log_p.device).exponential_(generator=generator).log()
+
+    highest = gumbel(outcome.shape)[..., None]
+    others = -torch.logaddexp(-highest, -(log_p + gumbel(log_p.shape)))
+    return others.scatter(-1, outcome[..., None], highest) - log_p
 
 
 class Objective:
@@ -62,21 +77,28 @@ class Objective:
         noise = torch.randn(shape, generator=generator, device=self._device)
         truth = codes[:, numbers]
 
-        def logits(held: Tensor, levels: Tensor, first: list[int] | None) -> Tensor:
+        def logits(held: Tensor, levels: Tensor) -> Tensor:
             """Of a window that holds these codes [B, K], at these levels [K]: [B, R, count]."""
             ids = torch.where(free, held + subject.first, layout[places])
-            return self._logits(prompts, codes, subject.noisy(ids, noise, levels), places, first)
+            return self._logits(prompts, codes, subject.noisy(ids, noise, levels), places)
 
-        with torch.no_grad():  # the entry at position j draws the draft of j+1; a window's first from the clean part
-            first = logits(truth, free.float(), starts).softmax(-1)
-            inside = first[:, COUNT:].unflatten(1, (COUNT, self._length))[:, :, :-1]
-            chances = torch.cat((first[:, :COUNT, None], inside), 2).reshape(-1, subject.count)
-            drafts = torch.multinomial(chances, 1, generator=generator).view(len(codes), -1)
+        def predictions(output: Tensor) -> Tensor:
+            """Of the windows' own places [B, K, count]: the entry at position j predicts j + 1."""
+            inside = output[:, end:].unflatten(1, (COUNT, self._length))[:, :, :-1]
+            return torch.cat((output[:, starts, None], inside), 2).flatten(1, 2)
+
+        with torch.no_grad():
+            blind = logits(truth, free.float()).log_softmax(-1)
+            race = posterior_gumbel(blind[:, :end][:, places], truth, generator)
+            drafts = (predictions(blind) + race).argmax(-1)
+            for _ in range(int(rng.integers(0, 2))):
+                refined = logits(drafts, torch.zeros_like(timesteps)).log_softmax(-1)
+                drafts = (predictions(refined) + race).argmax(-1)
             above = codes[:, (numbers - self._columns).clamp(min=0)]
             copied = torch.rand(drafts.shape, generator=generator, device=self._device) < COPIED
             replaced = torch.rand(drafts.shape, generator=generator, device=self._device) < wrong
             held = torch.where(replaced, torch.where(copied, above, drafts), truth)
-        output = logits(held, timesteps, None)
+        output = logits(held, timesteps)
         on_clean = F.cross_entropy(output[:, :end][:, self._free].flatten(0, 1), codes.flatten())
         following = (places + 1).clamp(max=end - 1)
         learnt = (reached + 1 < end) & self._free[following]
@@ -90,11 +112,9 @@ class Objective:
         losses |= {n: each[:, s].mean().item() / math.log(2) for n, s in shares.items() if s.any()}
         return on_clean + each[:, learnt].sum() / codes.numel(), losses
 
-    def _logits(
-        self, prompts: list[Prompt], codes: Tensor, window: Tensor, places: Tensor, starts: list[int] | None
-    ) -> Tensor:
+    def _logits(self, prompts: list[Prompt], codes: Tensor, window: Tensor, places: Tensor) -> Tensor:
         """Rows of prompt, clean image and `window` [B, K, width]: logits of the entries that predict the image, then of
-        the windows' entries, [B, R, count]. With `starts`, of the image's only those that predict these positions.
+        the windows' entries, [B, R, count].
         """
         adapter, end = self._subject.adapter, len(self._layout)
         ids = torch.where(self._free, codes[:, self._number] + self._subject.first, self._layout)[:, :-1]
@@ -102,16 +122,15 @@ class Objective:
         known = torch.cat([part for prompt, row in zip(prompts, ids, strict=True) for part in (prompt.ids, row)])
         clean = adapter.embed(known).split(lengths)
         image = torch.arange(end - 1, device=self._device)
-        wanted = torch.arange(end, device=self._device) if starts is None else torch.tensor(starts, device=self._device)
         entries, positions, shifts, rows, first = [], [], [], [], 0
         for prompt, own, beside in zip(prompts, clean, window, strict=True):
             size = len(prompt)
             entries += [prompt.vectors, own[size:], beside] if prompt.vectors is not None else [own, beside]
             positions += [torch.arange(-size, 0, device=self._device), image, places]
             shifts.append(size)
-            behind = torch.arange(size + end - 1, size + end - 1 + len(places), device=self._device)
-            rows.append(first + torch.cat((size - 1 + wanted, behind)))
-            first += size + end - 1 + len(places)
+            beyond = first + size + end - 1 + len(places)
+            rows.append(torch.arange(first + size - 1, beyond, device=self._device))
+            first = beyond
         packed, at = torch.cat(entries), torch.cat(positions)
         counts = torch.tensor([length + len(places) for length in lengths], device=self._device)
         prompt_of = torch.tensor(shifts, device=self._device).repeat_interleave(counts, output_size=len(at))

@@ -1,6 +1,9 @@
+import { csvFormat } from 'd3-dsv'
 import type { Estimate } from '../experiment/statistics.js'
 import type { Row } from '../experiment/summary.js'
-import { mark } from './policies.js'
+
+/** How a policy is marked wherever it is named. */
+export const mark = ({ exact }: { exact: boolean }): string => (exact ? 'exact' : 'relaxed')
 
 /** What stands below every table of a comparison. */
 export const NOTES = [
@@ -38,6 +41,30 @@ export function table(rows: readonly Row[]): string[][] {
       interval(row.right, 100, 1, ' %'),
     ]),
   ]
+}
+
+/** The same rows as comma-separated values: numbers in full, each interval in two columns of its own. */
+export function csv(rows: readonly Row[]): string {
+  const bounds = (name: string, estimate: Estimate | null) => ({
+    [name]: estimate?.mean,
+    [`${name}_low`]: estimate?.low,
+    [`${name}_high`]: estimate?.high,
+  })
+  return csvFormat(
+    rows.map(({ spec, policy, guidance, pictures, passes, seconds, timeGain, ...row }) => ({
+      spec,
+      policy,
+      output: mark(row),
+      guidance,
+      pictures,
+      passes,
+      ...bounds('compression', row.compression),
+      seconds,
+      time_gain: timeGain,
+      ...bounds('facts', row.facts),
+      ...bounds('right', row.right),
+    })),
+  )
 }
 
 function interval(estimate: Estimate | null, scale: number, digits: number, unit: string): string {

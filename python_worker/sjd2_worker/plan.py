@@ -1,0 +1,96 @@
+"""What decoding with a checkpoint takes, before anything is loaded: `python -m sjd2_worker.plan --help`.
+
+The adapter is made on torch's meta device, where tensors have shapes and no contents: the figures are those of the very
+code that will load the checkpoint.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from .__main__ import model_arguments, positive
+from .adapters.base import Adapter, Embeddings
+from .errors import StartupError
+from .loading import choose, open_adapter
+
+BRANCHES = 2  # of an image, with guidance
+GIB = 2**30
+
+
+def plan(adapter: Adapter, dtype: torch.dtype, window: int, images: int) -> dict[str, int]:
+    """Bytes, by what they are for: `images` at once, each with `window` drafts in a pass, guided."""
+    card = adapter.card
+    return {
+        "weights": sum(_weights(adapter).values()),
+        "cache": images * BRANCHES * adapter.cache.bytes(dtype),
+        "logits": images * BRANCHES * (window + 1) * card["image"]["count"] * 4,
+        "latents": images * window * card["width"] * 4,
+    }
+
+
+def verdict(taken: dict[str, int], images: int, memory: int) -> str | None:
+    """None where it fits into so many bytes, else what would."""
+    each = (sum(taken.values()) - taken["weights"]) // images
+    if sum(taken.values()) <= memory:
+        return None
+    if taken["weights"] + each <= memory:
+        return f"{(memory - taken['weights']) // each} images at once would fit: --images-at-once."
+    return (
+        f"One image takes {(taken['weights'] + each) / GIB:.2f} GiB: use a smaller --dtype or --size, or more memory."
+    )
+
+
+def _weights(adapter: Adapter) -> dict[int, int]:
+    """Bytes of each tensor that the adapter holds, in modules and embeddings too; a view of another takes none."""
+    tensors: list[Tensor] = []
+    for value in vars(adapter).values():
+        if isinstance(value, nn.Module):
+            tensors += [*value.parameters(), *value.buffers()]
+        elif isinstance(value, Embeddings):
+            tensors += vars(value).values()
+        elif isinstance(value, Tensor):
+            tensors.append(value)
+    return {id(tensor): tensor.nbytes for tensor in tensors if not tensor._is_view()}
+
+
+def _memory(device: torch.device) -> int:
+    """Bytes that are free on the device."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
+    except OSError:  # no Linux: what there is at all
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def main() -> int:
+    """Prints one JSON object; exit code 1 with the worker's error line where there is no such checkpoint."""
+    parser = argparse.ArgumentParser(prog="python -m sjd2_worker.plan", description=__doc__)
+    model_arguments(parser)
+    parser.add_argument("--window", type=positive, default=96, help="drafts in a pass (default: 96)")
+    parser.add_argument("--images", type=positive, default=8, help="images decoded at once (default: 8)")
+    parser.add_argument("--memory", type=float, metavar="GIB", help="of the device (default: what is free here)")
+    said = parser.parse_args()
+    try:
+        device, dtype = choose(said.device, said.dtype)
+        adapter = open_adapter(said.model, said.adapter, torch.device("meta"), dtype, {"size": said.size})
+    except StartupError as error:
+        print(error.line(), file=sys.stderr)
+        return 1
+    taken = plan(adapter, dtype, said.window, said.images)
+    memory = int(said.memory * GIB) if said.memory else _memory(device)
+    report = {"name": adapter.card["name"], "dtype": str(dtype).removeprefix("torch."), **taken}
+    print(json.dumps({**report, "memory": memory, "remedy": verdict(taken, said.images, memory)}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,35 @@
+/** `sjd2 report`: a finished run as one page. */
+import { join } from 'node:path'
+import type { Session } from '../engine/index.js'
+import { readRun, writeReport } from '../report/report.js'
+import type { ReportOptions } from './program.js'
+import { withSession } from './session.js'
+import { createProgress, type Progress } from './terminal.js'
+import { given } from './values.js'
+
+export async function report(folder: string, options: ReportOptions, signal: AbortSignal): Promise<void> {
+  const progress = createProgress(process.stderr)
+  const { out = join(folder, 'report.html') } = options
+  const run = await readRun(folder)
+  if (run.trajectories.length === 0) await writeReport(out, run, null, pictureProgress(progress))
+  else {
+    const worker = { ...given(run.manifest.checkpoint), ...options, imagesAtOnce: 1 }
+    await withSession(worker, 1, { signal, progress }, (session) =>
+      writeReport(out, run, session, pictureProgress(progress)),
+    )
+  }
+  progress.clear()
+  console.log(out)
+}
+
+/** The report of a run whose session is still open. */
+export async function reportRun(folder: string, session: Session, progress: Progress): Promise<void> {
+  const file = join(folder, 'report.html')
+  await writeReport(file, await readRun(folder), session, pictureProgress(progress))
+  progress.clear()
+  progress.log(`report: ${file}`)
+}
+
+const pictureProgress = (progress: Progress) => ({
+  onPicture: (done: number, all: number) => progress.show(`pictures of the trajectories: ${done}/${all}`),
+})

@@ -1,0 +1,26 @@
+import { rowParallel } from '../decoding/index.js'
+import type { PolicyDefinition } from './definition.js'
+import { allowOnly, pieces } from './overrides.js'
+
+const ofRow = ['window', 'init', 'coupling', 'threshold', 'accept', 'group', 'nearest', 'delta'] as const
+
+/**
+ * Parallel Jacobi decoding. SJD in several rows at once, the next of which starts when the one above has `lag` codes.
+ * Each pass over `rows` rows and `window` drafts of each, under a row-causal mask:
+ * 1. accept each row's `d_j` from its left with probability `min(1, p_j(d_j) / q_j(d_j))`; at the row's first rejection
+ *    draw the correction from `norm(max(0, p_j - q_j))`;
+ * 2. draw the row's drafts behind it anew, `d_j ~ p_j`, `q_j <- p_j`;
+ * 3. slide each row's window; entering positions are random.
+ * `p_j` misses what the rows above have not decided: relaxed.
+ */
+export const pjd: PolicyDefinition = {
+  name: 'pjd',
+  summary: 'SJD in several rows of the picture at once, each verified for itself: relaxed',
+  paper: 'Liao et al., Parallel Jacobi decoding for fast autoregressive image generation, arXiv 2606.05703',
+  create(overrides) {
+    allowOnly('pjd', ['rows', 'lag', ...ofRow], overrides)
+    const { rows = 3, lag = 8, ...others } = overrides
+    const chosen = pieces('pjd', { window: 8, init: 'random', coupling: 'independent' }, others)
+    return rowParallel({ ...chosen, rows, lag })
+  },
+}

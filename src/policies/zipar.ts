@@ -1,0 +1,28 @@
+import { gumbel, random, rowParallel } from '../decoding/index.js'
+import type { PolicyDefinition } from './definition.js'
+import { allowOnly } from './overrides.js'
+
+/**
+ * ZipAR. Row `r + 1` starts as soon as row `r` has `lag` codes (the paper's window `s`); each pass draws one code
+ * `x_j ~ p_j` for every row under way. `p_j` misses the codes at the end of the rows above: relaxed. A picture of `R`
+ * rows and `C` columns takes `C + (R - 1) min(lag, C)` passes. The paper's adaptive window is not here.
+ */
+export const zipar: PolicyDefinition = {
+  name: 'zipar',
+  summary: 'one code for each of several rows in a pass, a row starting when the one above is ahead: relaxed',
+  paper:
+    'He et al., ZipAR: parallel autoregressive image generation through spatial locality, arXiv 2412.04062',
+  create(overrides) {
+    allowOnly('zipar', ['lag'], overrides)
+    const { lag = 8 } = overrides
+    return rowParallel({
+      name: 'zipar',
+      rows: Infinity,
+      lag,
+      window: 0,
+      initialize: random,
+      verify: gumbel,
+      refine: gumbel,
+    })
+  },
+}

@@ -1,0 +1,105 @@
+import * as Plot from '@observablehq/plot'
+import type { Estimate } from '../../../experiment/statistics.js'
+import type { PlotRow } from '../../page.js'
+import { element } from '../dom.js'
+import { base, below, colourOf, type Figure } from './figure.js'
+import { labelMarks, marginFor } from './labelled.js'
+
+const HEIGHT = 380
+const MARGIN_TOP = 30
+const MARGIN_BOTTOM = 46
+
+type Judged = 'right' | 'facts'
+
+const judged: readonly { readonly key: Judged; readonly label: string }[] = [
+  { key: 'right', label: 'pictures that show all that is asked' },
+  { key: 'facts', label: 'facts of the captions that are shown' },
+]
+
+interface Point {
+  readonly spec: string
+  readonly exact: boolean
+  readonly quality: Estimate
+  readonly compression: Estimate
+}
+
+/** What the judge says of the pictures, beside how few passes they took. */
+export const quality: Figure = {
+  id: 'quality',
+  title: 'Quality against compression',
+  caption:
+    'Right: better pictures, as a program judges them by their captions. Up: fewer passes. The best policy is at the top right. Exact policies draw from one distribution, so that they differ in quality by chance alone. The lines through a point are its intervals, in both directions.',
+  missing: 'the results hold no judgement of the pictures; the bundled judge reads captions of scenes.',
+  draw({ rows }, width) {
+    const plots = judged.flatMap(({ key, label }) => {
+      const points = pointsOf(rows, key)
+      return points.length > 0 ? [scatter(points, label, width > 900 ? width / 2 - 12 : width)] : []
+    })
+    return plots.length > 0 ? element('div', { class: 'pair' }, ...plots) : null
+  },
+}
+
+const pointsOf = (rows: readonly PlotRow[], key: Judged): Point[] =>
+  rows.flatMap(({ spec, exact, compression, [key]: quality }) =>
+    quality ? [{ spec, exact, quality, compression }] : [],
+  )
+
+function scatter(points: readonly Point[], label: string, width: number): Element {
+  const [worst, best] = [
+    Math.min(...points.map(({ quality }) => quality.low)),
+    Math.max(...points.map(({ quality }) => quality.high)),
+  ]
+  const margin = Math.max(0.005, 0.05 * (best - worst))
+  const [left, right] = [Math.max(0, worst - margin), best + margin]
+  const top = Math.max(...points.map(({ compression }) => compression.high)) * 1.05
+  const labels = points.map(({ spec, exact, quality, compression }) => ({
+    spec,
+    exact,
+    x: quality.mean,
+    y: compression.mean,
+  }))
+  return Plot.plot({
+    ...base(width),
+    height: HEIGHT,
+    marginTop: MARGIN_TOP,
+    marginBottom: MARGIN_BOTTOM,
+    marginRight: marginFor(labels),
+    x: {
+      domain: [left, right],
+      label,
+      ...below,
+      tickFormat: '.0%',
+      ticks: 5,
+    },
+    y: { domain: [0, top], grid: true, label: '↑ compression (image tokens ÷ passes)' },
+    marks: [
+      Plot.ruleY([0]),
+      ...labelMarks(labels, right, top / (HEIGHT - MARGIN_TOP - MARGIN_BOTTOM)),
+      Plot.link(points, {
+        x1: ({ quality }: Point) => quality.low,
+        x2: ({ quality }: Point) => quality.high,
+        y1: ({ compression }: Point) => compression.mean,
+        y2: ({ compression }: Point) => compression.mean,
+        stroke: colourOf,
+        strokeOpacity: 0.6,
+      }),
+      Plot.link(points, {
+        x1: ({ quality }: Point) => quality.mean,
+        x2: ({ quality }: Point) => quality.mean,
+        y1: ({ compression }: Point) => compression.low,
+        y2: ({ compression }: Point) => compression.high,
+        stroke: colourOf,
+        strokeOpacity: 0.6,
+      }),
+      Plot.dot(points, {
+        x: ({ quality }: Point) => quality.mean,
+        y: ({ compression }: Point) => compression.mean,
+        symbol: ({ exact }: Point) => (exact ? 'circle' : 'diamond'),
+        fill: colourOf,
+        r: 5,
+        tip: true,
+        channels: { policy: 'spec' },
+      }),
+    ],
+  })
+}

@@ -1,0 +1,95 @@
+import { expect, test } from 'vitest'
+import type { RecordedTrajectory } from '../../src/report/run.js'
+import { settingsOf } from '../../src/report/settings.js'
+import { result } from './results.js'
+
+const random = () => 0.5
+
+const trajectory = (spec: string, guidance: number, drafts: number): RecordedTrajectory => ({
+  spec,
+  guidance,
+  prompt: 'a red circle',
+  seed: 0,
+  index: 0,
+  grid: { rows: 2, columns: 4 },
+  tokens: new Array(8).fill(1),
+  passes: [
+    {
+      pass: 0,
+      committedBefore: 0,
+      committed: 8,
+      accepted: 7,
+      entries: 8,
+      windowStart: 0,
+      drafts: new Array(drafts).fill(1),
+      levels: new Array(drafts).fill(0),
+    },
+  ],
+})
+
+test('results that differ in more than the policy stand apart', () => {
+  const results = [
+    result(),
+    result({ spec: 'jacobi', policy: 'jacobi' }),
+    result({ topK: 100 }),
+    result({ guidance: 1, temperature: 0.5, topP: 0.9 }),
+  ]
+  const settings = settingsOf(results, [], random)
+  expect(settings.map(({ setting, table }) => [setting.label, table.map(({ spec }) => spec)])).toEqual([
+    ['guidance 3', ['sjd', 'jacobi']],
+    ['guidance 3, top-k 100', ['sjd']],
+    ['guidance 1, temperature 0.5, top-p 0.9', ['sjd']],
+  ])
+})
+
+test('a family is a policy but for its window, which comes from the spec or from what was fed', () => {
+  const results = [
+    result({ spec: 'sjd:window=32', parameters: { window: 32 } }),
+    result({ spec: 'sjd:window=32,init=above', parameters: { window: 32 } }),
+    result({ spec: 'sjd:init=above,window=8', parameters: { window: 8 } }),
+    result({ spec: 'sjd2' }),
+    result({ spec: 'sjd' }),
+  ]
+  const [{ setting }] = settingsOf(results, [trajectory('sjd2', 3, 6), trajectory('sjd', 1, 5)], random)
+  expect(setting.rows.map(({ family, window }) => [family, window])).toEqual([
+    ['sjd', 32],
+    ['sjd:init=above', 32],
+    ['sjd:init=above', 8],
+    ['sjd2', 6],
+    ['sjd', null],
+  ])
+})
+
+test('what results did not keep is left out, never made up', () => {
+  const accepted = [4, 4]
+  const whole = result({
+    accepted,
+    forwardSeconds: 0.5,
+    bridgeSeconds: 0.25,
+    policySeconds: 0.125,
+    right: true,
+    facts: 1,
+  })
+  const seconds = (time: { name: string; seconds: number }[] | null) =>
+    time?.map((part) => [part.name, part.seconds])
+  const rowOf = (...results: ReturnType<typeof result>[]) =>
+    settingsOf(results, [trajectory('sjd', 3, 6)], random)[0].setting.rows[0]
+
+  expect(rowOf(whole).byPosition).toHaveLength(2)
+  expect(rowOf(whole).byCell).toEqual([4, 4, 4, 4, 4, 4, 4, 4])
+  expect(rowOf(whole).right?.mean).toBe(1)
+  expect(seconds([...rowOf(whole).time!])).toEqual([
+    ['forward', 0.5],
+    ['bridge', 0.25],
+    ['policy', 0.125],
+    ['the rest', 0.125],
+  ])
+  const older = rowOf(whole, result({ forwardSeconds: 0.5 }))
+  expect(older).toMatchObject({ byPosition: null, distribution: null, byCell: null })
+  expect(seconds([...older.time!])).toEqual([
+    ['forward', 0.5],
+    ['the rest', 0.5],
+  ])
+  expect(rowOf(result())).toMatchObject({ time: null, right: null, facts: null })
+  expect(settingsOf([whole], [], random)[0].setting).toMatchObject({ grid: null, rows: [{ byCell: null }] })
+})
