@@ -32,6 +32,7 @@ class MyAdapter(Adapter):
         # SLOTS lets the library's own layers attend over the worker's key/value slots
         self.model = load_model(LlamaForCausalLM, config, folder, device, dtype, attn_implementation=SLOTS)
         self.colours = load_file(palette, str(device))["colours"]  # u8 [count, 3]
+        self.trained = {"": self.model}  # what `sjd2 finetune` may change
         self.rows = slice(FIRST, FIRST + len(self.colours))
         self.embeddings = Embeddings.measured(self.model.model.embed_tokens.weight[self.rows])
         self.cache = cache_shape(config, ROWS * COLUMNS)
@@ -60,6 +61,9 @@ class MyAdapter(Adapter):
 
     def decode(self, codes):  # int64 [B, ROWS * COLUMNS], counted from 0 -> u8 [B, height, width, 3]
         return self.colours[codes].view(-1, ROWS, COLUMNS, 3).to(torch.uint8)
+
+    def encoder(self):  # u8 [B, height, width, 3] -> int64 [B, ROWS * COLUMNS]: pictures as data for `sjd2 finetune`
+        return lambda pictures: torch.cdist(pictures.flatten(1, 2).float(), self.colours.float()).argmin(-1)
 
 
 def load(folder, device, dtype):

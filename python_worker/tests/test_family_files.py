@@ -90,16 +90,18 @@ def test_the_picture_decoder_is_missing(lumina: Path) -> None:
 
 
 def test_the_picture_decoder_from_metas_file(lumina: Path) -> None:
-    """vqgan.ckpt: the decoder, and what only encodes, in a pickle of its training."""
+    """vqgan.ckpt: the decoder, and the encoder, in a pickle of its training."""
     decoder = load_file(lumina / "vqgan.safetensors")
-    spare = {"encoder.conv_in.bias": torch.zeros(2), "quant_conv.bias": torch.zeros(2), "loss.logvar": torch.zeros(1)}
-    torch.save({"state_dict": decoder | spare, "global_step": 3}, lumina.parent / "vqgan.ckpt")
+    encoder, spare = {"encoder.conv_in.bias": torch.zeros(2), "quant_conv.bias": torch.zeros(2)}, torch.zeros(1)
+    torch.save(
+        {"state_dict": decoder | encoder | {"loss.logvar": spare}, "global_step": 3}, lumina.parent / "vqgan.ckpt"
+    )
     convert(lumina.parent / "vqgan.ckpt", lumina / "new.safetensors")
     found = load_file(lumina / "new.safetensors")
-    assert found.keys() == decoder.keys()
+    assert found.keys() == decoder.keys() | encoder.keys()
     assert all(torch.equal(found[name], tensor) for name, tensor in decoder.items())
 
-    torch.save({"state_dict": spare}, lumina.parent / "vqgan.ckpt")
+    torch.save({"state_dict": encoder}, lumina.parent / "vqgan.ckpt")
     with pytest.raises(StartupError, match="is not Chameleon's VQ-GAN"):
         convert(lumina.parent / "vqgan.ckpt", lumina / "new.safetensors")
 

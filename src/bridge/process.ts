@@ -42,9 +42,8 @@ export interface WorkerProcess {
 
 /** Arguments that the worker and its planning share. */
 export function modelArgs({ checkpoint, adapter, size, device, dtype }: ModelOptions) {
-  const model = isHubId(checkpoint) ? checkpoint : resolve(checkpoint)
   return {
-    model,
+    model: checkpointPath(checkpoint),
     ...(adapter !== undefined && { adapter: resolve(adapter) }),
     ...(size !== undefined && { size }),
     device,
@@ -61,6 +60,10 @@ export const pathOf = (python: string): string => (python.includes('/') ? resolv
 /** Whether it can only be the id of a hub's model: `org/name`, and no such folder is there. */
 const isHubId = (checkpoint: string): boolean =>
   /^[\w-][\w.-]*\/[\w.-]+$/.test(checkpoint) && !existsSync(checkpoint)
+
+/** As the worker, which runs in its own folder, is told of it. */
+export const checkpointPath = (checkpoint: string): string =>
+  isHubId(checkpoint) ? checkpoint : resolve(checkpoint)
 
 /** Starts the worker; it ends with this process, however that ends. */
 export function startProcess(endpoint: string, options: ProcessOptions): WorkerProcess {

@@ -6,6 +6,7 @@ import { Command, CommanderError, Option } from 'commander'
 import { version } from '../experiment/project.js'
 import { UsageError } from './failure.js'
 import { interruptible } from './interrupt.js'
+import { addFinetune, addShards } from './training-commands.js'
 import { count, natural, notNegative, real, share, size } from './values.js'
 
 /** Where the worker runs and what it loads. */
@@ -123,6 +124,8 @@ export function createProgram(): Command {
   addInspect(program)
   addReport(program)
   addPolicies(program)
+  addFinetune(program)
+  addShards(program)
   addPlan(program)
   addDoctor(program)
   for (const command of [program, ...program.commands]) {

@@ -13,6 +13,8 @@ describe('help', () => {
       'inspect',
       'report',
       'policies',
+      'finetune',
+      'shards',
       'doctor',
     ])
       expect(stdout).toContain(`  ${command} `)

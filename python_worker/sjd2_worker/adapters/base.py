@@ -9,17 +9,21 @@ orchestrator knows no family by name.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+from ..errors import StartupError
 
 ModelCard = dict[str, Any]  # ModelCard of protocol/schema.json
 
 # behind the image's last position: room for 128 drafts beside the chain, each with a token behind it that is forced
 SPARE_CELLS = 256
+
+Encode = Callable[[Tensor], Tensor]  # RGB pictures uint8 [B, height, width, 3] to codes int64 [B, rows * columns]
 
 # attend(layer, q, k, v): q [1, N, heads, head_width], k and v [1, N, key_heads, head_width] -> like q.
 # It stores k and v in the entries' cells and attends to all cells that each entry may see.
@@ -85,13 +89,23 @@ def untrained(timesteps: Tensor) -> Tensor:
     return torch.zeros(len(timesteps), 1, device=timesteps.device)
 
 
+def pixels(pictures: Tensor) -> Tensor:
+    """RGB pictures uint8 [B, height, width, 3] to f32 [B, 3, height, width] on [-1, 1]."""
+    return pictures.permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
 class Adapter(ABC):
-    """A loaded checkpoint. Subclasses set `card`, `cache` and `embeddings`, and keep no state between calls."""
+    """A loaded checkpoint. Subclasses set `card`, `cache` and `embeddings`, and keep no state between calls.
+
+    One that can be fine-tuned sets `trained`, too, and one whose own encoder makes the data for it has `encoder`.
+    """
 
     card: ModelCard
     cache: CacheShape
     embeddings: Embeddings  # on the model's device
     timestep: Callable[[Tensor], Tensor] = staticmethod(untrained)  # what is added to noisy entries
+    trained: Mapping[str, nn.Module] = {}  # what `embed` and `forward` run, by the prefix of its tensors in the files
+    denoising_at = ("denoising.safetensors", "")  # where fine-tuning's own tensors belong; a prefix of their names
 
     @abstractmethod
     def tokenize(self, prompt: str) -> TokenizedPrompt:
@@ -112,3 +126,8 @@ class Adapter(ABC):
     def noisy(self, latents: Tensor, timesteps: Tensor) -> Tensor:
         """Normalised latents f32 [M, width] to what the model takes as entries, [M, width]."""
         return self.embeddings.mean + self.embeddings.deviation * latents + self.timestep(timesteps)
+
+    def encoder(self) -> Encode:
+        """The family's own image tokenizer, loaded when it is asked for. Raises `StartupError`."""
+        message = f"The adapter of {self.card['name']} has no encoder for pictures."
+        raise StartupError("wrong-family", message, "Give it the method `encoder`: see sjd2_worker/adapters/base.py.")

@@ -17,8 +17,8 @@ from transformers.models.chameleon.modeling_chameleon import ChameleonImageVocab
 
 from ..checkpoint import hash_files, read_config
 from ..errors import StartupError
-from .base import Adapter, Attend, Entries, TokenizedPrompt
-from .chameleon_pictures import WITHIN, find_pictures, load_pictures
+from .base import Adapter, Attend, Encode, Entries, TokenizedPrompt, pixels
+from .chameleon_pictures import WITHIN, find_pictures, load_encoder, load_pictures
 from .denoising import check_denoising, read_denoising
 from .library import (
     SLOTS,
@@ -69,6 +69,8 @@ class ChameleonAdapter(Adapter):
             ChameleonForConditionalGeneration, config, folder, device, dtype, attn_implementation=SLOTS
         )
         del self._model.model.vqmodel  # it only encodes
+        self.trained = {"": self._model}
+        self._vq, self._pictures_at = vq, (pictures, prefix)
         self._pictures = load_pictures(vq, pictures, prefix, device)
         self._codes = torch.tensor([codes[id] for id in ids], device=device)  # the VQ model's, in the order of the ids
         self._rows = slice(ids.start, ids.stop)
@@ -104,6 +106,11 @@ class ChameleonAdapter(Adapter):
     def decode(self, codes: Tensor) -> Tensor:
         pictures = self._pictures(self._codes[codes].view(-1, *self._grid)).permute(0, 2, 3, 1)
         return ((pictures.clamp(-1, 1) + 1) / 2 * 255).to(torch.uint8)  # the original cuts off, too
+
+    def encoder(self) -> Encode:
+        network = load_encoder(self._vq, *self._pictures_at, self._codes.device)
+        numbers = self._codes.argsort()
+        return lambda pictures: numbers[network.encode(pixels(pictures)).image_tokens].view(len(pictures), -1)
 
     def _prompt(self) -> dict[str, str]:
         """Lumina-mGPT's unconditional branch knows the image alone."""

@@ -1,13 +1,14 @@
-"""Chameleon's codes to pictures. transformers' Chameleon only encodes; its Janus has the same decoder network."""
+"""Chameleon's codes to pictures, and back. transformers' Chameleon only encodes; its Janus has the same decoder."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import ChameleonVQVAEConfig, JanusVQVAEConfig
+from transformers import ChameleonVQVAE, ChameleonVQVAEConfig, JanusVQVAEConfig
 from transformers.models.janus.modeling_janus import JanusVQVAEDecoder
 
 from ..checkpoint import Blank, fill, read_header, read_part
@@ -16,6 +17,7 @@ from ..errors import StartupError
 FILE = "vqgan.safetensors"
 WITHIN = "model.vqmodel."  # the decoder's place in a checkpoint that has it
 PARTS = ("quantize.embedding.", "post_quant_conv.", "decoder.")
+ENCODING = ("encoder.", "quant_conv.", "quantize.embedding.")
 
 
 class ChameleonPictures(nn.Module):
@@ -63,3 +65,18 @@ def load_pictures(
         tensors = {level.sub(lambda at: str(last - int(at[0])), name): t for name, t in tensors.items()}
     fill(pictures, tensors, paths[0])
     return pictures
+
+
+def load_encoder(config: ChameleonVQVAEConfig, paths: list[Path], prefix: str, device: torch.device) -> Any:
+    """The library's own VQ model, in f32, without what comes after its codes. Raises `wrong-config`."""
+    with Blank():
+        network: Any = ChameleonVQVAE(config)
+    del network.post_quant_conv
+    found = read_part(paths, prefix, device, torch.float32)
+    tensors = {name: tensor for name, tensor in found.items() if name.startswith(ENCODING)}
+    if not any(name.startswith("encoder.") for name in tensors):
+        message = f"{paths[0]} holds no encoder of pictures."
+        remedy = f"Make it anew of Meta's vqgan.ckpt: python -m sjd2_worker.convert.vqgan vqgan.ckpt {paths[0]}"
+        raise StartupError("missing-checkpoint", message, remedy)
+    fill(network, tensors, paths[0])
+    return network

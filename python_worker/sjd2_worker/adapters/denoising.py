@@ -1,7 +1,8 @@
 """What next-clean-token fine-tuning adds to a checkpoint of any family: `denoising.safetensors`, a word in config.json.
 
 The file holds `mean` and `deviation`, f32 [width], by which image embeddings were normalised, and `timestep.*`, the
-timestep embedding. config.json says `"denoising": {"schedule": ...}`. A checkpoint without either knows no noise.
+timestep embedding. config.json says `"denoising": {"schedule": ..., "parametrisation": ...}`. A checkpoint without
+either knows no noise.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ from .base import Embeddings, untrained
 
 FILE = "denoising.safetensors"
 SCHEDULES = ("karras", "cosine", "linear")
+# what a noisy entry is, with the schedule's alpha and sigma at its timestep t:
+# mean + deviation * (alpha * (E[token] - mean) / deviation + sigma * noise) + timestep(t)
+PARAMETRISATION = "normalised"
 
 
 @dataclass(frozen=True)
@@ -32,12 +36,23 @@ class Denoising:
     timestep: Callable[[Tensor], Tensor]
 
 
+def said_denoising(values: dict[str, Any], path: Path) -> dict[str, Any] | None:
+    """For the card: how config.json, at `path`, says that noise was trained. Raises `wrong-config`."""
+    said = values.get("denoising")
+    if said is None:
+        return None
+    if not (isinstance(said, dict) and said.get("schedule") in SCHEDULES):
+        message = f"{path}: denoising is {said!r} and should be a schedule, one of {', '.join(SCHEDULES)}."
+        raise StartupError("wrong-config", message, "Restore the file.")
+    if said.get("parametrisation", PARAMETRISATION) != PARAMETRISATION:
+        message = f"{path}: noise was trained by the parametrisation {said['parametrisation']!r}, which nothing here "
+        raise StartupError("wrong-config", message + f"knows; there is {PARAMETRISATION!r}.", "Update sjd2.")
+    return {"schedule": said["schedule"]}
+
+
 def check_denoising(values: dict[str, Any], folder: Path) -> list[Path]:
     """The files that belong to it: one or none. Raises `wrong-config` where config.json and the folder disagree."""
-    said, path = values.get("denoising"), folder / FILE
-    if said is not None and not (isinstance(said, dict) and said.get("schedule") in SCHEDULES):
-        message = f"{folder / 'config.json'}: denoising is {said!r} and should be a schedule, one of "
-        raise StartupError("wrong-config", message + ", ".join(SCHEDULES) + ".", "Restore the file.")
+    said, path = said_denoising(values, folder / "config.json"), folder / FILE
     if (said is not None) != path.is_file():
         has, lacks = ("config.json", FILE) if said is not None else (FILE, "config.json")
         message = f"{folder / has} is of a fine-tuned model, {lacks} beside it is not."
@@ -60,4 +75,4 @@ def read_denoising(values: dict[str, Any], folder: Path, table: Tensor) -> Denoi
         timestep = TimestepEmbedding(width)
     fill(timestep, tensors, path, "timestep.")
     embeddings = Embeddings(table, tensors["mean"], tensors["deviation"])
-    return Denoising(values["denoising"], embeddings, timestep.to(table.device))
+    return Denoising(said_denoising(values, folder / "config.json"), embeddings, timestep.to(table.device))

@@ -6,17 +6,17 @@ Prompts, layout and recommended sampling are those of the published inference co
 from __future__ import annotations
 
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 from transformers import Emu3Config, Emu3ForConditionalGeneration, Emu3TextConfig, Emu3VQVAEConfig
-from transformers.models.emu3.modeling_emu3 import Emu3ImageVocabularyMapping
+from transformers.models.emu3.modeling_emu3 import Emu3ImageVocabularyMapping, Emu3VQVAE
 
-from ..checkpoint import existing, hash_files, read_config, read_json
+from ..checkpoint import Blank, existing, fill, hash_files, read_config, read_json, read_part
 from ..errors import StartupError
-from .base import Adapter, Attend, Entries, TokenizedPrompt
+from .base import Adapter, Attend, Encode, Entries, TokenizedPrompt
 from .denoising import check_denoising, read_denoising
 from .library import (
     SLOTS,
@@ -74,6 +74,9 @@ class Emu3Adapter(Adapter):
             Emu3ForConditionalGeneration, config, folder, device, dtype, attn_implementation={"text_config": SLOTS}
         )
         del self._model.model.vqmodel.encoder  # pictures are only drawn
+        # the library reads and writes the files' names by rules of its own
+        self.trained = {"text_model.model.": self._model.model.text_model, "text_model.lm_head.": self._model.lm_head}
+        self._weights, self._vq = weights, vq
         self._codes = torch.tensor([codes[id] for id in ids], device=device)  # the VQ model's, in the order of the ids
         self._rows = slice(ids.start, ids.stop)
         table = self._model.model.text_model.embed_tokens.weight[self._rows]
@@ -111,6 +114,21 @@ class Emu3Adapter(Adapter):
         pictures = self._model.model.vqmodel.decode(self._codes[codes].view(-1, *self._grid))
         pictures = pictures.float().permute(0, 2, 3, 1) * self._deviation + self._mean
         return (pictures * 255).clamp(0, 255).to(torch.uint8)  # the original cuts off, too
+
+    def encoder(self) -> Encode:
+        with Blank():
+            whole: Any = Emu3VQVAE(self._vq)
+        device, prefix = self._codes.device, "vqmodel."
+        fill(whole, read_part(self._weights, prefix, device, torch.float32), self._weights[0])
+        numbers, sizes = self._codes.argsort(), self.card["picture"]
+
+        def encode(pictures: Tensor) -> Tensor:
+            normalised = ((pictures.float() / 255 - self._mean) / self._deviation).permute(0, 3, 1, 2)
+            image_sizes = torch.tensor([[sizes["height"], sizes["width"]]] * len(pictures))
+            codes = whole.encode(normalised, image_sizes).image_tokens
+            return numbers[torch.stack(codes).flatten(1)]
+
+        return encode
 
     def _whole(self, text: str) -> str:
         rows, columns = self._grid

@@ -15,7 +15,8 @@ from transformers import JanusConfig, JanusForConditionalGeneration
 
 from ..checkpoint import hash_files, read_config
 from ..errors import StartupError
-from .base import Adapter, Attend, Entries, TokenizedPrompt
+from ..models.llamagen_vq import encode_normalised
+from .base import Adapter, Attend, Encode, Entries, TokenizedPrompt, pixels
 from .denoising import check_denoising, read_denoising
 from .library import (
     SLOTS,
@@ -60,6 +61,8 @@ class JanusAdapter(Adapter):
         )
         self._model = loaded.model
         del loaded.lm_head, loaded.model.vision_model, loaded.model.aligner  # they see and write; drawing needs neither
+        parts = ("language_model", "generation_embeddings", "generation_aligner", "generation_head")
+        self.trained = {f"model.{name}.": getattr(self._model, name) for name in parts}
         self._first = text.vocab_size
         table = self._aligned(torch.arange(vq.num_embeddings, device=device))
         denoising = read_denoising(values, folder, table)
@@ -97,6 +100,9 @@ class JanusAdapter(Adapter):
     def decode(self, codes: Tensor) -> Tensor:
         pictures = self._model.vqmodel.decode(codes).permute(0, 2, 3, 1).float()
         return ((pictures + 1) / 2 * 255).clamp(0, 255).to(torch.uint8)
+
+    def encoder(self) -> Encode:
+        return lambda pictures: encode_normalised(self._model.vqmodel, pixels(pictures))
 
     def _aligned(self, codes: Tensor) -> Tensor:
         """Image codes int64 [N], counted from 0, to what the language model takes, [N, width]."""

@@ -17,8 +17,8 @@ from torch import Tensor
 from ..checkpoint import check_fit, fill, hash_files, read_config, read_header, read_tensors
 from ..errors import RequestError, StartupError
 from ..models.llamagen import LlamaGenConfig, LlamaGenTransformer
-from ..models.llamagen_vq import VQConfig, build_vq, library_names
-from .base import SPARE_CELLS, Adapter, Attend, CacheShape, Entries, TokenizedPrompt
+from ..models.llamagen_vq import VQConfig, build_vq, encode_normalised, library_names
+from .base import SPARE_CELLS, Adapter, Attend, CacheShape, Encode, Entries, TokenizedPrompt, pixels
 from .captions import Captions
 from .denoising import check_denoising, read_denoising
 
@@ -48,6 +48,7 @@ class LlamaGenAdapter(Adapter):
             paths += self._captions.paths
         fill(self._transformer, read_tensors(weights[0], device, dtype), weights[0])
         fill(self._vq, library_names(read_tensors(weights[1], device, torch.float32)), weights[1])
+        self.trained = {"": self._transformer}
         denoising = read_denoising(values, folder, self._transformer.tok_embeddings.weight)
         self.embeddings, self.timestep = denoising.embeddings, denoising.timestep
         self._conditions = self._transformer.conditions()  # [conditions, width]
@@ -98,6 +99,9 @@ class LlamaGenAdapter(Adapter):
     def decode(self, codes: Tensor) -> Tensor:
         pictures = self._vq.decode(codes).permute(0, 2, 3, 1).clamp(-1, 1)
         return ((pictures + 1) / 2 * 255 + 0.5).to(torch.uint8)
+
+    def encoder(self) -> Encode:
+        return lambda pictures: encode_normalised(self._vq, pixels(pictures))
 
 
 def load(folder: Path, device: torch.device, dtype: torch.dtype) -> Adapter:

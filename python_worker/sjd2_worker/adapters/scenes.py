@@ -12,14 +12,16 @@ from ..checkpoint import Blank, existing, fill, hash_files, part, read_config, r
 from ..errors import StartupError
 from ..models.tokenizer import CODES, STRIDE, ScenesTokenizer
 from ..models.transformer import ScenesConfig, ScenesTransformer, TimestepEmbedding, encode_caption
-from .base import SPARE_CELLS, Adapter, Attend, CacheShape, Embeddings, Entries, TokenizedPrompt
+from .base import SPARE_CELLS, Adapter, Attend, CacheShape, Embeddings, Encode, Entries, TokenizedPrompt, pixels
+from .denoising import said_denoising
 
-SCHEDULES = ("karras", "cosine", "linear")
 SAMPLING = {"guidance": 3.0, "temperature": 1.0, "topK": 0, "topP": 1.0}
 
 
 class ScenesAdapter(Adapter):
     """One checkpoint folder: config.json, model.safetensors, tokenizer.safetensors."""
+
+    denoising_at = ("model.safetensors", "denoising.")
 
     def __init__(self, folder: Path, device: torch.device, dtype: torch.dtype) -> None:
         paths = [existing(folder / name) for name in ("config.json", "model.safetensors", "tokenizer.safetensors")]
@@ -36,6 +38,7 @@ class ScenesAdapter(Adapter):
             fill(timestep, weights, paths[1], "timestep.")
             self.timestep = timestep
         self._transformer.to(device)
+        self.trained = {"transformer.": self._transformer}
         self.embeddings = self._normalised(part(weights, "denoising."), paths[1])
         self.cache = CacheShape(
             config.layers, config.prompt + config.image_tokens + SPARE_CELLS, config.heads, config.width // config.heads
@@ -51,7 +54,7 @@ class ScenesAdapter(Adapter):
             "picture": {"height": config.rows * STRIDE, "width": config.columns * STRIDE},
             "width": config.width,
             "layout": [-1] * config.image_tokens,
-            "denoising": values.get("denoising"),
+            "denoising": said_denoising(values, paths[0]),
             "sampling": SAMPLING | sampling if isinstance(sampling, dict) else sampling,
         }
 
@@ -69,6 +72,9 @@ class ScenesAdapter(Adapter):
         grid = codes.view(-1, self._config.rows, self._config.columns)
         pictures = self._tokenizer.decode(grid).permute(0, 2, 3, 1)
         return ((pictures + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+
+    def encoder(self) -> Encode:
+        return lambda pictures: self._tokenizer.encode(pixels(pictures)).flatten(1)
 
     def _normalised(self, stored: dict[str, Tensor], path: Path) -> Embeddings:
         """With the mean and deviation that fine-tuning stored, if it did."""
@@ -104,9 +110,7 @@ def _shapes(values: dict[str, Any], path: Path) -> ScenesConfig:
 
 def _denoises(values: dict[str, Any], weights: dict[str, Tensor], paths: list[Path]) -> bool:
     """Whether the checkpoint was fine-tuned to denoise: its config and its weights must agree on that."""
-    denoising = values.get("denoising")
-    if denoising is not None and not (isinstance(denoising, dict) and denoising.get("schedule") in SCHEDULES):
-        raise _wrong(paths[0], f"denoising is {denoising!r} and should be a schedule, one of {', '.join(SCHEDULES)}")
+    denoising = said_denoising(values, paths[0])
     if (denoising is not None) != bool(part(weights, "timestep.")):
         has, lacks = (paths[0], paths[1]) if denoising else (paths[1], paths[0])
         raise _wrong(has, f"it is of a fine-tuned model, {lacks.name} beside it is not")

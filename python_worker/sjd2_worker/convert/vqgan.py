@@ -1,8 +1,8 @@
 """Makes vqgan.safetensors of Meta's vqgan.ckpt: `python -m sjd2_worker.convert.vqgan --help`.
 
 Chameleon's checkpoints in transformers' layout, and Lumina-mGPT's, hold no picture decoder; Meta publishes it beside
-the text tokenizer. Of the .ckpt, a pickle, torch's weights_only reads tensors and refuses all else. What only
-encodes is left out.
+the text tokenizer. Of the .ckpt, a pickle, torch's weights_only reads tensors and refuses all else. The encoder comes
+along: fine-tuning makes its data with it.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ import argparse
 import sys
 from pathlib import Path
 
-from ..adapters.chameleon_pictures import PARTS
+from ..adapters.chameleon_pictures import ENCODING, PARTS
 from ..errors import StartupError
 from .reading import read_published, write_whole
 
 
 def convert(source: Path, target: Path) -> None:
     """Raises `StartupError`."""
-    tensors = {name: tensor for name, tensor in read_published(source).items() if name.startswith(PARTS)}
+    tensors = {name: tensor for name, tensor in read_published(source).items() if name.startswith(PARTS + ENCODING)}
     if missing := [part for part in PARTS if not any(name.startswith(part) for name in tensors)]:
         message = f"{source} has no {missing[0]}*: it is not Chameleon's VQ-GAN."
         raise StartupError("wrong-family", message, "Give the vqgan.ckpt that Meta publishes with Chameleon.")

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import torch
+from torch import Tensor
+from torch.nn import functional as F
 from transformers import JanusVQVAE, JanusVQVAEConfig
 
 T = TypeVar("T")
@@ -51,6 +53,17 @@ def build_vq(config: VQConfig, codes: int, side: int) -> Any:
     )
     with torch.device("meta"):
         return JanusVQVAE(shapes)
+
+
+def encode_normalised(vq: Any, pictures: Tensor) -> Tensor:
+    """Pictures [B, 3, H, W] on [-1, 1] to codes [B, side * side], of a JanusVQVAE, LlamaGen's or Janus's own.
+
+    Both compare directions, as the published encoder does. The library's own `encode` compares the vectors as they
+    are, though its `decode` goes by directions, too.
+    """
+    vectors = vq.quant_conv(vq.encoder(pictures.to(vq.quant_conv.weight.dtype))).float()
+    directions = F.normalize(vectors.permute(0, 2, 3, 1).flatten(1, 2), dim=-1)
+    return (directions @ F.normalize(vq.quantize.embedding.weight.float(), dim=-1).T).argmax(-1)
 
 
 def library_names(tensors: Mapping[str, T]) -> dict[str, T]:

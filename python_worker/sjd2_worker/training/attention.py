@@ -19,7 +19,7 @@ def blocked_causal(layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     batch, length, heads, width = q.shape
     q, k, v = (x.transpose(1, 2).reshape(batch * heads, length, width) for x in (q, k, v))
     q = q * width**-0.5
-    places = torch.arange(length)
+    places = torch.arange(length, device=q.device)
     size = -(-length // BLOCKS)
     outputs = []
     for start in range(0, length, size):
@@ -32,4 +32,9 @@ def blocked_causal(layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
 
 def compiled(model: nn.Module) -> nn.Module:
     """The model through torch.compile where there is a C++ compiler for it, else as it is."""
-    return torch.compile(model) if shutil.which("c++") else model  # type: ignore[return-value]
+    return torch.compile(model) if can_compile() else model  # type: ignore[return-value]
+
+
+def can_compile() -> bool:
+    """Whether there is the compiler that torch.compile needs on a CPU."""
+    return shutil.which("c++") is not None

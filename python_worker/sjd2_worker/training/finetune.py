@@ -1,153 +1,195 @@
-"""Next-clean-token fine-tuning of the scenes transformer (arXiv 2510.08994, section 3):
-`python -m sjd2_worker.training.finetune --data FILE --model DIR --state FILE`.
+"""Next-clean-token fine-tuning (arXiv 2510.08994, section 3) of any adapter's model.
 
-Noisy and wrongly drafted windows beside each clean sequence; the target is always the clean next token. Noise lives on
-normalised embeddings, and its level enters through a timestep embedding that starts as zero, so that step 0 is the
-original model. Wrong drafts are the model's own, as Gumbel coupling draws them, by noise under which the true tokens
-would have been drawn: from what the model says of a window of pure noise, or once more from what it says of those
-drafts; now and then the token above.
+DATA is a folder of pictures with captions (<name>.txt beside each, or captions.jsonl), or of shards that
+`python -m sjd2_worker.training.shards` made of one. OUT becomes a checkpoint that decoding loads as it is: the original
+files with other weights, what belongs to noise, and in training/ the state, to go on with, and the log:
+tensorboard --logdir OUT/training
+
+A run that was stopped or killed goes on where its last state is, and ends with the weights of one that never was. With
+a greater --steps, a finished one goes on, too.
+
+examples:
+  python -m sjd2_worker.training.finetune --model Janus-Pro-1B --data pictures --out tuned --lora 32 --held-out 64
+  python -m sjd2_worker.training.finetune --model Lumina-mGPT-7B --size 768 --data shards --out tuned --dtype bf16 \\
+      --checkpointing --batch 2 --accumulate 8
+  python -m torch.distributed.run --nproc-per-node 4 -m sjd2_worker.training.finetune --model … (one process to a GPU)
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import math
+import signal
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import torch
 from safetensors.torch import load_file
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import nn
 
-from ..models.transformer import ScenesConfig, ScenesTransformer, TimestepEmbedding
-from .attention import compiled
-from .loop import Schedule, run
-from .transformer import SceneSequences, save_weights
-from .windows import COUNT, LENGTH, WindowAttention, draw_window
+from ..__main__ import _watch, positive
+from ..checkpoint import found, hash_files
+from ..errors import StartupError
+from .attention import can_compile
+from .command import add_model, load_adapter, run
+from .examples import Examples, find_shards, read_data
+from .loop import Plan, Schedule, adamw, muon
+from .loop import run as run_steps
+from .objective import Objective
+from .processes import Processes, joined
+from .subject import Subject
+from .windows import LENGTH
+from .writing import check_writable, write
 
-
-class Denoiser(nn.Module):
-    """The transformer with its timestep embedding; noise by the cosine schedule of algorithm.md, section 3."""
-
-    def __init__(self, config: ScenesConfig) -> None:
-        super().__init__()
-        self.transformer = ScenesTransformer(config)
-        self.timestep = TimestepEmbedding(config.width)
-
-    def statistics(self) -> tuple[Tensor, Tensor]:
-        """Mean and deviation per dimension over the image rows of the embedding table, [width] each."""
-        rows = self.transformer.embedding.weight[self.transformer.config.first_code :].detach().float()
-        return rows.mean(0), rows.std(0)
-
-    def noisy(self, tokens: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:
-        """Entries [B, T, width] of tokens [B, T] (ids) noised to `timesteps` [T]; timestep 0 is the plain embedding."""
-        clean = self.transformer.embedding(tokens)
-        mean, deviation = self.statistics()
-        angle = timesteps[:, None] * (math.pi / 2)
-        latent = angle.cos() * (clean - mean) / deviation + angle.sin() * noise
-        entry = mean + deviation * latent + self.timestep(timesteps)
-        return torch.where(timesteps[:, None] > 0, entry, clean)
+OPTIMISERS = {"adamw": adamw, "muon": muon}
+SAME = ("batch", "accumulate", "learning_rate", "optimiser", "seed", "window", "caption_dropout", "lora", "dtype")
 
 
-def posterior_gumbel(log_p: Tensor, outcome: Tensor, generator: torch.Generator) -> Tensor:
-    """Gumbel noise [..., V] as it is where `argmax log_p + noise` has turned out to be `outcome` [...].
+def main() -> int:
+    arguments = _parser().parse_args()
+    stopped = _stops(arguments.parent)
 
-    The maximum is Gumbel distributed, and all others are cut off below it (A* sampling, arXiv 1411.0030, section 2).
-    """
+    def tune() -> dict[str, Any]:
+        with joined() as processes:
+            return _tune(arguments, processes, stopped)
 
-    def gumbel(shape: torch.Size) -> Tensor:
-        return -torch.empty(shape).exponential_(generator=generator).log()
-
-    highest = gumbel(outcome.shape)[..., None]
-    others = -torch.logaddexp(-highest, -(log_p + gumbel(log_p.shape)))
-    return others.scatter(-1, outcome[..., None], highest) - log_p
+    return run(tune)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="what sjd2_worker.training.data wrote")
-    parser.add_argument(
-        "--model", type=Path, required=True, help="checkpoint folder; its model.safetensors is replaced"
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m sjd2_worker.training.finetune",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--base", type=Path, required=True, help="the sequential transformer's resumable state")
-    parser.add_argument("--state", type=Path, required=True, help="the resumable state; continues it if it exists")
-    parser.add_argument("--steps", type=int, default=1800)
-    parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--seed", type=int, default=3)
-    arguments = parser.parse_args()
+    add_model(parser)
+    add = parser.add_argument
+    add("--data", type=Path, required=True, help="folder of pictures and captions, or of shards; or one file")
+    add("--out", type=Path, required=True, help="folder of the fine-tuned checkpoint")
+    add("--steps", type=_natural, default=1000, help="in all; 0 writes the model as it is, ready for noise")
+    add("--batch", type=positive, default=8, help="examples of a batch")
+    add("--accumulate", type=positive, default=1, help="batches of a step, in each process")
+    add("--learning-rate", type=float, help="default: 2e-5; 2e-4 with --lora")
+    add("--decay", type=float, default=0.9, help="share of the steps, at the end, over which it falls to zero")
+    add("--optimiser", choices=tuple(OPTIMISERS), default="adamw", help="muon: for the matrices of the blocks")
+    add("--lora", type=positive, metavar="RANK", help="train low-rank additions, and add them in the end")
+    add("--dtype", choices=("f32", "mixed", "bf16"), default="mixed", help="mixed: weights f32, arithmetic bf16")
+    add("--checkpointing", action="store_true", help="compute blocks twice instead of remembering them")
+    add("--compile", action="store_true", help="torch.compile; pays where all prompts are of one length")
+    add("--schedule", choices=("cosine", "karras", "linear"), help="of noise (default: the model's, or cosine)")
+    add("--window", type=positive, default=LENGTH, help="entries of the windows that are trained")
+    add("--caption-dropout", type=float, default=0.1, help="share of captions dropped, for guidance")
+    add("--held-out", type=_natural, default=0, help="examples, the last ones, to validate with at every state")
+    add("--every", type=positive, default=100, help="steps between two states")
+    add("--seed", type=int, default=0)
+    add("--base", type=Path, help="a state whose weights, in full precision, are begun with instead of the model's")
+    add("--state", type=Path, help="default: OUT/training/state.safetensors")
+    add("--parent", type=int, metavar="PID", help="stop when this process is gone")
+    return parser
+
+
+def _natural(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{value} is negative")
+    return value
+
+
+def _stops(parent: int | None) -> Callable[[], bool]:
+    """Whether the run was asked to stop: by a signal, which it remembers until a step is whole, or its parent's end."""
+    asked, gone = list[int](), _watch(parent)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda which, frame: asked.append(which))
+    return lambda: bool(asked) or gone()
+
+
+def _tune(arguments: argparse.Namespace, processes: Processes, stopped: Callable[[], bool]) -> dict[str, Any]:
+    """Raises `StartupError`, or `StoppedError`."""
+    source, out = found(arguments.model), arguments.out
     torch.manual_seed(arguments.seed)
-    config = ScenesConfig.of(json.loads((arguments.model / "config.json").read_text()))
-    model = Denoiser(config)
-    base = load_file(arguments.base)
-    names = {n: n.removeprefix("model.") for n in base if n.startswith("model.")}
-    model.transformer.load_state_dict({short: base[name] for name, short in names.items()})
-    forward = compiled(model.transformer)
-    sequences = SceneSequences(arguments.data, config, arguments.batch, arguments.seed)
-    clean = config.prompt + config.image_tokens - 1
-    attend = WindowAttention(clean)
+    adapter = load_adapter(arguments, "bf16" if arguments.dtype == "bf16" else "f32")
+    model = adapter.card["hash"]
+    subject = Subject(adapter, arguments.schedule, arguments.lora)
+    check_writable(source, out, subject)
+    if arguments.base:
+        _begin_with(arguments.base, subject.parameters)
+    data = _shards_of(arguments, adapter)
+    examples = read_data(data, adapter)
+    count, held = len(examples.codes), arguments.held_out
+    if held >= count:
+        message = f"There are {count} examples in {data}; none is left when {held} are held out."
+        raise StartupError("wrong-config", message, "Choose a smaller --held-out.")
+    if arguments.checkpointing:
+        subject.remember_less()
+    if arguments.compile and can_compile():
+        subject.compile()
+    if arguments.learning_rate is None:
+        arguments.learning_rate = 2e-4 if arguments.lora else 2e-5
 
-    def loss_of(step: int) -> tuple[Tensor, dict[str, float]]:
-        rng = np.random.default_rng((arguments.seed, 2, step))
-        generator = torch.Generator().manual_seed(arguments.seed * 1_000_003 + step)
-        ids, positions, codes = sequences(step)
-        windows = [draw_window(rng, config.image_tokens) for _ in range(COUNT)]
-        attend.see([config.prompt + w.start for w in windows])
-        reached = torch.cat([torch.arange(w.start, w.start + LENGTH) for w in windows])
-        places = reached.clamp(max=config.image_tokens - 1)
-        timesteps = torch.from_numpy(np.concatenate([w.timesteps for w in windows]))
-        wrong = torch.from_numpy(np.concatenate([w.wrong for w in windows]))
-        all_positions = torch.cat((positions, places.expand(len(ids), -1)), 1)
-        noise = torch.randn(len(ids), len(places), config.width, generator=generator)
-        truth = codes[:, places]
+    def objective(chosen: range, batch: int, seed: int, dropout: float) -> Objective:
+        read = Examples(examples, chosen, batch, seed, dropout)
+        return Objective(subject, read, seed, arguments.window, arguments.dtype != "f32")
 
-        def logits(tokens: Tensor, levels: Tensor) -> Tensor:
-            entries = torch.cat((model.transformer.embedding(ids), model.noisy(tokens, noise, levels)), 1)
-            with torch.autocast("cpu", torch.bfloat16):
-                return forward(entries, all_positions, attend).float()
+    training = objective(range(count - held), arguments.batch, arguments.seed, arguments.caption_dropout)
+    batch = min(arguments.batch, held)
+    validation = objective(range(count - held, count), batch, arguments.seed + 1, 0.0) if held else None
+    settings = {name: getattr(arguments, name) for name in SAME} | {
+        "model": model, "data": hash_files(find_shards(data)), "held_out": held, "processes": processes.count,
+    }  # fmt: skip
+    state = arguments.state or out / "training" / "state.safetensors"
+    plan = Plan(
+        "fine-tuning", Schedule(arguments.steps, arguments.decay), state, arguments.every, arguments.accumulate,
+        settings, state.parent,
+    )  # fmt: skip
 
-        before = [config.prompt + w.start - 1 for w in windows]
+    def measure(step: int) -> dict[str, float]:
+        return validate(validation, held // batch) if validation else {}
 
-        def predictions(output: Tensor) -> Tensor:
-            """[B, COUNT * LENGTH, codes] for the windows' own places: the entry at position j predicts j + 1."""
-            inside = output[:, clean:].view(len(ids), COUNT, LENGTH, -1)[:, :, :-1]
-            return torch.cat((output[:, before, None], inside), 2).flatten(1, 2)
+    group = OPTIMISERS[arguments.optimiser](subject.parameters, arguments.learning_rate)
+    before = measure(0)
+    run_steps(plan, subject.parameters, group, training, measure, processes, stopped)
+    if processes.first:
+        write(source, out, subject)
+    return {"out": str(out), "steps": arguments.steps, "before": before, "after": measure(arguments.steps)}
 
-        with torch.no_grad():
-            blind = logits(truth + config.first_code, torch.ones_like(timesteps)).log_softmax(-1)
-            known = blind[:, config.prompt - 1 : clean][:, places]
-            race = posterior_gumbel(known, truth, generator)
-            drafts = (predictions(blind) + race).argmax(-1)
-            for _ in range(int(rng.integers(0, 2))):
-                refined = logits(drafts + config.first_code, torch.zeros_like(timesteps))
-                drafts = (predictions(refined.log_softmax(-1)) + race).argmax(-1)
-            above = codes[:, (places - config.columns).clamp(min=0)]
-            copied = torch.rand(drafts.shape, generator=generator) < 0.1
-            replaced = torch.rand(drafts.shape, generator=generator) < wrong
-            held = torch.where(replaced, torch.where(copied, above, drafts), truth)
-        output = logits(held + config.first_code, timesteps)
-        on_clean = F.cross_entropy(output[:, config.prompt - 1 : clean].flatten(0, 1), codes.flatten())
-        inside_image = reached + 1 < config.image_tokens
-        targets = codes[:, (places + 1).clamp(max=config.image_tokens - 1)]
-        each = F.cross_entropy(output[:, clean:].transpose(1, 2), targets, reduction="none")
-        shares = {"noised": inside_image & (timesteps > 0), "drafted": inside_image & (timesteps == 0)}
-        numbers = {"clean": on_clean.item() / math.log(2)}
-        numbers |= {n: each[:, s].mean().item() / math.log(2) for n, s in shares.items() if s.any()}
-        return on_clean + each[:, inside_image].sum() / codes.numel(), numbers
 
-    def export() -> None:
-        mean, deviation = model.statistics()
-        statistics = nn.Module()
-        statistics.register_buffer("mean", mean)
-        statistics.register_buffer("deviation", deviation)
-        modules = {"transformer": model.transformer, "timestep": model.timestep, "denoising": statistics}
-        save_weights(modules, arguments.model / "model.safetensors")
-        card = {**json.loads((arguments.model / "config.json").read_text()), "denoising": {"schedule": "cosine"}}
-        (arguments.model / "config.json").write_text(json.dumps(card, indent=1) + "\n")
+def validate(objective: Objective, batches: int) -> dict[str, float]:
+    """Losses in bits over the same windows and noise each time."""
+    sums: dict[str, list[float]] = {}
+    with torch.no_grad():
+        for number in range(batches):
+            for name, value in objective(number)[1].items():
+                sums.setdefault(name, []).append(value)
+    return {name: sum(values) / len(values) for name, values in sums.items()}
 
-    run("fine-tuning", model, loss_of, Schedule(arguments.steps, decay=0.9), 0.8, arguments.state, export)
+
+def _shards_of(arguments: argparse.Namespace, adapter: Any) -> Path:
+    """The data, as shards: made in OUT of pictures. Raises `missing-checkpoint`."""
+    data: Path = arguments.data
+    if not data.exists():
+        raise StartupError("missing-checkpoint", f"There is no {data}.", "Give --data a folder that exists.")
+    if find_shards(data):
+        return data
+    from .shards import write_shards
+
+    shards: Path = arguments.out / "training" / "shards"
+    write_shards(adapter, data, shards, 16, 4096)
+    return shards
+
+
+def _begin_with(path: Path, parameters: dict[str, nn.Parameter]) -> None:
+    """Raises `wrong-config` where a weight fits nothing."""
+    state = {name.removeprefix("model."): t for name, t in load_file(path).items() if name.startswith("model.")}
+    parts = {name.split(".")[0] for name in parameters} - {"timestep"}
+    prefix = f"{parts.pop()}." if len(parts) == 1 else ""  # a stage that trains one part does not name it
+    with torch.no_grad():
+        for name, tensor in state.items():
+            own = parameters.get(name, parameters.get(prefix + name))
+            if own is None or own.shape != tensor.shape:
+                message = f"{path} has {name} of shape {list(tensor.shape)}, which the model has not."
+                raise StartupError("wrong-config", message, "Give --base a state of the same model.")
+            own.copy_(tensor)
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

@@ -7,20 +7,24 @@ of an undisturbed one.
 from __future__ import annotations
 
 import ctypes
-import json
 import os
+import re
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Mapping, Set
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from .processes import ALONE, Processes
 from .progress import Progress
+from .record import Record
+from .state import Optimisers, Parameters, load_state, save_state
 
 
 @dataclass(frozen=True)
@@ -36,15 +40,29 @@ class Schedule:
         return min(1.0, (step + 1) / self.warmup, down)
 
 
-def optimisers(model: nn.Module, scale: float) -> list[torch.optim.Optimizer]:
-    """Muon for the matrices inside the blocks, AdamW for embeddings, head and the rest."""
-    matrices = [p for n, p in model.named_parameters() if "blocks." in n and p.ndim == 2 and "sharpness" not in n]
-    chosen = {id(p) for p in matrices}
-    rest = [p for p in model.parameters() if id(p) not in chosen]
+def muon(parameters: Parameters, rate: float) -> list[torch.optim.Optimizer]:
+    """Muon for the matrices inside the blocks, AdamW for embeddings, head and the rest, which `rate` is of."""
+    inside = {
+        name for name, p in parameters.items() if re.search(r"\.\d+\.", name) and p.ndim == 2 and min(p.shape) > 1
+    }
     return [
-        torch.optim.Muon(matrices, lr=0.02 * scale, momentum=0.95, weight_decay=0.05),
-        torch.optim.AdamW(rest, lr=3e-3 * scale, betas=(0.9, 0.97), weight_decay=0.0),
+        torch.optim.Muon(_of(parameters, inside), lr=rate * 20 / 3, momentum=0.95, weight_decay=0.05),
+        torch.optim.AdamW(_of(parameters, parameters.keys() - inside), lr=rate, betas=(0.9, 0.97), weight_decay=0.0),
     ]
+
+
+def adamw(parameters: Parameters, rate: float) -> list[torch.optim.Optimizer]:
+    """AdamW, ten times as fast for the timestep embedding: that is new, the rest is not."""
+    new = {name for name in parameters if name.startswith("timestep.")}
+    groups: list[dict[str, Any]] = [
+        {"params": _of(parameters, parameters.keys() - new)},
+        {"params": _of(parameters, new), "lr": 10 * rate},
+    ]
+    return [torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.95), weight_decay=0.0)]
+
+
+def _of(parameters: Parameters, names: Set[str]) -> list[nn.Parameter]:
+    return [parameter for name, parameter in parameters.items() if name in names]
 
 
 def batch_indices(seed: int, step: int, batch: int, count: int) -> NDArray[np.int64]:
@@ -52,36 +70,6 @@ def batch_indices(seed: int, step: int, batch: int, count: int) -> NDArray[np.in
     places = np.arange(step * batch, (step + 1) * batch)
     epochs = {int(e): np.random.default_rng((seed, int(e))).permutation(count) for e in set(places // count)}
     return np.array([epochs[int(p // count)][p % count] for p in places])
-
-
-def _replace(path: Path, write: Callable[[Path], None]) -> None:
-    part = path.with_suffix(".part")
-    write(part)
-    os.replace(part, path)
-
-
-def _save_state(path: Path, step: int, model: nn.Module, group: list[torch.optim.Optimizer]) -> None:
-    tensors = {f"model.{n}": t.contiguous() for n, t in model.state_dict().items()}
-    for number, optimiser in enumerate(group):
-        for index, slots in optimiser.state_dict()["state"].items():
-            tensors |= {f"optimiser.{number}.{index}.{name}": torch.as_tensor(t) for name, t in slots.items()}
-    _replace(path, lambda part: save_file(tensors, part, metadata={"step": json.dumps(step)}))
-
-
-def _load_state(path: Path, model: nn.Module, group: list[torch.optim.Optimizer]) -> int:
-    from safetensors import safe_open
-
-    tensors = load_file(path)
-    model.load_state_dict({n.removeprefix("model."): t for n, t in tensors.items() if n.startswith("model.")})
-    for number, optimiser in enumerate(group):
-        state: dict[int, dict[str, Tensor]] = {}
-        for name, tensor in tensors.items():
-            if name.startswith(f"optimiser.{number}."):
-                index, slot = name.removeprefix(f"optimiser.{number}.").split(".", 1)
-                state.setdefault(int(index), {})[slot] = tensor
-        optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
-    with safe_open(path, "pt") as file:
-        return int(json.loads(file.metadata()["step"]))
 
 
 def _keep_freed_memory() -> None:
@@ -93,38 +81,71 @@ def _keep_freed_memory() -> None:
         libc.mallopt(trim_threshold, 2**31 - 1)
 
 
+class StoppedError(Exception):
+    """A run was asked to stop, and did after a whole step."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a run goes. `state` is its resumable state; a run goes on with it where there is one."""
+
+    title: str
+    schedule: Schedule
+    state: Path
+    every: int = 100  # steps between two states
+    accumulate: int = 1  # batches of a step
+    settings: Mapping[str, Any] = field(default_factory=dict)  # what must be the same when it goes on
+    board: Path | None = None  # folder for TensorBoard
+
+
 def run(
-    title: str,
-    model: nn.Module,
-    loss_of: Callable[[int], tuple[Tensor, dict[str, float]]],
-    schedule: Schedule,
-    learning_rate_scale: float,
-    state: Path,
-    export: Callable[[], None],
-    every: int = 100,
+    plan: Plan,
+    parameters: Parameters,
+    group: Optimisers,
+    loss_of: Callable[[int], tuple[Tensor, Mapping[str, float]]],
+    saved: Callable[[int], Mapping[str, float]] = lambda step: {},
+    processes: Processes = ALONE,
+    stopped: Callable[[], bool] = lambda: False,
 ) -> None:
-    """Runs `loss_of(step)` for every step still to do; saves `state` and calls `export` every `every` steps."""
+    """Runs `loss_of(batch)` for every step still to do; then and now saves the state and calls `saved`.
+
+    What `saved` measures goes to the record, as validation. Raises `StoppedError` soon after `stopped` says yes.
+    """
     _keep_freed_memory()
-    group = optimisers(model, learning_rate_scale)
     rates = [g["lr"] for o in group for g in o.param_groups]
-    state.parent.mkdir(parents=True, exist_ok=True)
-    first = _load_state(state, model, group) if state.exists() else 0
-    log = state.with_suffix(".jsonl").open("a")
-    averages: dict[str, float] = {}
-    with Progress(title, schedule.steps) as progress:
+    plan.state.parent.mkdir(parents=True, exist_ok=True)
+    first = load_state(plan.state, parameters, group, plan.settings) if plan.state.exists() else 0
+    schedule, averages = plan.schedule, dict[str, float]()
+    log, board = plan.state.with_suffix(".jsonl"), plan.board if processes.first else None
+    with (
+        Record(log if processes.first else Path(os.devnull), board, first) as record,
+        Progress(plan.title, schedule.steps, done=first, silent=not processes.first) as progress,
+    ):
         for step in range(first, schedule.steps):
-            for optimiser, rate in zip(group, rates, strict=True):
-                optimiser.param_groups[0]["lr"] = rate * schedule(step)
-            loss, numbers = loss_of(step)
-            loss.backward()
+            start = time.perf_counter()
+            for settings, rate in zip([g for o in group for g in o.param_groups], rates, strict=True):
+                settings["lr"] = rate * schedule(step)
+            for batch in range(plan.accumulate):
+                number = (step * plan.accumulate + batch) * processes.count + processes.rank
+                loss, numbers = loss_of(number)
+                (loss / plan.accumulate).backward()
+                for name, value in numbers.items():
+                    averages[name] = value if name not in averages else 0.95 * averages[name] + 0.05 * value
+            processes.average(list(parameters.values()))
             for optimiser in group:
                 optimiser.step()
                 optimiser.zero_grad(set_to_none=True)
-            for name, value in numbers.items():
-                averages[name] = value if name not in averages else 0.95 * averages[name] + 0.05 * value
-            print(json.dumps({"step": step, **{n: round(v, 4) for n, v in numbers.items()}}), file=log, flush=True)
-            progress.update(step + 1, " ".join(f"{n} {v:.3f}" for n, v in averages.items()))
-            if (step + 1) % every == 0 or step + 1 == schedule.steps:
-                _save_state(state, step + 1, model, group)
-                export()
-    log.close()
+            seconds = time.perf_counter() - start
+            record.write(step, {**numbers, "seconds": seconds})
+            spoken = " ".join(f"{n} {v:.3f}" for n, v in averages.items() if " " not in n)
+            progress.update(step + 1, f"{spoken} · {seconds:.2f} s/step")
+            ends = step + 1 == schedule.steps
+            interrupted = not ends and processes.agree(stopped())
+            if (step + 1) % plan.every == 0 or ends or interrupted:
+                if processes.first:
+                    save_state(plan.state, step + 1, parameters, group, plan.settings)
+                if interrupted:
+                    raise StoppedError(f"Stopped after step {step + 1} of {schedule.steps}; the state is saved.")
+                if measured := saved(step + 1):
+                    record.write(step, measured, "validation")
+                    progress.say(", ".join(f"{n} {v:.3f}" for n, v in measured.items()))

@@ -14,12 +14,16 @@ from rich.progress import Progress as Bar
 class Progress:
     """`with Progress("tokenizer", steps) as p: p.update(done, "loss 1.2")`. Writes to standard error."""
 
-    def __init__(self, title: str, total: int, every_seconds: float = 20.0) -> None:
-        self._console = Console(stderr=True)
+    def __init__(
+        self, title: str, total: int, every_seconds: float = 20.0, done: int = 0, silent: bool = False
+    ) -> None:
+        """`done`: what an earlier run did. `silent`: another process speaks."""
+        self._console = Console(stderr=True, quiet=silent)
         columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.fields[note]}"))
         self._bar = Bar(TextColumn(title), *columns, console=self._console, disable=not self._console.is_terminal)
-        self._task = self._bar.add_task(title, total=total, note="")
+        self._task = self._bar.add_task(title, total=total, note="", completed=done)
         self._title, self._total, self._every = title, total, every_seconds
+        self._first, self._silent = done, silent
         self._start, self._spoke = time.monotonic(), 0.0
 
     def __enter__(self) -> Progress:
@@ -33,6 +37,18 @@ class Progress:
         """Says where the work is; elsewhere than on a terminal at most once in `every_seconds`."""
         self._bar.update(self._task, completed=done, note=note)
         now = time.monotonic()
-        if not self._console.is_terminal and (now - self._spoke > self._every or done == self._total):
+        if (
+            not self._console.is_terminal
+            and not self._silent
+            and (now - self._spoke > self._every or done == self._total)
+        ):
             self._spoke = now
-            print(f"{self._title} {done}/{self._total} {now - self._start:.0f}s {note}", file=sys.stderr, flush=True)
+            passed = now - self._start
+            left = passed / max(1, done - self._first) * (self._total - done)
+            told = f"{self._title} {done}/{self._total} {passed:.0f}s, {left:.0f}s left: {note}"
+            print(told, file=sys.stderr, flush=True)
+
+    def say(self, line: str) -> None:
+        """A line that stays."""
+        if not self._silent:
+            self._console.print(f"{self._title}: {line}", highlight=False)

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from ..models.transformer import PADDING, ScenesConfig, ScenesTransformer
 from .attention import blocked_causal, compiled
-from .loop import Schedule, batch_indices, run
+from .loop import Plan, Schedule, batch_indices, muon, run
 from .scenes import WORDS
 
 CAPTION_DROPOUT = 0.1
@@ -77,10 +77,13 @@ def main() -> None:
         loss = F.cross_entropy(logits.float().flatten(0, 1), codes.flatten())
         return loss, {"bits": loss.item() / math.log(2)}
 
-    def export() -> None:
+    def export(step: int) -> dict[str, float]:
         save_weights({"transformer": model}, arguments.out / "model.safetensors")
+        return {}
 
-    run("transformer", model, loss_of, Schedule(arguments.steps, decay=0.0), 1.0, arguments.state, export)
+    parameters = dict(model.named_parameters())
+    plan = Plan("transformer", Schedule(arguments.steps, decay=0.0), arguments.state)
+    run(plan, parameters, muon(parameters, 3e-3), loss_of, export)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,68 @@
+"""The resumable state of a training run: one safetensors file, replaced as a whole."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from ..errors import StartupError
+
+Parameters = Mapping[str, nn.Parameter]
+Optimisers = Sequence[torch.optim.Optimizer]
+
+OTHERWISE = "Give the same options and data to go on, or another --out to begin anew."
+
+
+def save_state(path: Path, step: int, parameters: Parameters, group: Optimisers, run: Mapping[str, Any]) -> None:
+    """Whoever dies meanwhile leaves the last state as it was. `run`: what must be the same when it goes on."""
+    tensors = {f"model.{name}": parameter.detach().contiguous() for name, parameter in parameters.items()}
+    for number, optimiser in enumerate(group):
+        for index, slots in optimiser.state_dict()["state"].items():
+            tensors |= {f"optimiser.{number}.{index}.{name}": torch.as_tensor(t) for name, t in slots.items()}
+    part = path.with_suffix(".part")
+    save_file(tensors, part, metadata={"step": json.dumps(step), "run": json.dumps(dict(run))})
+    with part.open("rb") as file:
+        os.fsync(file.fileno())
+    os.replace(part, path)
+
+
+def load_state(path: Path, parameters: Parameters, group: Optimisers, run: Mapping[str, Any]) -> int:
+    """The step to go on with. Raises `corrupt-checkpoint`, or `wrong-config` where the state is of another run."""
+    try:
+        with safe_open(path, "pt") as file:
+            said = file.metadata()
+        tensors = load_file(path)
+    except (SafetensorError, OSError) as error:
+        remedy = "Delete it to begin anew, or restore it."
+        raise StartupError("corrupt-checkpoint", f"{path} cannot be read: {error}.", remedy) from error
+    for name, value in json.loads(said.get("run", "{}")).items():  # the first states said nothing
+        if name in run and run[name] != value:
+            message = f"{path} is of a run with {name} {value}; this one has {run[name]}."
+            raise StartupError("wrong-config", message, OTHERWISE)
+    shapes = {name: tensor.shape for name, tensor in tensors.items() if name.startswith("model.")}
+    if shapes != {f"model.{name}": parameter.shape for name, parameter in parameters.items()}:
+        message = f"{path} is of a run that trains other weights."
+        raise StartupError("wrong-config", message, OTHERWISE)
+    with torch.no_grad():
+        for name, parameter in parameters.items():
+            parameter.copy_(tensors[f"model.{name}"])
+    for number, optimiser in enumerate(group):
+        optimiser.load_state_dict({**optimiser.state_dict(), "state": _slots(tensors, f"optimiser.{number}.")})
+    return int(json.loads(said["step"]))
+
+
+def _slots(tensors: Mapping[str, Tensor], prefix: str) -> dict[int, dict[str, Tensor]]:
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        if name.startswith(prefix):
+            index, slot = name.removeprefix(prefix).split(".", 1)
+            state.setdefault(int(index), {})[slot] = tensor
+    return state
