@@ -135,7 +135,7 @@ class Worker:
 
 def _said(prompt: TokenizedPrompt) -> Head:
     """A prompt as `tokenize` replies it: of its vectors, how many there are."""
-    ids = {name: getattr(prompt, name) for name in ("conditional", "unconditional", "unknown")}
+    ids = {name: getattr(prompt, name) for name in ("conditional", "unconditional", "unknown", "cut")}
     return ids if prompt.vectors is None else {**ids, "vectors": len(prompt.vectors)}
 
 

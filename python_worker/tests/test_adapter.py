@@ -96,6 +96,6 @@ def test_the_example(tmp_path: Path) -> None:
     found = run(worker, Run(0, 0, ids, prompt))[0]
     np.testing.assert_allclose(found, library.logits(whole.model.embed_tokens(torch.tensor(ids))), atol=1e-4)
     reply, _ = ask(worker, {"op": "tokenize", "id": 1, "prompts": ["red"]})
-    assert reply["prompts"] == [{"conditional": ids[:prompt], "unconditional": [256], "unknown": []}]
+    assert reply["prompts"] == [{"conditional": ids[:prompt], "unconditional": [256], "unknown": [], "cut": []}]
     _, decoded = ask(worker, {"op": "decode", "id": 2}, {"codes": np.full((1, 64), 11, np.int32)})
     assert decoded["pictures"][0, 7, 7].tolist() == [33, 34, 35]

@@ -265,6 +265,7 @@ function addReplay(program: Command): void {
     .option('--json', 'as one JSON object')
     .optionsGroup('Model and worker (default: as the run had them):')
     .option('--model <folder>', 'where the checkpoint lies now')
+    .option('--adapter <file.py>', 'where the adapter lies now')
     .addOption(new Option('--device <name>', 'where the model runs').choices(['auto', 'cpu', 'cuda']))
     .addOption(
       new Option('--dtype <name>', 'precision of the weights').choices(['auto', 'f32', 'bf16', 'f16']),

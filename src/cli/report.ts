@@ -1,7 +1,8 @@
 /** `sjd2 report`: a finished run as one page. */
 import { join } from 'node:path'
 import type { Session } from '../engine/index.js'
-import { readRun, writeReport } from '../report/report.js'
+import { ExperimentError } from '../experiment/error.js'
+import { type Run, readRun, writeReport } from '../report/report.js'
 import type { ReportOptions } from './program.js'
 import { withSession } from './session.js'
 import { createProgress, type Progress } from './terminal.js'
@@ -13,6 +14,7 @@ export async function report(folder: string, options: ReportOptions, signal: Abo
   const run = await readRun(folder)
   if (run.trajectories.length === 0) await writeReport(out, run, null, pictureProgress(progress))
   else {
+    refuseAdapter(run, options)
     const worker = { ...given(run.manifest.checkpoint), ...options, imagesAtOnce: 1 }
     await withSession(worker, 1, { signal, progress }, (session) =>
       writeReport(out, run, session, pictureProgress(progress)),
@@ -20,6 +22,17 @@ export async function report(folder: string, options: ReportOptions, signal: Abo
   }
   progress.clear()
   console.log(out)
+}
+
+/** An adapter is code: what a folder names is not run because somebody wants to look at that. */
+function refuseAdapter({ manifest }: Run, { adapter }: ReportOptions): void {
+  const named = manifest.checkpoint.adapter
+  if (named === null || adapter !== undefined) return
+  throw new ExperimentError(
+    'bad-option',
+    `The viewer's pictures need the run's adapter, ${named}, which is a program.`,
+    `If you trust it, say so: --adapter ${named}`,
+  )
 }
 
 /** The report of a run whose session is still open. */

@@ -168,6 +168,14 @@ export class Trajectory implements Decodable, ImageState {
 
   #check({ codes, held }: Verdict): void {
     const drafts = this.#drafts
+    const { count } = this.model.image
+    const senseless = codes.find((code) => !(Number.isInteger(code) && code >= 0 && code < count))
+    if (senseless !== undefined) {
+      throw new PolicyError(
+        `${this.policy.name} committed ${senseless}, which is no image code.`,
+        `Commit codes counted from 0, below ${count}.`,
+      )
+    }
     // A code each for what is committed and for every draft, and those that were settled before.
     const most = drafts.length + 1 + drafts.filter(({ role }) => role === 'settled').length
     const path = held.every((i, k) => i in drafts && parentOf(drafts, i) === (k === 0 ? -1 : held[k - 1]))

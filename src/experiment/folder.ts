@@ -10,7 +10,7 @@ import {
   readManifest,
   writeManifest,
 } from './manifest.js'
-import { readResults, resultsFile } from './results.js'
+import { resultsFile } from './results.js'
 
 /**
  * Begins a folder, or makes sure that the results which are there already belong to the same run. Policies, guidance
@@ -20,7 +20,7 @@ import { readResults, resultsFile } from './results.js'
  */
 export async function openFolder(folder: string, manifest: Manifest): Promise<Manifest> {
   if (!existsSync(manifestFile(folder))) return begin(folder, manifest)
-  const before = readManifest(manifestFile(folder))
+  const before = manifestIn(folder)
   refuseUnless(folder, before, manifest)
   const whole = {
     ...before,
@@ -33,22 +33,34 @@ export async function openFolder(folder: string, manifest: Manifest): Promise<Ma
 
 /**
  * Begins a folder anew: what `generate` does, whose pictures pile up in one folder.
- * @throws ExperimentError `bad-output` where that would destroy the results of a comparison.
+ * @throws ExperimentError `bad-output` where that would destroy the results of a comparison, or files of somebody else's.
  */
 export async function renewFolder(folder: string, manifest: Manifest): Promise<Manifest> {
-  const known = existsSync(manifestFile(folder)) && existsSync(resultsFile(folder))
-  const { command } = known ? readManifest(manifestFile(folder)) : manifest
-  if (command === 'generate') return begin(folder, manifest)
-  throw new ExperimentError(
-    'bad-output',
-    `${folder} holds the results of sjd2 ${command}, which would be lost.`,
-    'Choose another folder with --out.',
-  )
+  if (!existsSync(manifestFile(folder))) return begin(folder, manifest)
+  const { command } = manifestIn(folder)
+  if (command !== 'generate' && existsSync(resultsFile(folder))) {
+    throw new ExperimentError(
+      'bad-output',
+      `${folder} holds the results of sjd2 ${command}, which would be lost.`,
+      'Choose another folder with --out.',
+    )
+  }
+  rmSync(resultsFile(folder), { force: true })
+  return begin(folder, manifest)
+}
+
+/** The manifest of a folder that has a file of that name: a run's, or it is left as it is. */
+function manifestIn(folder: string): Manifest {
+  try {
+    return readManifest(manifestFile(folder))
+  } catch (cause) {
+    const { message } = cause as Error
+    throw new ExperimentError('bad-output', message, 'Choose another folder with --out.', { cause })
+  }
 }
 
 async function begin(folder: string, manifest: Manifest): Promise<Manifest> {
-  if (manifest.command === 'generate') rmSync(resultsFile(folder), { force: true })
-  else if (readResults(folder).length > 0) {
+  if (existsSync(resultsFile(folder))) {
     throw new ExperimentError(
       'bad-output',
       `${folder} holds results, but no manifest that says what they are of.`,

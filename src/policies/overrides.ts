@@ -24,6 +24,7 @@ import {
   runnersUp,
   vertical,
 } from '../decoding/index.js'
+import { choose, notNegative, share, wholeNumber, withoutUndefined } from './values.js'
 
 /** What a user may change of a policy. Names are checked when the policy is made. */
 export interface PolicyOverrides {
@@ -99,6 +100,9 @@ function verifiers(
 /** So that a level fits a byte of a `PassRecord`. */
 const MOST_LEVELS = 255
 
+/** Drafts beside the chain, for which the worker has cells behind the image's last (`SPARE_CELLS` of its adapters). */
+const MOST_BRANCHES = 128
+
 /**
  * The pieces that a policy's settings name, under what the user changed of them.
  *
@@ -134,7 +138,7 @@ export function pieces(
 }
 
 function branching(name: string, settings: ChainSettings, asked: PolicyOverrides): Branching | null {
-  const entries = wholeNumber('branches', settings.branches ?? 0, 0)
+  const entries = wholeNumber('branches', settings.branches ?? 0, 0, MOST_BRANCHES)
   const siblings = wholeNumber('siblings', settings.siblings ?? 1, 1)
   const depth = wholeNumber('depth', settings.depth ?? 3, 1)
   if (asked.depth !== undefined && siblings === 1) {
@@ -143,8 +147,19 @@ function branching(name: string, settings: ChainSettings, asked: PolicyOverrides
   if (entries > 0 && siblings > 1) {
     refuse(name, 'branches', 'the tree of siblings is one of its own', 'Leave out branches or siblings.')
   }
+  if (siblings > 1 && besideChain(siblings, depth) > MOST_BRANCHES) {
+    throw new PolicyError(
+      `A tree of ${siblings} siblings, ${depth} deep, is more than the ${MOST_BRANCHES} drafts beside the chain that a pass can hold.`,
+      'Give fewer siblings, or a smaller depth.',
+    )
+  }
   if (entries > 0) return runnersUp(entries)
   return siblings > 1 ? fanOut(siblings, depth) : null
+}
+
+/** Drafts of a whole tree (`fanOut`) that are not the chain's. */
+function besideChain(siblings: number, depth: number): number {
+  return (siblings ** (depth + 1) - siblings) / (siblings - 1) - depth
 }
 
 function denoising({ denoise = 'passes', margin = 0, window }: ChainSettings, levels: number): Denoising {
@@ -232,33 +247,4 @@ export function allowOnly(
       allowed.length === 0 ? 'It takes no options of a policy.' : `It takes ${allowed.join(', ')}.`,
     )
   }
-}
-
-export function wholeNumber(option: string, value: number, least: number, most = Infinity): number {
-  if (Number.isInteger(value) && value >= least && value <= most) return value
-  const range = most === Infinity ? `${least} or more` : `${least} to ${most}`
-  throw new PolicyError(`${option} is ${value}.`, `Give a whole number, ${range}.`)
-}
-
-function notNegative(option: string, value: number): number {
-  if (value >= 0 && value < Infinity) return value
-  throw new PolicyError(`${option} is ${value}.`, 'Give a number, 0 or more.')
-}
-
-function share(option: string, value: number): number {
-  if (value >= 0 && value < 1) return value
-  throw new PolicyError(`${option} is ${value}.`, 'Give a probability, 0 or more and below 1.')
-}
-
-export function choose<T>(option: string, value: string, choices: Readonly<Record<string, T>>): T {
-  if (Object.hasOwn(choices, value)) return choices[value]
-  throw new PolicyError(
-    `There is no ${option} "${value}".`,
-    `Choose one of ${Object.keys(choices).join(', ')}.`,
-  )
-}
-
-function withoutUndefined<T extends object>(values: T): { [K in keyof T]: Exclude<T[K], undefined> } {
-  const defined = Object.entries(values).filter(([, value]) => value !== undefined)
-  return Object.fromEntries(defined) as { [K in keyof T]: Exclude<T[K], undefined> }
 }

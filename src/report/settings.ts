@@ -28,7 +28,7 @@ export function settingsOf(
   return [...groups].map(([label, group], i) => {
     const shown = trajectories.filter(({ guidance }) => guidance === group[0].guidance)
     const grid = shown[0]?.grid ?? null
-    const largest = Math.max(...group.flatMap(({ accepted = [] }) => accepted))
+    const largest = Math.max(...group.map(({ accepted = [] }) => Math.max(...accepted)))
     const rows = tables[i].map((row) => {
       const own = group.filter(({ spec }) => spec === row.spec)
       return plotRow(row, own, { grid, largest, trajectories: shown, random })
@@ -89,7 +89,7 @@ function plotRow(
 
 /** The widest window that was fed; null where no pass was recorded. */
 function widest(trajectories: readonly RecordedTrajectory[]): number | null {
-  const widths = trajectories.flatMap(({ passes }) => passes.map(({ drafts }) => drafts.length))
+  const widths = trajectories.map(({ passes }) => Math.max(...passes.map(({ drafts }) => drafts.length)))
   return widths.length > 0 ? Math.max(...widths) : null
 }
 

@@ -310,6 +310,9 @@ describe('what is refused', () => {
     { codes: [0], held: [0, 1] },
     { codes: [0], held: [1] },
     { codes: [0], held: [3] },
+    { codes: [0, -1], held: [] },
+    { codes: [4], held: [] },
+    { codes: [0.5], held: [] },
   ])('a verdict of %o over three drafts', (verdict) => {
     const broken: DecodingPolicy = { ...policy('sjd', { window: 3 }), name: 'broken', verify: () => verdict }
     const { image, worker } = start(page, { policy: broken })

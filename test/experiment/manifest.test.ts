@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
@@ -141,6 +141,23 @@ describe('a folder', () => {
     await renewFolder(own, generate)
     expect(readResults(own)).toEqual([])
   })
+
+  test.each(['manifest.json', 'results.jsonl'])(
+    'is not begun over another’s %s, which stays as it is',
+    async (name) => {
+      for (const command of ['generate', 'compare'] as const) {
+        const folder = fresh()
+        writeFileSync(join(folder, name), '{"name":"something else"}')
+        const begin = command === 'generate' ? renewFolder : openFolder
+        await expect(begin(folder, { ...manifest, command })).rejects.toMatchObject({
+          code: 'bad-output',
+          remedy: expect.stringContaining('--out'),
+        })
+        expect(readdirSync(folder)).toEqual([name])
+        expect(readFileSync(join(folder, name), 'utf8')).toBe('{"name":"something else"}')
+      }
+    },
+  )
 })
 
 describe('results', () => {

@@ -78,6 +78,8 @@ describe('overrides', () => {
     )
     expect(create('lantern', { accept: 'coupling' }).exact).toBe(true)
     expect(create('gsd', { accept: 'coupling', coupling: 'maximal' }).exact).toBe(true)
+    expect(create('sjd-pac', { siblings: 4 }).exact).toBe(true)
+    expect(create('sjd-pac', { siblings: 3, depth: 4 }).exact).toBe(true)
   })
 
   test('levels by distance leave the margin clean after one pass', () => {
@@ -123,6 +125,9 @@ describe('combinations that make no sense are refused with the reason', () => {
     ['sjd2', { levels: 256 }, 'levels is 256'],
     ['sjd2', { levels: 0 }, 'levels is 0'],
     ['sjd2', { denoise: 'distance', margin: -1 }, 'margin is -1'],
+    ['sjd2', { branches: 129 }, 'branches is 129'],
+    ['sjd-pac', { siblings: 5 }, 'more than the 128 drafts'],
+    ['sjd-pac', { siblings: 2, depth: 40 }, 'more than the 128 drafts'],
     ['sjd2', { init: 'below' }, 'no init "below"'],
     ['sjd2', { init: 'toString' }, 'no init "toString"'],
     ['sjd2', { coupling: 'loose' }, 'no coupling "loose"'],

@@ -60,6 +60,16 @@ test('a family is a policy but for its window, which comes from the spec or from
   ])
 })
 
+test('so many passes that no call could take them as its arguments', () => {
+  const accepted = new Array(576).fill(1)
+  const results = Array.from({ length: 250 }, (_, index) => result({ index, accepted }))
+  const long = trajectory('sjd', 3, 6)
+  const many = Array.from({ length: 250 }, () => ({ ...long, passes: new Array(576).fill(long.passes[0]) }))
+  const [{ setting }] = settingsOf(results, many, random)
+  expect(setting.rows[0].window).toBe(6)
+  expect(setting.rows[0].distribution).toMatchObject([{ label: '1', share: { mean: 1 } }])
+})
+
 test('what results did not keep is left out, never made up', () => {
   const accepted = [4, 4]
   const whole = result({

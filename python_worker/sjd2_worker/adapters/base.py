@@ -22,6 +22,9 @@ ModelCard = dict[str, Any]  # ModelCard of protocol/schema.json
 
 Encode = Callable[[Tensor], Tensor]  # RGB pictures uint8 [B, height, width, 3] to codes int64 [B, rows * columns]
 
+# behind the image's last position: room for 128 drafts beside the chain, each with a token behind it that is forced
+SPARE_CELLS = 256
+
 # attend(layer, q, k, v): q [1, N, heads, head_width], k and v [1, N, key_heads, head_width] -> like q.
 # It stores k and v in the entries' cells and attends to all cells that each entry may see.
 Attend = Callable[[int, Tensor, Tensor, Tensor], Tensor]

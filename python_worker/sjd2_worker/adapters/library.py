@@ -19,11 +19,10 @@ from transformers.utils import logging
 
 from ..checkpoint import check_weights, existing
 from ..errors import RequestError, StartupError, ran_out_of_memory
-from .base import Attend, CacheShape, Entries
+from .base import SPARE_CELLS, Attend, CacheShape, Entries
 
 SLOTS = "slots"  # the name of our attention in the library
 PROMPT_CELLS = 256  # room for a prompt
-SPARE_CELLS = 128  # behind the image's last position: room for a tree's siblings
 
 Config = TypeVar("Config", bound=PretrainedConfig)
 Model = TypeVar("Model", bound=PreTrainedModel)

@@ -18,10 +18,9 @@ from ..checkpoint import check_fit, fill, hash_files, read_config, read_header, 
 from ..errors import RequestError, StartupError
 from ..models.llamagen import LlamaGenConfig, LlamaGenTransformer
 from ..models.llamagen_vq import VQConfig, build_vq, encode_normalised, library_names
-from .base import Adapter, Attend, CacheShape, Encode, Entries, TokenizedPrompt, pixels
+from .base import SPARE_CELLS, Adapter, Attend, CacheShape, Encode, Entries, TokenizedPrompt, pixels
 from .captions import Captions
 from .denoising import check_denoising, read_denoising
-from .library import SPARE_CELLS
 
 FILES = ("model.safetensors", "vq.safetensors")
 # of the published sampling scripts
@@ -129,6 +128,8 @@ def read_shapes(values: dict[str, Any], path: Path) -> tuple[LlamaGenConfig, VQC
         raise _wrong(
             path, f"width is {config.width} and should be a multiple of 4 times heads, which is {config.heads}"
         )
+    if not isinstance(values.get("t5", ""), str):
+        raise _wrong(path, f"t5 is {values['t5']!r} and should be the folder of an encoder")
     if bool(config.classes) == bool(config.caption) or bool(config.caption) != bool(config.features):
         raise _wrong(path, "it should say either classes, or caption and features")
     return config, shapes

@@ -12,11 +12,10 @@ from ..checkpoint import Blank, existing, fill, hash_files, part, read_config, r
 from ..errors import StartupError
 from ..models.tokenizer import CODES, STRIDE, ScenesTokenizer
 from ..models.transformer import ScenesConfig, ScenesTransformer, TimestepEmbedding, encode_caption
-from .base import Adapter, Attend, CacheShape, Embeddings, Encode, Entries, TokenizedPrompt, pixels
+from .base import SPARE_CELLS, Adapter, Attend, CacheShape, Embeddings, Encode, Entries, TokenizedPrompt, pixels
 from .denoising import said_denoising
 
 SAMPLING = {"guidance": 3.0, "temperature": 1.0, "topK": 0, "topP": 1.0}
-SPARE_CELLS = 128  # behind the image's last position: room for a tree's siblings
 
 
 class ScenesAdapter(Adapter):

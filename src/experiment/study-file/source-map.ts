@@ -46,11 +46,20 @@ export function parseYaml(text: string, name: string): SourceMap {
     return path.length === 0 ? 1 : lineOf(path.slice(0, -1))
   }
 
+  /** What the text says; an alias (`*name`) may be of nothing, or make far more of it than anybody wrote. */
+  function plain(): unknown {
+    try {
+      return document.toJS()
+    } catch (error) {
+      throw refuseLines([[1, (error as Error).message]])
+    }
+  }
+
   if (document.errors.length > 0) {
     throw refuseLines(document.errors.map(({ pos, message }) => [lines.linePos(pos[0]).line, message]))
   }
   return {
-    value: document.toJS(),
+    value: plain(),
     refuse: (problems) =>
       refuseLines(
         problems.map(({ path, message }) => [

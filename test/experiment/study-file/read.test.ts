@@ -88,6 +88,12 @@ describe('what is refused, by line and key', () => {
   const good = 'prompts: [red]\npolicies: [sjd2]\n'
   test.each<[string, string, string | RegExp]>([
     ['no YAML', 'prompts: [red\npolicies: [sjd2]', /study\.yaml:2: /],
+    ['an alias of nothing', 'prompts: *none\npolicies: [sjd2]', 'study.yaml:1: Unresolved alias'],
+    [
+      'aliases that explode',
+      `a: &a [x]\n${[...'bcdefgh'].map((name, i) => `${name}: &${name} [${Array(9).fill(`*${'abcdefg'[i]}`)}]\n`).join('')}`,
+      'study.yaml:1: Excessive alias count',
+    ],
     ['a key twice', `${good}prompts: [blue]`, 'study.yaml:3: Map keys must be unique'],
     [
       'an unknown key',

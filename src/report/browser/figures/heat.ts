@@ -17,7 +17,7 @@ export const heat: Figure = {
     const color: Plot.ScaleOptions = {
       type: 'sqrt',
       scheme: 'viridis',
-      domain: [1, Math.max(...known.flatMap(({ byCell }) => byCell!))],
+      domain: [1, Math.max(...known.map(({ byCell }) => Math.max(...byCell!)))],
       label: 'tokens committed by the pass (mean)',
     }
     const legend = Plot.legend({ color, width: Math.min(width, 300), style: { background: 'transparent' } })

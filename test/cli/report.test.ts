@@ -1,0 +1,42 @@
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, expect, test } from 'vitest'
+import { report } from '../../src/cli/report.js'
+import { result } from '../report/results.js'
+
+const folder = mkdtempSync(join(tmpdir(), 'report-'))
+afterAll(() => rmSync(folder, { recursive: true }))
+
+test('an adapter that only the folder names is not run', async () => {
+  const adapter = join(folder, 'adapter.py')
+  const ran = join(folder, 'ran')
+  writeFileSync(adapter, `open(${JSON.stringify(ran)}, 'w')`)
+  const model = { name: 'mine', hash: 'abc' }
+  const environment = { sjd2: '0.1.0', git: null, torch: '2.13.0', device: 'cpu', dtype: 'f32', model }
+  writeFileSync(
+    join(folder, 'manifest.json'),
+    JSON.stringify({ checkpoint: { model: folder, adapter }, environment }),
+  )
+  writeFileSync(join(folder, 'results.jsonl'), `${JSON.stringify(result())}\n`)
+  mkdirSync(join(folder, 'trajectories'))
+  const { spec, guidance, prompt, seed, index } = result()
+  const trajectory = {
+    spec,
+    guidance,
+    prompt,
+    seed,
+    index,
+    grid: { rows: 1, columns: 1 },
+    tokens: [0],
+    passes: [],
+  }
+  writeFileSync(join(folder, 'trajectories', 'one.json'), JSON.stringify(trajectory))
+
+  const options = { device: 'cpu', dtype: 'f32' } as const
+  await expect(report(folder, options, new AbortController().signal)).rejects.toMatchObject({
+    code: 'bad-option',
+    remedy: expect.stringContaining(`--adapter ${adapter}`),
+  })
+  expect(readdirSync(folder)).not.toContain('ran')
+})
