@@ -417,7 +417,7 @@ def test_noise_is_what_decoding_takes_away() -> None:
 
 
 def test_noise_under_which_a_token_was_drawn() -> None:
-    """It draws that token; over tokens drawn by p, it is Gumbel noise again: 20,000 draws, means within 5 deviations."""
+    """It draws that token; over tokens drawn by p it is Gumbel again: 20,000 draws, means within 5 deviations."""
     generator, draws = torch.Generator().manual_seed(0), 20_000
     log_p = torch.tensor([0.6, 0.3, 0.1]).log().expand(draws, 3)
     outcome = torch.multinomial(log_p.exp(), 1, generator=generator)[:, 0]
