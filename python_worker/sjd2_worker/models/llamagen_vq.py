@@ -63,7 +63,7 @@ def encode_normalised(vq: Any, pictures: Tensor) -> Tensor:
     """
     vectors = vq.quant_conv(vq.encoder(pictures.to(vq.quant_conv.weight.dtype))).float()
     directions = F.normalize(vectors.permute(0, 2, 3, 1).flatten(1, 2), dim=-1)
-    return (directions @ F.normalize(vq.quantize.embedding.weight.float(), dim=-1).T).argmax(-1)
+    return (directions @ F.normalize(vq.quantize.embedding.weight.float(), dim=-1).T).max(-1).indices
 
 
 def library_names(tensors: Mapping[str, T]) -> dict[str, T]:
