@@ -1,7 +1,8 @@
 /**
  * What a researcher imports from 'sjd2': the pieces of decoding, the published policies, the numerics
- * beneath.
+ * beneath; and what a metric is.
  */
 export * from './decoding/index.js'
+export type { MeasuredPicture, Measurement, Metric } from './experiment/metrics/metric.js'
 export * from './numerics/index.js'
 export * from './policies/index.js'

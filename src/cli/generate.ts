@@ -1,19 +1,16 @@
 /** `sjd2 generate`: pictures of prompts. */
 import { join } from 'node:path'
-import type { Session, TokenizedPrompt } from '../engine/index.js'
-import { decodeImages, type FinishedImage, type ImageRequest } from '../experiment/images.js'
-import { describeEnvironment, writeManifest } from '../experiment/manifest.js'
-import { checkRoom, pictureBytes, withOutput, writeWhole } from '../experiment/output.js'
-import { encodePicture, pictureName, slug } from '../experiment/picture.js'
-import { choosePolicy, type PolicyChoice } from '../experiment/policy.js'
+import type { ManifestImage } from '../experiment/manifest.js'
+import { slug } from '../experiment/picture.js'
+import { choosePolicy } from '../experiment/policy.js'
 import { readPrompts } from '../experiment/prompts.js'
-import { resultOf, settingsOf } from '../experiment/record.js'
+import type { ImageRecord } from '../experiment/record.js'
 import { mean } from '../experiment/statistics.js'
 import { UsageError } from './failure.js'
 import { mark } from './policies.js'
 import type { GenerateOptions } from './program.js'
-import { formatRun, tokenize, withSession } from './session.js'
-import { createProgress, formatTable, type Progress } from './terminal.js'
+import { conduct } from './study.js'
+import { createProgress, formatTable } from './terminal.js'
 
 /** What is made where nobody says what. */
 const DEFAULT_PROMPT = 'a striped red circle left of a plain blue square on a wavy green background'
@@ -24,48 +21,34 @@ export async function generate(
   options: GenerateOptions,
   signal: AbortSignal,
 ): Promise<void> {
+  const { out, json } = options
   const progress = createProgress(process.stderr)
   const { prompts, count } = await wantedPrompts(args, options)
-  const policy = await choosePolicy(options.policy, options)
-  const images = prompts.length * count
-  await withOutput(options.out, () =>
-    withSession(options, images, { signal, progress }, async (session) => {
-      await checkRoom(options.out, images * pictureBytes(session.card.picture))
-      const tokenized = await tokenize(session, prompts, options, progress)
-      const requests = [...plan(session, policy, prompts, tokenized, count, options)]
-      await makePictures(session, requests, options, { signal, progress })
-    }),
-  )
-}
-
-async function makePictures(
-  session: Session,
-  requests: readonly ImageRequest[],
-  { out, json }: GenerateOptions,
-  { signal, progress }: { signal: AbortSignal; progress: Progress },
-): Promise<void> {
-  const environment = describeEnvironment(session.hello)
-  const finished: FinishedImage[] = []
+  const plan = {
+    command: 'generate',
+    folder: out,
+    choices: [await choosePolicy(options.policy, options)],
+    guidance: options.guidance === undefined ? null : [options.guidance],
+    sampling: options,
+    images: [...numbered(prompts, count, options)],
+    judged: false,
+    metrics: [],
+    trajectories: 0,
+    pictures: 'together',
+  } as const
   const begin = performance.now()
-  try {
-    await decodeImages(session, requests, {
-      signal,
-      onStep: (state) => progress.show(formatRun(state)),
-      async onImage(image) {
-        const settings = settingsOf(image.request)
-        const file = join(out, fileOf(image.request))
-        await writeWhole(file, encodePicture(image.picture, { ...settings, environment }))
-        finished.push(image)
-        progress.clear()
-        console.log(json ? JSON.stringify({ ...settings, file, ...resultOf(image) }) : file)
-      },
-    })
-  } finally {
-    progress.clear()
-    const images = finished.map(({ request }) => ({ ...settingsOf(request), file: fileOf(request) }))
-    if (images.length > 0) await writeManifest(out, { environment, images })
-  }
-  if (!json) console.log(summarize(finished, (performance.now() - begin) / 1000))
+  await conduct(plan, options, {
+    signal,
+    progress,
+    onImage(record) {
+      progress.clear()
+      const file = join(out, record.file!)
+      console.log(json ? JSON.stringify({ ...record, file }) : file)
+    },
+    onEnd({ records }) {
+      if (!json) console.log(summarize(records, (performance.now() - begin) / 1000))
+    },
+  })
 }
 
 async function wantedPrompts(
@@ -84,50 +67,31 @@ async function wantedPrompts(
 }
 
 /** The images to make. Each is numbered among those whose file names begin alike, so that all names differ. */
-function* plan(
-  { model, card }: Session,
-  choice: PolicyChoice,
+function* numbered(
   prompts: readonly string[],
-  tokenized: readonly TokenizedPrompt[],
   count: number,
-  options: GenerateOptions,
-): Generator<ImageRequest> {
-  const policy = choice.create(model)
-  const { guidance, temperature, topK, topP, seed } = { ...card.sampling, ...options }
+  { seed, index: start }: GenerateOptions,
+): Generator<ManifestImage> {
   const used = new Map<string, number>()
-  for (const [i, prompt] of prompts.entries()) {
-    const first = used.get(slug(prompt)) ?? 0
+  for (const prompt of prompts) {
+    const first = used.get(slug(prompt)) ?? start
     used.set(slug(prompt), first + count)
-    for (let index = first; index < first + count; index++) {
-      const sampling = { temperature, topK, topP }
-      yield {
-        prompt,
-        tokenized: tokenized[i],
-        policy,
-        parameters: choice.overrides,
-        sampling,
-        guidance,
-        seed,
-        index,
-      }
-    }
+    for (let index = first; index < first + count; index++) yield { prompt, seed, index }
   }
 }
 
-const fileOf = ({ prompt, seed, index }: ImageRequest): string => pictureName(prompt, seed, index)
-
-function summarize(images: readonly FinishedImage[], seconds: number): string {
-  const { policy } = images[0].request
+function summarize(records: readonly ImageRecord[], secondsInAll: number): string {
+  const [{ policy, exact }] = records
   return formatTable([
     ['policy', 'output', 'pictures', 'passes', 'compression', 'seconds each', 'seconds in all'],
     [
-      policy.name,
-      mark(policy),
-      String(images.length),
-      mean(images.map(({ statistics }) => statistics.passes)).toFixed(1),
-      `${mean(images.map(({ compression }) => compression)).toFixed(2)}×`,
-      mean(images.map(({ statistics }) => statistics.seconds)).toFixed(2),
-      seconds.toFixed(2),
+      policy,
+      mark({ exact }),
+      String(records.length),
+      mean(records.map(({ passes }) => passes)).toFixed(1),
+      `${mean(records.map(({ compression }) => compression)).toFixed(2)}×`,
+      mean(records.map(({ seconds }) => seconds)).toFixed(2),
+      secondsInAll.toFixed(2),
     ],
   ])
 }

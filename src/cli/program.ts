@@ -47,6 +47,7 @@ export interface PolicyOptions {
 export interface GenerateOptions extends WorkerOptions, SamplingOptions, PolicyOptions {
   readonly policy: string
   readonly seed: number
+  readonly index: number
   readonly count?: number
   readonly out: string
   readonly guidance?: number
@@ -54,15 +55,30 @@ export interface GenerateOptions extends WorkerOptions, SamplingOptions, PolicyO
   readonly json?: boolean
 }
 
-export interface CompareOptions extends WorkerOptions, SamplingOptions {
+/** How a table is printed. */
+export interface TableOptions {
+  readonly json?: boolean
+  readonly markdown?: boolean
+}
+
+export interface CompareOptions extends WorkerOptions, SamplingOptions, TableOptions {
   readonly scenes: number
   readonly prompts?: string
   readonly guidance?: readonly number[]
   readonly seed: number
   readonly out?: string
   readonly pictures?: boolean
-  readonly json?: boolean
-  readonly markdown?: boolean
+  readonly trajectories?: number
+}
+
+export interface ExperimentOptions extends Pick<WorkerOptions, 'python'>, TableOptions {
+  readonly out?: string
+}
+
+export interface ReplayOptions extends Pick<WorkerOptions, 'model' | 'python'>, JsonOption {
+  readonly device?: WorkerOptions['device']
+  readonly dtype?: WorkerOptions['dtype']
+  readonly anyCheckpoint?: true
 }
 
 export interface JsonOption {
@@ -82,6 +98,9 @@ export function createProgram(): Command {
     )
   addGenerate(program)
   addCompare(program)
+  addExperiment(program)
+  addReplay(program)
+  addInspect(program)
   addPolicies(program)
   addDoctor(program)
   for (const command of [program, ...program.commands]) {
@@ -129,6 +148,7 @@ function addGenerate(program: Command): void {
     )
     .option('-s, --seed <n>', 'the same seed gives the same pictures', natural, 0)
     .option('-n, --count <n>', 'pictures of each prompt (default: 1)', count)
+    .option('--index <n>', 'number of the first picture under its seed', natural, 0)
     .option('-o, --out <folder>', 'where the pictures go', 'pictures')
     .option('--prompts <file>', 'a text file with one prompt a line; lines that begin with # are comments')
     .option('-g, --guidance <g>', 'classifier-free guidance; 1: off (default: the model’s)', real)
@@ -161,12 +181,65 @@ function addCompare(program: Command): void {
       'where results are appended as they come; a stopped comparison goes on from there',
     )
     .option('--pictures', 'keep the pictures too')
+    .option('--trajectories <n>', 'keep all passes of the first n images of each policy', count)
     .addOption(new Option('--json', 'the table as JSON').conflicts('markdown'))
     .option('--markdown', 'the table in Markdown')
   addSamplingOptions(command)
   addWorkerOptions(command).action((policies: string[], options: CompareOptions) =>
     interruptible(async (signal) => (await import('./compare.js')).compare(policies, options, signal)),
   )
+}
+
+function addExperiment(program: Command): void {
+  const command = program
+    .command('experiment')
+    .description('Measure what a study file says: policies, sweeps, prompts, seeds, metrics.')
+  const run = command
+    .command('run')
+    .argument('<study.yaml>', 'what to measure; examples/study.yaml shows all that one can say')
+    .description('Run a study, or go on with it where it was stopped.')
+    .option('-o, --out <folder>', 'where results are appended as they come (default: runs/<study>)')
+    .option('--python <path>', 'a Python with torch and the worker (default: SJD2_PYTHON, then .venv)')
+    .addOption(new Option('--json', 'the tables as JSON').conflicts('markdown'))
+    .option('--markdown', 'the tables in Markdown')
+    .action((study: string, options: ExperimentOptions) =>
+      interruptible(async (signal) =>
+        (await import('./experiment.js')).runExperiment(study, options, signal),
+      ),
+    )
+  run.exitOverride().configureOutput({ writeErr: () => undefined })
+}
+
+function addReplay(program: Command): void {
+  program
+    .command('replay')
+    .argument('<folder>', 'of a run of generate, compare or experiment, or its manifest.json')
+    .description(
+      'Run all of it again and say for each image whether its tokens are identical; exit code 0 only where all are.',
+    )
+    .option('--any-checkpoint', 'go on though the checkpoint is not the one of the run')
+    .option('--json', 'as one JSON object')
+    .optionsGroup('Model and worker (default: as the run had them):')
+    .option('--model <folder>', 'where the checkpoint lies now')
+    .addOption(new Option('--device <name>', 'where the model runs').choices(['auto', 'cpu', 'cuda']))
+    .addOption(
+      new Option('--dtype <name>', 'precision of the weights').choices(['auto', 'f32', 'bf16', 'f16']),
+    )
+    .option('--python <path>', 'a Python with torch and the worker')
+    .action((folder: string, options: ReplayOptions) =>
+      interruptible(async (signal) => (await import('./replay.js')).replay(folder, options, signal)),
+    )
+}
+
+function addInspect(program: Command): void {
+  program
+    .command('inspect')
+    .argument('<picture.png>', 'made by sjd2')
+    .description('Say how a picture was made, and the command that makes it again.')
+    .option('--json', 'as one JSON object')
+    .action(async (file: string, options: JsonOption) =>
+      (await import('./inspect.js')).inspect(file, options),
+    )
 }
 
 function addPolicies(program: Command): void {

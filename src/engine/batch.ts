@@ -37,8 +37,16 @@ export function collect(seats: readonly Seat[], worker: Worker): Batch {
   }
 }
 
-/** Gives each image its rows of the logits; says whether any image advanced. */
-export function handBack({ members }: Batch, { head, tensors }: Answer<'forward'>, worker: Worker): boolean {
+/**
+ * Gives each image its rows of the logits, and its share of the `seconds` that the answer took; says whether any image
+ * advanced.
+ */
+export function handBack(
+  { members }: Batch,
+  { head, tensors }: Answer<'forward'>,
+  worker: Worker,
+  seconds: number,
+): boolean {
   const { count } = worker.hello.model.image
   const logits = floats(tensors, 'logits', [sum(members.map(({ rows }) => rows)), count])
   const total = sum(members.map(({ weight }) => weight))
@@ -46,7 +54,11 @@ export function handBack({ members }: Batch, { head, tensors }: Answer<'forward'
   const advanced = members.map(({ seat, weight, rows }) => {
     const own = logits.subarray(row * count, (row + rows) * count)
     row += rows
-    return seat.take(own, (head.seconds * weight) / total)
+    const share = weight / total
+    return seat.take(own, {
+      forward: head.seconds * share,
+      bridge: Math.max(0, seconds - head.seconds) * share,
+    })
   })
   return advanced.includes(true)
 }

@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks'
 import { collect, handBack } from './batch.js'
 import type { Job, JobStatistics } from './job.js'
 import type { LastingWorker } from './lasting-worker.js'
@@ -34,11 +35,13 @@ export async function decodeTogether(
 
     const worker = await lasting.alive()
     const batch = collect(seating.seats, worker)
+    const asked = performance.now()
     const answer = await worker
       .request(batch.ask, batch.tensors)
       .catch((error) => lasting.lose(worker, error))
     if (answer === undefined) continue
-    if (handBack(batch, answer, worker)) lasting.progress()
+    const seconds = (performance.now() - asked) / 1000
+    if (handBack(batch, answer, worker, seconds)) lasting.progress()
     for (const { seat } of batch.members) onStep?.(seat.job, seat.statistics)
     seating.rotate(batch.members.length)
   }

@@ -20,8 +20,13 @@ export interface JobStatistics {
   readonly entries: number
   /** This image's share, by entries, of the model's time in those passes. */
   readonly forwardSeconds: number
+  /** Its share of all else that asking for those forwards took: the wire, and the worker's other work. */
+  readonly bridgeSeconds: number
+  /** What planning its passes and taking their logits took: the policy and its numerics. */
+  readonly policySeconds: number
   /** Forwards that only filled cells, from which no logits were wanted: of the prompt, or of what died with a worker. */
   readonly prefillPasses: number
+  /** Its share of the wall time of those. */
   readonly prefillSeconds: number
   /** Wall time since the image got its slots. */
   readonly seconds: number

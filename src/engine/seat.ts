@@ -12,6 +12,14 @@ interface Step {
   readonly completes: boolean
 }
 
+/** What a forward took, in seconds of wall time; or an image's share of that. */
+export interface Spent {
+  /** The model's. */
+  readonly forward: number
+  /** The rest: the wire, and the worker's other work. */
+  readonly bridge: number
+}
+
 /** An image that holds slots of the worker: it knows which steps bring it forward from where its cells are. */
 export class Seat {
   readonly job: Job
@@ -19,7 +27,15 @@ export class Seat {
   /** Most entries of one plan, so that all branches fit in one forward. */
   readonly #limit: number
   readonly #since = performance.now()
-  readonly #spent = { passes: 0, entries: 0, forwardSeconds: 0, prefillPasses: 0, prefillSeconds: 0 }
+  readonly #spent = {
+    passes: 0,
+    entries: 0,
+    forwardSeconds: 0,
+    bridgeSeconds: 0,
+    policySeconds: 0,
+    prefillPasses: 0,
+    prefillSeconds: 0,
+  }
   /** The worker that holds this image's cells. */
   #worker: Worker | undefined
   #steps: Step[] = []
@@ -50,23 +66,25 @@ export class Seat {
   }
 
   /**
-   * Takes what came of the step: its logits, [rows, image count], and its share of the forward's time. Says whether the
-   * image advanced.
+   * Takes what came of the step: its logits, [rows, image count], and its share of what the forward took. Says whether
+   * the image advanced.
    */
-  take(logits: Float32Array, seconds: number): boolean {
+  take(logits: Float32Array, { forward, bridge }: Spent): boolean {
     const { lanes, completes } = this.#steps.shift() as Step
     if (!completes && logits.length === 0) {
       this.#spent.prefillPasses++
-      this.#spent.prefillSeconds += seconds
+      this.#spent.prefillSeconds += forward + bridge
       return false
     }
     this.#spent.entries += lanes[0].plan.tokens.length
-    this.#spent.forwardSeconds += seconds
+    this.#spent.forwardSeconds += forward
+    this.#spent.bridgeSeconds += bridge
     this.#parts.push(logits)
     if (!completes) return false
     this.#spent.passes++
     const [first, ...more] = this.#parts
-    this.job.image.advance(more.length === 0 ? first : concatenated(Float32Array, this.#parts))
+    const whole = more.length === 0 ? first : concatenated(Float32Array, this.#parts)
+    this.#timed(() => this.job.image.advance(whole))
     this.#parts = []
     return true
   }
@@ -87,10 +105,18 @@ export class Seat {
 
   #passSteps(): Step[] {
     const { branches } = this
-    const plans = splitPlan(this.job.image.plan(), this.#limit)
+    const plans = this.#timed(() => splitPlan(this.job.image.plan(), this.#limit))
     return plans.map((plan, i) => ({
       lanes: [{ branches, guidance: this.job.guidance, plan }],
       completes: i === plans.length - 1,
     }))
+  }
+
+  /** Adds what `decide` takes to the policy's time. */
+  #timed<T>(decide: () => T): T {
+    const begin = performance.now()
+    const result = decide()
+    this.#spent.policySeconds += (performance.now() - begin) / 1000
+    return result
   }
 }

@@ -1,4 +1,13 @@
-export type ExperimentErrorCode = 'bad-prompt' | 'bad-prompts-file' | 'bad-output' | 'bad-option'
+export type ExperimentErrorCode =
+  | 'bad-prompt'
+  | 'bad-prompts-file'
+  | 'bad-output'
+  | 'bad-option'
+  | 'bad-manifest'
+  | 'bad-study'
+  | 'bad-picture'
+  | 'bad-metric'
+  | 'wrong-checkpoint'
 
 /** What a user asked for cannot be done: what happened and why (`message`), and what to do (`remedy`). */
 export class ExperimentError extends Error {

@@ -1,53 +1,102 @@
-/** The folder that a comparison keeps its results in. */
-import { existsSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+/** The folder that a run keeps its manifest and its results in. */
+import { existsSync, rmSync } from 'node:fs'
 import { isDeepStrictEqual } from 'node:util'
-import type { Sampling } from '../numerics/index.js'
 import { ExperimentError } from './error.js'
-import type { Environment } from './manifest.js'
-import { writeWhole } from './output.js'
+import {
+  type Manifest,
+  type ManifestImage,
+  type ManifestRow,
+  manifestFile,
+  readManifest,
+  writeManifest,
+} from './manifest.js'
+import { readResults, resultsFile } from './results.js'
 
-/** What must be the same for results to stand in one table. */
-export interface ComparisonManifest {
-  readonly environment: Environment
-  readonly sampling: Sampling
-  readonly seed: number
-  readonly imagesAtOnce: number
+/**
+ * Begins a folder, or makes sure that the results which are there already belong to the same run. Policies, guidance
+ * scales, prompts and seeds may be added to one.
+ * @returns the folder's manifest.
+ * @throws ExperimentError `bad-output` where they do not.
+ */
+export async function openFolder(folder: string, manifest: Manifest): Promise<Manifest> {
+  if (!existsSync(manifestFile(folder))) return begin(folder, manifest)
+  const before = readManifest(manifestFile(folder))
+  refuseUnless(folder, before, manifest)
+  const whole = {
+    ...before,
+    rows: joined(before.rows, manifest.rows, ({ id }) => id),
+    images: joined(before.images, manifest.images, imageKey),
+  }
+  if (!isDeepStrictEqual(whole, before)) await writeManifest(folder, whole)
+  return whole
 }
 
 /**
- * Begins a folder's manifest, or makes sure that the results which are there already belong to the same comparison.
- * Policies, guidance scales and prompts may be added to one.
- * @throws ExperimentError `bad-output` where they do not.
+ * Begins a folder anew: what `generate` does, whose pictures pile up in one folder.
+ * @throws ExperimentError `bad-output` where that would destroy the results of a comparison.
  */
-export async function openFolder(folder: string, manifest: ComparisonManifest): Promise<void> {
-  const file = join(folder, 'manifest.json')
-  if (!existsSync(file)) return writeWhole(file, `${JSON.stringify(manifest, null, 2)}\n`)
-  const before: Partial<ComparisonManifest> = JSON.parse(readFileSync(file, 'utf8'))
-  const different = Object.entries(deciding(manifest)).filter(
-    ([name, value]) => !isDeepStrictEqual(value, deciding(before)[name]),
+export async function renewFolder(folder: string, manifest: Manifest): Promise<Manifest> {
+  const known = existsSync(manifestFile(folder)) && existsSync(resultsFile(folder))
+  const { command } = known ? readManifest(manifestFile(folder)) : manifest
+  if (command === 'generate') return begin(folder, manifest)
+  throw new ExperimentError(
+    'bad-output',
+    `${folder} holds the results of sjd2 ${command}, which would be lost.`,
+    'Choose another folder with --out.',
   )
+}
+
+async function begin(folder: string, manifest: Manifest): Promise<Manifest> {
+  if (manifest.command === 'generate') rmSync(resultsFile(folder), { force: true })
+  else if (readResults(folder).length > 0) {
+    throw new ExperimentError(
+      'bad-output',
+      `${folder} holds results, but no manifest that says what they are of.`,
+      'Restore manifest.json, or choose another folder with --out.',
+    )
+  }
+  await writeManifest(folder, manifest)
+  return manifest
+}
+
+function refuseUnless(folder: string, before: Manifest, now: Manifest): void {
+  const different = [
+    ...differences(deciding(before), deciding(now)),
+    ...now.rows.flatMap((row) => {
+      const same = before.rows.find(({ id }) => id === row.id)
+      return same && !isDeepStrictEqual(same, row) ? [`version of ${row.spec}`] : []
+    }),
+  ]
   if (different.length === 0) return
   throw new ExperimentError(
     'bad-output',
-    `${folder} holds results of another ${different.map(([name]) => name).join(', ')}.`,
+    `${folder} holds results of another ${different.join(', ')}.`,
     'Choose another folder with --out.',
   )
 }
 
 /** The parts that decide results, by the names that a user knows. */
-function deciding({
-  environment,
+const deciding = ({ environment, sampling, imagesAtOnce, metrics }: Manifest): Record<string, unknown> => ({
+  checkpoint: environment.model.hash,
+  device: environment.device,
+  dtype: environment.dtype,
+  torch: environment.torch,
+  sjd2: environment.sjd2,
   sampling,
-  seed,
-  imagesAtOnce,
-}: Partial<ComparisonManifest>): Record<string, unknown> {
-  return {
-    checkpoint: environment?.model.hash,
-    device: environment?.device,
-    dtype: environment?.dtype,
-    sampling,
-    seed,
-    'images-at-once': imagesAtOnce,
-  }
+  'images-at-once': imagesAtOnce,
+  metrics,
+})
+
+const differences = (before: Record<string, unknown>, now: Record<string, unknown>): string[] =>
+  Object.keys(now).filter((name) => !isDeepStrictEqual(now[name], before[name]))
+
+const imageKey = ({ prompt, seed, index }: ManifestImage): string => JSON.stringify([prompt, seed, index])
+
+function joined<T extends ManifestRow | ManifestImage>(
+  before: readonly T[],
+  more: readonly T[],
+  key: (one: T) => string,
+): T[] {
+  const known = new Set(before.map(key))
+  return [...before, ...more.filter((one) => !known.has(key(one)))]
 }

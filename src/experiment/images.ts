@@ -1,5 +1,5 @@
 /** Decodes images by policies and tells what each took. */
-import { type DecodingPolicy, Trajectory } from '../decoding/index.js'
+import { type DecodingPolicy, type PassRecord, Trajectory } from '../decoding/index.js'
 import type { Job, JobStatistics, Picture, Session, TokenizedPrompt } from '../engine/index.js'
 import type { Sampling } from '../numerics/index.js'
 import type { PolicyOverrides } from '../policies/index.js'
@@ -8,6 +8,8 @@ import type { PolicyOverrides } from '../policies/index.js'
 export interface ImageRequest {
   readonly prompt: string
   readonly tokenized: TokenizedPrompt
+  /** The policy as it was asked for. */
+  readonly spec: string
   readonly policy: DecodingPolicy
   /** What was changed of the policy. */
   readonly parameters: PolicyOverrides
@@ -16,6 +18,8 @@ export interface ImageRequest {
   readonly seed: number
   /** The image's number under its seed. */
   readonly index: number
+  /** Told of every pass, after it. */
+  readonly onPass?: ((record: PassRecord) => void) | undefined
 }
 
 export interface FinishedImage {
@@ -24,6 +28,8 @@ export interface FinishedImage {
   /** Ids over the whole layout. */
   readonly tokens: Int32Array
   readonly statistics: JobStatistics
+  /** For each pass, how many codes it committed. */
+  readonly accepted: readonly number[]
   /** Image tokens for each pass: what sequential decoding needs as passes, against what this image needed. */
   readonly compression: number
 }
@@ -66,8 +72,8 @@ export async function decodeImages(
 
   function* jobs(): Generator<Job> {
     for (const request of requests) {
-      const { policy, sampling, seed, index, guidance, tokenized } = request
-      const image = new Trajectory({ model, policy, sampling, seed, index })
+      const { policy, sampling, seed, index, guidance, tokenized, onPass } = request
+      const image = new Trajectory({ model, policy, sampling, seed, index, onPass })
       const job = { prompt: tokenized, guidance, image }
       begun.set(job, { request, image })
       yield job
@@ -103,7 +109,9 @@ async function finish(
 ): Promise<FinishedImage> {
   const [picture] = await session.decode([image.tokens])
   const imageTokens = session.model.layout.filter((id) => id < 0).length
-  return { request, picture, tokens: image.tokens, statistics, compression: imageTokens / statistics.passes }
+  const { tokens, history } = image
+  const compression = imageTokens / statistics.passes
+  return { request, picture, tokens, statistics, accepted: history, compression }
 }
 
 /** Adds up what the images tell of themselves after each of their passes. */

@@ -1,44 +1,76 @@
-/** What made the pictures in a folder: manifest.json. */
+/** What decides all images of a run: manifest.json, written before the first of them; results.jsonl says what came. */
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { HelloReply } from '../engine/index.js'
+import { z } from 'zod'
+import { environmentSchema } from './environment.js'
+import { ExperimentError } from './error.js'
 import { writeWhole } from './output.js'
-import { gitState, version } from './project.js'
-import type { ImageSettings } from './record.js'
+import { sourceSchema } from './source.js'
 
-/** Everything besides the images' own settings that decides a run's output. */
-export interface Environment {
-  readonly sjd2: string
-  readonly git: { readonly commit: string; readonly changed: boolean } | null
-  readonly node: string
-  readonly worker: string
-  readonly torch: string
-  readonly protocol: number
-  readonly device: string
-  readonly dtype: string
-  readonly model: { readonly family: string; readonly name: string; readonly hash: string }
-}
+const rowSchema = z.strictObject({
+  /** Names the row's files. */
+  id: z.string(),
+  spec: z.string(),
+  /** What the policy calls itself. */
+  policy: z.string(),
+  exact: z.boolean(),
+  overrides: z.record(z.string(), z.union([z.number(), z.string(), z.boolean()])),
+  guidance: z.number(),
+  source: sourceSchema,
+})
 
-export function describeEnvironment(hello: HelloReply): Environment {
-  const { worker, torch, protocol, device, dtype, model } = hello
-  return {
-    sjd2: version,
-    git: gitState(),
-    node: process.version,
-    worker,
-    torch,
-    protocol,
-    device,
-    dtype,
-    model: { family: model.family, name: model.name, hash: model.hash },
-  }
-}
+const imageSchema = z.strictObject({
+  prompt: z.string(),
+  seed: z.int(),
+  /** The image's number under its seed. */
+  index: z.int().nonnegative(),
+})
 
-/** What made the pictures that are in a folder. */
-export interface Manifest {
-  readonly environment: Environment
-  readonly images: readonly (ImageSettings & { readonly file: string })[]
-}
+const manifestSchema = z.strictObject({
+  format: z.literal(1),
+  command: z.enum(['generate', 'compare', 'experiment']),
+  environment: environmentSchema,
+  /** The checkpoint's folder, as it was named; null: the one that comes with sjd2. */
+  checkpoint: z.string().nullable(),
+  imagesAtOnce: z.int().positive(),
+  sampling: z.strictObject({ temperature: z.number(), topK: z.int(), topP: z.number() }),
+  metrics: z.array(z.strictObject({ name: z.string(), source: sourceSchema })),
+  /** A policy at a guidance scale; each row's results are the lines with its `spec` and `guidance`. */
+  rows: z.array(rowSchema),
+  /** What is made of each row; the lines of results.jsonl hold their files and tokens. */
+  images: z.array(imageSchema),
+})
+
+export type ManifestRow = z.infer<typeof rowSchema>
+export type ManifestImage = z.infer<typeof imageSchema>
+export type Manifest = z.infer<typeof manifestSchema>
+
+export const manifestFile = (folder: string): string => join(folder, 'manifest.json')
 
 /** Writes `manifest.json`, whole or not at all. */
 export const writeManifest = (folder: string, manifest: Manifest): Promise<void> =>
-  writeWhole(join(folder, 'manifest.json'), `${JSON.stringify(manifest, null, 2)}\n`)
+  writeWhole(manifestFile(folder), `${JSON.stringify(manifest, null, 2)}\n`)
+
+/** @throws ExperimentError `bad-manifest` naming the key that is wrong. */
+export function readManifest(file: string): Manifest {
+  const refuse = (reason: string, cause?: unknown) =>
+    new ExperimentError(
+      'bad-manifest',
+      `${file} is no manifest of a run: ${reason}.`,
+      'Give the folder of a run of generate, compare or experiment, or its manifest.json as that wrote it.',
+      { cause },
+    )
+  if (!existsSync(file)) throw refuse('it does not exist')
+  let json: unknown
+  try {
+    json = JSON.parse(readFileSync(file, 'utf8'))
+  } catch (error) {
+    throw refuse((error as Error).message, error)
+  }
+  const { data, error } = manifestSchema.safeParse(json)
+  if (data) return data
+  const reasons = error.issues.map(
+    ({ path, message }) => `${z.core.toDotPath(path) || 'the whole'}: ${message}`,
+  )
+  throw refuse(reasons.join('; '), error)
+}

@@ -91,12 +91,12 @@ export async function writeWhole(path: string, data: Uint8Array | string): Promi
 }
 
 /**
- * Adds a line to a file.
+ * Adds a line to a file, and waits until the disk has it.
  * @throws ExperimentError `bad-output` when the disk is full or the file cannot be written.
  */
 export async function appendLine(path: string, line: string): Promise<void> {
   try {
-    await appendFile(path, `${line}\n`)
+    await appendFile(path, `${line}\n`, { flush: true })
   } catch (error) {
     throw unwritable(path, error)
   }

@@ -1,18 +1,24 @@
 /** Policies by name or from a user's file, with what is changed of them. */
+import { isAbsolute, join } from 'node:path'
 import type { DecodingPolicy, Model } from '../decoding/index.js'
-import { createPolicy, loadPolicyFile, type PolicyOverrides, policyNames } from '../policies/index.js'
+import { composePolicy, createPolicy, type PolicyOverrides, policyNames } from '../policies/index.js'
+import { openPolicyFile, type UserPolicy } from '../policies/load.js'
 import { ExperimentError } from './error.js'
+import { builtIn, ofFiles, type Source } from './source.js'
 
 export interface PolicyChoice {
   /** As it was asked for: `mc-sjd:window=96,init=above`. */
   readonly spec: string
   readonly overrides: PolicyOverrides
+  readonly source: Source
+  /** The path of its file, from the working folder; null for a policy by name. */
+  readonly file: string | null
   /** @throws PolicyError where the overrides make no sense or the model cannot serve the policy. */
   create(model: Model): DecodingPolicy
 }
 
 /** Every override that there is, with the type of its value. */
-const overrideTypes = {
+export const overrideTypes = {
   window: 'number',
   init: 'string',
   coupling: 'string',
@@ -31,18 +37,45 @@ const overrideTypes = {
   keepNoisyKeys: 'boolean',
 } as const satisfies Record<keyof PolicyOverrides, string>
 
+export const overrideNames: readonly string[] = Object.keys(overrideTypes)
+
 /**
  * Finds a policy before anything is started.
  * @param spec `name`, `file.ts`, or either with `:key=value,…` behind it.
  * @param options other overrides, which win; whatever else they hold is left alone.
+ * @param folder that a policy file's path counts from.
  * @throws ExperimentError `bad-option`, or PolicyError, where there is no such policy or override.
  */
-export async function choosePolicy(spec: string, options: PolicyOverrides = {}): Promise<PolicyChoice> {
-  const [, name, changes = ''] = /^(.+?)(?::([^:]*=[^:]*))?$/.exec(spec) ?? [spec, spec]
+export async function choosePolicy(
+  spec: string,
+  options: PolicyOverrides = {},
+  folder = '.',
+): Promise<PolicyChoice> {
+  return choose(spec, options, folder, openPolicyFile)
+}
+
+/** As `choosePolicy`, for several, which may be the same file under different overrides. */
+export function choosePolicies(specs: readonly string[], folder = '.'): Promise<PolicyChoice[]> {
+  const opened = new Map<string, Promise<UserPolicy>>()
+  const open = (path: string) => {
+    const policy = opened.get(path) ?? openPolicyFile(path)
+    opened.set(path, policy)
+    return policy
+  }
+  return Promise.all(specs.map((spec) => choose(spec, {}, folder, open)))
+}
+
+async function choose(
+  spec: string,
+  options: PolicyOverrides,
+  folder: string,
+  open: (path: string) => Promise<UserPolicy>,
+): Promise<PolicyChoice> {
+  const { name, changes } = splitSpec(spec)
   const overrides = { ...parseOverrides(spec, changes), ...pickOverrides(options) }
   if (isFile(name)) {
-    const make = await loadPolicyFile(name)
-    return { spec, overrides, create: (model) => make(model, overrides) }
+    const file = isAbsolute(name) ? name : join(folder, name)
+    return { ...ofFile(spec, await open(file), overrides), file }
   }
   if (!policyNames.includes(name)) {
     throw new ExperimentError(
@@ -51,10 +84,39 @@ export async function choosePolicy(spec: string, options: PolicyOverrides = {}):
       `Choose one of ${policyNames.join(', ')}, or give the path of a policy file of your own (./mine.ts).`,
     )
   }
-  return { spec, overrides, create: (model) => createPolicy(name, overrides, model) }
+  composePolicy(name, overrides) // what makes no sense is refused now, not when the model is loaded
+  return {
+    spec,
+    overrides,
+    source: builtIn(name),
+    file: null,
+    create: (model) => createPolicy(name, overrides, model),
+  }
 }
 
-const isFile = (name: string): boolean => /[/\\]|\.[cm]?[jt]s$/.test(name)
+/** A choice of a policy file that is loaded already. */
+export function ofFile(
+  spec: string,
+  { create, source }: UserPolicy,
+  overrides: PolicyOverrides,
+): PolicyChoice {
+  return { spec, overrides, source: ofFiles(source), file: null, create: (model) => create(model, overrides) }
+}
+
+/** A policy's name or file, and what stands behind it. */
+export function splitSpec(spec: string): { name: string; changes: string } {
+  const [, name, changes = ''] = /^(.+?)(?::([^:]*=[^:]*))?$/.exec(spec) ?? [spec, spec]
+  return { name, changes }
+}
+
+/** The specification of a policy under overrides; `choosePolicy` reads it. */
+export function formatSpec(name: string, overrides: PolicyOverrides): string {
+  const changes = Object.entries(overrides).map(([key, value]) => `${key}=${value}`)
+  return changes.length === 0 ? name : `${name}:${changes.join(',')}`
+}
+
+/** Whether a policy's name is that of a file. */
+export const isFile = (name: string): boolean => /[/\\]|\.[cm]?[jt]s$/.test(name)
 
 function parseOverrides(spec: string, changes: string): PolicyOverrides {
   const entries = changes.split(',').filter(Boolean)
@@ -72,7 +134,7 @@ function parseOverride(spec: string, change: string): [string, string | number |
     type
       ? `${key} in "${spec}" takes a ${type}, not "${value}".`
       : `"${key}" in "${spec}" is nothing a policy has.`,
-    `Write name:key=value,… with ${Object.keys(overrideTypes).join(', ')}.`,
+    `Write name:key=value,… with ${overrideNames.join(', ')}.`,
   )
 }
 

@@ -1,10 +1,13 @@
-/** What is written down of an image: all that makes it again, and what it took. */
+/** What is written down of an image: all that makes it again, what came, and what it took. */
+import { z } from 'zod'
+import type { JobStatistics } from '../engine/index.js'
 import type { PolicyOverrides } from '../policies/index.js'
 import type { FinishedImage, ImageRequest } from './images.js'
 
 /** With a checkpoint, these decide the image. */
 export interface ImageSettings {
-  readonly prompt: string
+  /** The policy as it was asked for. */
+  readonly spec: string
   readonly policy: string
   readonly exact: boolean
   readonly parameters: PolicyOverrides
@@ -12,27 +15,92 @@ export interface ImageSettings {
   readonly temperature: number
   readonly topK: number
   readonly topP: number
+  readonly prompt: string
   readonly seed: number
   readonly index: number
 }
 
-export interface ImageResult {
+const seconds = z.number().nonnegative()
+
+const bytes = z.int().nonnegative()
+
+/** The settings of `ImageSettings` are in the line too; these are what is read again. */
+export const recordSchema = z.looseObject({
+  spec: z.string(),
+  policy: z.string(),
+  exact: z.boolean(),
+  guidance: z.number(),
+  prompt: z.string(),
+  seed: z.int(),
+  index: z.int().nonnegative(),
+  /** The picture's file, in the folder; null where pictures are not kept. */
+  file: z.string().nullable(),
   /** Ids over the whole layout. */
-  readonly tokens: readonly number[]
-  readonly passes: number
+  tokens: z.array(z.int()),
+  passes: z.int().nonnegative(),
   /** Image tokens for each pass; the passes that only read the prompt are not counted. */
-  readonly compression: number
-  /** Wall time from the image's start to its last token; others may have been decoded with it. */
-  readonly seconds: number
-}
+  compression: z.number(),
+  /** For each pass, how many codes it committed. */
+  accepted: z.array(z.int()),
+  /** The judge's: the share of the caption's facts that the picture shows, and whether it shows all; null: not judged. */
+  facts: z.number().nullable(),
+  right: z.boolean().nullable(),
+  /** What other metrics gave, by name. */
+  metrics: z.record(z.string(), z.number()),
+  /** Wall time from the image before this one (or the row's begin) to this one: they add up to the row's. */
+  wall: seconds,
+  /** Wall time from the image's first entry to its last token; others may have been decoded with it. */
+  seconds,
+  /** Its share of the forwards that only read the prompt. */
+  prefillSeconds: seconds,
+  /** Its share of the model's time in its passes. */
+  forwardSeconds: seconds,
+  /** Its share of what those passes took besides: the wire, and the worker's other work. */
+  bridgeSeconds: seconds,
+  /** What the policy and its numerics took. */
+  policySeconds: seconds,
+  /** Entries of all passes, and forwards that only read the prompt: more where a worker died over the image. */
+  entries: z.int().nonnegative(),
+  prefillPasses: z.int().nonnegative(),
+  /** Peak memory since the processes began: the worker's (its device's, where that is a GPU), and this one's. */
+  workerBytes: bytes,
+  orchestratorBytes: bytes,
+})
+
+/** The fields of a line that differ when the same image is made again. */
+export const MEASURED = [
+  'wall',
+  'seconds',
+  'prefillSeconds',
+  'forwardSeconds',
+  'bridgeSeconds',
+  'policySeconds',
+  'entries',
+  'prefillPasses',
+  'workerBytes',
+  'orchestratorBytes',
+] as const satisfies readonly (keyof z.infer<typeof recordSchema>)[]
+
+/** One line of results.jsonl. */
+export type ImageRecord = z.infer<typeof recordSchema>
 
 export function settingsOf(request: ImageRequest): ImageSettings {
-  const { prompt, policy, parameters, guidance, sampling, seed, index } = request
+  const { spec, prompt, policy, parameters, guidance, sampling, seed, index } = request
   const { name, exact } = policy
-  return { prompt, policy: name, exact, parameters, guidance, ...sampling, seed, index }
+  return { spec, policy: name, exact, parameters, guidance, ...sampling, prompt, seed, index }
 }
 
-export function resultOf({ tokens, statistics, compression }: FinishedImage): ImageResult {
-  const { passes, seconds } = statistics
-  return { tokens: [...tokens], passes, compression, seconds }
+/** What an image's decoding alone says of it. */
+export function resultOf({
+  tokens,
+  statistics,
+  compression,
+  accepted,
+}: FinishedImage): Pick<ImageRecord, 'tokens' | 'passes' | 'compression' | 'accepted'> {
+  return { tokens: [...tokens], passes: statistics.passes, compression, accepted: [...accepted] }
 }
+
+/** What the image took, but for its share of the row's wall time. */
+export const costOf = ({
+  statistics: { passes: _, ...cost },
+}: FinishedImage): Omit<JobStatistics, 'passes'> => cost

@@ -1,6 +1,7 @@
 /** A comparison's table: one row for each policy and guidance scale. */
-import { type ComparisonRecord, type Contender, recordsOf } from './comparison.js'
+import type { ImageRecord } from './record.js'
 import { bootstrapMean, type Estimate, mean } from './statistics.js'
+import { type RowKey, recordsOf } from './study.js'
 
 export interface Row {
   readonly spec: string
@@ -24,11 +25,11 @@ export interface Row {
  * @param random uniform on [0, 1), for the bootstrap over prompts.
  */
 export function summarize(
-  contenders: readonly Contender[],
-  records: readonly ComparisonRecord[],
+  contenders: readonly RowKey[],
+  records: readonly ImageRecord[],
   random: () => number,
 ): Row[] {
-  const seconds = (contender: Contender) => mean(recordsOf(contender, records).map(({ wall }) => wall))
+  const seconds = (contender: RowKey) => mean(recordsOf(contender, records).map(({ wall }) => wall))
   return contenders.map((contender) => {
     const { choice, policy, guidance } = contender
     const own = recordsOf(contender, records)

@@ -4,6 +4,7 @@ import { pathToFileURL } from 'node:url'
 import { compileFunction } from 'node:vm'
 import type ts from 'typescript'
 import { PolicyError } from '../decoding/index.js'
+import type { Expected } from './module.js'
 
 /** A module's exports by name. */
 type Exports = Record<string, unknown>
@@ -13,13 +14,14 @@ type Exports = Record<string, unknown>
  * program's own TypeScript. 'sjd2' is `library`: the very objects that the program uses. Packages are
  * resolved from the file.
  *
- * @throws PolicyError where it throws while it is loaded.
+ * @throws what `refuse` makes where it throws while it is loaded; a PolicyError of its own as it is.
  */
 export async function evaluate(
   compiler: typeof ts,
   file: string,
   options: ts.CompilerOptions,
   library: Exports,
+  { refuse }: Expected,
 ): Promise<Exports> {
   const sources = new Map<string, string>()
   const imported = new Map<string, Exports>([['sjd2', library]])
@@ -65,7 +67,7 @@ export async function evaluate(
     return run(file)
   } catch (error) {
     if (error instanceof PolicyError) throw error
-    throw new PolicyError(`${file} failed while it was loaded: ${String(error)}`, 'Mend the file.')
+    throw refuse(`${file} failed while it was loaded: ${String(error)}`, 'Mend the file.')
   }
 }
 

@@ -47,6 +47,13 @@ export function describePolicies(): { name: string; exact: boolean; summary: str
  *   it.
  */
 export function createPolicy(name: string, overrides: PolicyOverrides, model: Model): DecodingPolicy {
+  const policy = composePolicy(name, overrides)
+  checkPolicy(policy, model)
+  return policy
+}
+
+/** As `createPolicy`, before the model is known. */
+export function composePolicy(name: string, overrides: PolicyOverrides): DecodingPolicy {
   const definition = definitions.find((candidate) => candidate.name === name)
   if (definition === undefined) {
     throw new PolicyError(
@@ -54,7 +61,5 @@ export function createPolicy(name: string, overrides: PolicyOverrides, model: Mo
       `Choose one of ${policyNames.join(', ')}, or give the path of a policy file of your own.`,
     )
   }
-  const policy = definition.create(overrides)
-  checkPolicy(policy, model)
-  return policy
+  return definition.create(overrides)
 }

@@ -1,52 +1,56 @@
-import { existsSync } from 'node:fs'
-import { resolve } from 'node:path'
 import { checkPolicy, type DecodingPolicy, type Model, PolicyError } from '../decoding/index.js'
+import { type Expected, loadModule, type SourceFiles } from './module.js'
 import type { PolicyOverrides } from './overrides.js'
 
 /** Makes a policy for a model, under what the user changes of it. */
 export type PolicyFactory = (model: Model, overrides: PolicyOverrides) => DecodingPolicy
 
+/** A policy of the user's own, and the text that it was made from. */
+export interface UserPolicy {
+  readonly create: PolicyFactory
+  readonly source: SourceFiles
+}
+
+const expected: Expected = {
+  noun: 'policy',
+  types: ['DecodingPolicy', 'PolicyFactory'],
+  refuse: (message, remedy) => new PolicyError(message, remedy),
+}
+
+/** As `openPolicyFile`, without the text. */
+export async function loadPolicyFile(path: string): Promise<PolicyFactory> {
+  return (await openPolicyFile(path)).create
+}
+
 /**
  * Loads a policy of the user's own: a TypeScript file anywhere on disk, whose default export is a
- * `DecodingPolicy` or a `PolicyFactory`, and which imports its pieces from 'sjd2'. It is type-checked by the
- * project's compiler settings before any of it runs. It cannot await at its top level.
+ * `DecodingPolicy` or a `PolicyFactory`, and which imports its pieces from 'sjd2' (see `loadModule`).
  *
  * @throws PolicyError with `file:line: message` where it does not compile, run, or export a policy; the
  *   factory returned, where what it makes is none, or does not fit the model.
  */
-export async function loadPolicyFile(path: string): Promise<PolicyFactory> {
-  const file = resolve(path)
-  if (!existsSync(file)) throw new PolicyError(`There is no policy file ${file}.`, 'Check the path.')
-  if (!/\.m?ts$/.test(file)) {
-    throw new PolicyError(`${file} is no TypeScript file.`, 'Give a policy a name that ends in .ts.')
+export async function openPolicyFile(path: string): Promise<UserPolicy> {
+  const { file, exported, source } = await loadModule(path, expected)
+  return { create: (model, overrides) => create(file, exported, model, overrides), source }
+}
+
+function create(file: string, exported: unknown, model: Model, overrides: PolicyOverrides): DecodingPolicy {
+  const policy = typeof exported === 'function' ? (exported as PolicyFactory)(model, overrides) : exported
+  if (!isPolicy(policy)) {
+    throw new PolicyError(
+      `${file}: its default export gave no DecodingPolicy.`,
+      'Return what chain() makes, or an object with name, exact, noisy, schedule, verify and refine.',
+    )
   }
-  // The compiler is loaded only here: it is large, and most runs need none.
-  const [{ default: ts }, { typeCheck }, { evaluate }, library] = await Promise.all([
-    import('typescript'),
-    import('./type-check.js'),
-    import('./evaluate.js'),
-    import('../index.js'),
-  ])
-  const options = typeCheck(ts, file)
-  const exported = (await evaluate(ts, file, options, library)).default
-  return (model, overrides) => {
-    const policy = typeof exported === 'function' ? (exported as PolicyFactory)(model, overrides) : exported
-    if (!isPolicy(policy)) {
-      throw new PolicyError(
-        `${file}: its default export gave no DecodingPolicy.`,
-        'Return what chain() makes, or an object with name, exact, noisy, schedule, verify and refine.',
-      )
-    }
-    const changes = Object.entries(overrides).flatMap(([key, value]) => (value === undefined ? [] : [key]))
-    if (policy === exported && changes.length > 0) {
-      throw new PolicyError(
-        `${file} exports a finished policy: ${changes.join(', ')} cannot change it.`,
-        'Leave them out, or export a function (model, overrides) => DecodingPolicy.',
-      )
-    }
-    checkPolicy(policy, model)
-    return policy
+  const changes = Object.entries(overrides).flatMap(([key, value]) => (value === undefined ? [] : [key]))
+  if (policy === exported && changes.length > 0) {
+    throw new PolicyError(
+      `${file} exports a finished policy: ${changes.join(', ')} cannot change it.`,
+      'Leave them out, or export a function (model, overrides) => DecodingPolicy.',
+    )
   }
+  checkPolicy(policy, model)
+  return policy
 }
 
 function isPolicy(value: unknown): value is DecodingPolicy {

@@ -1,21 +1,26 @@
 import { fileURLToPath } from 'node:url'
 import type ts from 'typescript'
-import { PolicyError } from '../decoding/index.js'
+import type { Expected } from './module.js'
 
 const fromProject = (path: string) => fileURLToPath(new URL(`../../${path}`, import.meta.url))
 
+/** What a file that compiles was checked with, and the texts of it and of the files that it imports, by path. */
+export interface Checked {
+  readonly options: ts.CompilerOptions
+  readonly texts: ReadonlyMap<string, string>
+}
+
 /**
- * Type-checks a policy file, under the project's compiler settings but for what is a matter of taste (unused
+ * Type-checks a user's file, under the project's compiler settings but for what is a matter of taste (unused
  * names) and of where the file lies: it is read as an ES module, and 'sjd2' is this project, wherever that
  * is.
  *
- * @returns the options it was checked with.
- * @throws PolicyError naming file and line of the first error, with all of them in its message.
+ * @throws what `expected.refuse` makes, naming file and line of each error.
  */
-export function typeCheck(compiler: typeof ts, file: string): ts.CompilerOptions {
+export function typeCheck(compiler: typeof ts, file: string, expected: Expected): Checked {
   const options = compilerOptions(compiler)
   const check = `${file}.check.ts`
-  const host = withFile(compiler, options, check, checkOf(file))
+  const host = withFile(compiler, options, check, checkOf(file, expected))
   const program = compiler.createProgram([file, check], options, host)
   const library = fromProject('src/')
   const sources = program
@@ -29,12 +34,13 @@ export function typeCheck(compiler: typeof ts, file: string): ts.CompilerOptions
     ...program.getSemanticDiagnostics(source),
   ])
   if (errors.length > 0) {
-    throw new PolicyError(
-      errors.map((error) => describe(compiler, error, file, check)).join('\n'),
+    throw expected.refuse(
+      errors.map((error) => describe(compiler, error, file, check, expected)).join('\n'),
       'Mend the file; nothing of it was run. The types of what it imports are in src/decoding/.',
     )
   }
-  return options
+  const own = sources.filter(({ fileName }) => fileName !== check && !fileName.includes('/node_modules/'))
+  return { options, texts: new Map(own.map(({ fileName, text }) => [fileName, text])) }
 }
 
 function compilerOptions(compiler: typeof ts): ts.CompilerOptions {
@@ -54,12 +60,12 @@ function compilerOptions(compiler: typeof ts): ts.CompilerOptions {
   }
 }
 
-/** A program's text that compiles iff the file's default export is a policy or makes one. */
-function checkOf(file: string): string {
+/** A program's text that compiles iff the file's default export is of an expected type. */
+function checkOf(file: string, { types }: Expected): string {
   return [
-    "import type { DecodingPolicy, PolicyFactory } from 'sjd2'",
-    `import policy from ${JSON.stringify(file)}`,
-    'const checked: DecodingPolicy | PolicyFactory = policy',
+    `import type { ${types.join(', ')} } from 'sjd2'`,
+    `import exported from ${JSON.stringify(file)}`,
+    `const checked: ${types.join(' | ')} = exported`,
     'void checked',
   ].join('\n')
 }
@@ -81,10 +87,16 @@ function withFile(
   }
 }
 
-function describe(compiler: typeof ts, error: ts.Diagnostic, file: string, check: string): string {
+function describe(
+  compiler: typeof ts,
+  error: ts.Diagnostic,
+  file: string,
+  check: string,
+  { noun }: Expected,
+): string {
   const message = compiler.flattenDiagnosticMessageText(error.messageText, '\n  ')
   if (error.file === undefined || error.start === undefined) return `${file}: ${message}`
-  if (error.file.fileName === check) return `${file}:1: its default export is no policy. ${message}`
+  if (error.file.fileName === check) return `${file}:1: its default export is no ${noun}. ${message}`
   const { line } = error.file.getLineAndCharacterOfPosition(error.start)
   return `${error.file.fileName}:${line + 1}: ${message}`
 }

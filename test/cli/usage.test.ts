@@ -5,7 +5,7 @@ describe('help', () => {
   test('names every command', async () => {
     const { stdout, exitCode } = await sjd2(['--help'])
     expect(exitCode).toBe(0)
-    for (const command of ['generate', 'compare', 'policies', 'doctor'])
+    for (const command of ['generate', 'compare', 'experiment', 'replay', 'inspect', 'policies', 'doctor'])
       expect(stdout).toContain(`  ${command} `)
   })
 
@@ -32,6 +32,8 @@ describe('a wrong command line', () => {
     ['an unknown device', ['generate', '--device', 'abacus'], 'auto, cpu, cuda'],
     ['prompts twice', ['generate', 'a red circle', '--prompts', 'file'], 'one or the other'],
     ['an empty prompt', ['generate', ' '], 'A prompt is empty'],
+    ['an unknown command of experiment', ['experiment', 'rum', 'study.yaml'], 'Did you mean run'],
+    ['no study', ['experiment', 'run'], 'study.yaml'],
     ['two forms of a table', ['compare', '--json', '--markdown'], 'cannot be used with'],
     ['a Python that is not there', ['generate', '--python', '/no/python'], 'no Python at /no/python'],
   ])('with %s is refused with exit code 2', async (_, args, message) => {

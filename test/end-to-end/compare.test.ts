@@ -2,6 +2,7 @@ import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
+import { MEASURED } from '../../src/experiment/record.js'
 import { sjd2 } from '../cli/sjd2.js'
 import { tinyCheckpoint } from '../engine/tiny.js'
 
@@ -55,12 +56,17 @@ test('measures policies on the same prompts, goes on where it stopped, and refus
   expect(second.stdout).toMatch(/^\| sjd2-paper:window=6 \| relaxed \| 3 \| 3 \|/m)
   const again = results().trimEnd().split('\n')
   expect(again.slice(0, 15)).toEqual(kept)
-  const timeless = (line: string) => ({ ...JSON.parse(line), seconds: 0, wall: 0 })
-  const byIndex = (a: { index: number }, b: { index: number }) => a.index - b.index
-  expect(again.slice(15).map(timeless).sort(byIndex)).toEqual(lines.slice(15).map(timeless).sort(byIndex))
+  const timeless = (line: string) => {
+    const costs = Object.fromEntries(MEASURED.map((name) => [name, 0]))
+    return { ...JSON.parse(line), ...costs }
+  }
+  expect(again.slice(15).map(timeless)).toEqual(lines.slice(15).map(timeless))
 
-  const other = await compare(...policies, '--seed', '1')
-  expect(other).toMatchObject({ exitCode: 1, stderr: expect.stringMatching(/holds results of another seed/) })
+  const other = await compare(...policies, '--temperature', '2')
+  expect(other).toMatchObject({
+    exitCode: 1,
+    stderr: expect.stringMatching(/holds results of another sampling/),
+  })
   appendFileSync(join(out, 'results.jsonl'), '{"passes":"many"}\n')
   const damaged = await compare(...policies)
   expect(damaged).toMatchObject({

@@ -45,9 +45,16 @@ describe('with --json', () => {
       expect({ prompt, seed, index }).toEqual({ prompt: image.prompt, seed: 7, index: image.index })
       expect(environment.model.hash).toMatch(/^[0-9a-f]{64}$/)
     }
-    expect(readdirSync(out).sort()).toEqual([...names.slice(0, 2), 'manifest.json', ...names.slice(2)])
+    expect(readdirSync(out).sort()).toEqual([
+      ...names.slice(0, 2),
+      'manifest.json',
+      ...names.slice(2),
+      'results.jsonl',
+    ])
     const manifest = JSON.parse(readFileSync(join(out, 'manifest.json'), 'utf8'))
-    expect(manifest.images.map(({ file }: { file: string }) => file).sort()).toEqual(names)
+    expect(manifest.images).toHaveLength(4)
+    const results = readFileSync(join(out, 'results.jsonl'), 'utf8').trimEnd().split('\n')
+    expect(results.map((line) => JSON.parse(line).file).sort()).toEqual(names)
   })
 
   test('an image is the same alone and together with others', async () => {

@@ -104,12 +104,13 @@ describe('a batch', () => {
       batch,
       { head: { op: 'forward', id: 1, ok: true, seconds: 1, tensors: [] }, tensors: { logits } },
       worker,
+      3,
     )
     expect(guidedImage.still.given).toEqual([logits.data.subarray(0, 2 * image.count)])
     expect(plainImage.still.given).toEqual([logits.data.subarray(2 * image.count)])
     expect(plainImage.still.given[0].buffer).toBe(floats({ logits }, 'logits', logits.shape).buffer)
-    expect(guidedImage.seat.statistics).toMatchObject({ forwardSeconds: 0.8, entries: 4 })
-    expect(plainImage.seat.statistics).toMatchObject({ forwardSeconds: 0.2, entries: 2 })
+    expect(guidedImage.seat.statistics).toMatchObject({ forwardSeconds: 0.8, bridgeSeconds: 1.6, entries: 4 })
+    expect(plainImage.seat.statistics).toMatchObject({ forwardSeconds: 0.2, bridgeSeconds: 0.4, entries: 2 })
   })
 
   test('refuses a reply with another number of rows', () => {
@@ -118,7 +119,7 @@ describe('a batch', () => {
     const three = collect([seated(noisy, [0]).seat, seated(tree, [1]).seat], worker)
     const badReply = expect.objectContaining({ code: 'bad-reply' })
     expect(() =>
-      handBack(three, { head: { ...head, tensors: [] }, tensors: { logits } }, worker),
+      handBack(three, { head: { ...head, tensors: [] }, tensors: { logits } }, worker, 1),
     ).toThrowError(badReply)
   })
 
@@ -130,7 +131,7 @@ describe('a batch', () => {
       { branches: [{ slot: 3, base: 0, prompt: 2, anchor: 6 }], entries: 1, rows: 0, visibility: 'chain' },
     ])
     expect(filling.tensors.positions.data).toEqual(Int32Array.of(-4, -3, -2, -2))
-    seat.take(new Float32Array(), 0)
+    seat.take(new Float32Array(), { forward: 0, bridge: 0 })
     expect(collect([seat], worker).ask.lanes).toMatchObject([
       {
         branches: [

@@ -1,0 +1,58 @@
+/** `sjd2 experiment run`: what a study file says, measured. */
+import { basename, join } from 'node:path'
+import { costsOf } from '../experiment/costs.js'
+import { randomStream } from '../experiment/random.js'
+import { readStudy } from '../experiment/study-file/read.js'
+import { summarize } from '../experiment/summary.js'
+import { show } from './compare.js'
+import { COSTS_NOTES, costsTable } from './costs-table.js'
+import type { ExperimentOptions } from './program.js'
+import { conduct } from './study.js'
+import { createProgress, formatMarkdown, formatTable } from './terminal.js'
+
+export async function runExperiment(
+  file: string,
+  options: ExperimentOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const progress = createProgress(process.stderr)
+  const study = await readStudy(file)
+  const { out = join('runs', basename(file).replace(/\.ya?ml$/, '')) } = options
+  const { choices, guidance, sampling, images, judged, metrics, trajectories, prompts } = study
+  const { model, device, dtype, imagesAtOnce } = study
+  const { python } = options
+  progress.log(`results: ${out}   (stopped? the same command goes on)`)
+  const plan = {
+    command: 'experiment',
+    folder: out,
+    choices,
+    guidance,
+    sampling: given(sampling),
+    images,
+    judged,
+    metrics,
+    trajectories,
+    pictures: study.pictures || metrics.some(({ needsFile }) => needsFile) ? 'by-row' : 'none',
+  } as const
+  const worker = { device, dtype, imagesAtOnce, ...given({ model, python }) }
+  await conduct(plan, worker, {
+    signal,
+    progress,
+    onEnd({ environment, sampling, contenders, records }) {
+      const [seed] = study.seeds
+      const random = randomStream(seed, 'bootstrap')
+      const rows = summarize(contenders, records, random)
+      const costs = costsOf(contenders, records, random)
+      console.log(show({ environment, sampling, seed, prompts: prompts.length, rows, costs }, options))
+      if (options.json) return
+      const cells = costsTable(costs)
+      console.log(`\n${options.markdown ? formatMarkdown(cells) : formatTable(cells)}\n\n${COSTS_NOTES}`)
+    },
+  })
+}
+
+/** Without what is undefined, which would hide a default. */
+function given<T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  const defined = Object.entries(values).filter(([, value]) => value !== undefined)
+  return Object.fromEntries(defined) as { [K in keyof T]?: Exclude<T[K], undefined> }
+}

@@ -1,0 +1,30 @@
+/** `sjd2 inspect`: how a picture was made. */
+import { commandOf, type Parameters, quoted, readParameters } from '../experiment/parameters.js'
+import { formatSpec, splitSpec } from '../experiment/policy.js'
+import { mark } from './policies.js'
+import type { JsonOption } from './program.js'
+
+export function inspect(file: string, { json }: JsonOption): void {
+  const parameters = readParameters(file)
+  const command = quoted(['sjd2', ...commandOf(parameters)])
+  console.log(json ? JSON.stringify({ ...parameters, command }) : `${describe(parameters)}\n\n${command}`)
+}
+
+function describe(of: Parameters): string {
+  const { environment: here } = of
+  const { model, git } = here
+  const facts = {
+    prompt: of.prompt,
+    policy: `${formatSpec(splitSpec(of.spec).name, of.parameters)} (${mark(of)})`,
+    ...(of.policyHash && { 'policy file': `${of.policyFile}, SHA-256 ${of.policyHash}` }),
+    image: `number ${of.index} of seed ${of.seed}`,
+    sampling: `guidance ${of.guidance}, temperature ${of.temperature}, top-k ${of.topK}, top-p ${of.topP}`,
+    model: `${model.name} (${model.family}), ${model.hash}`,
+    computed: `on ${here.device} in ${here.dtype}, torch ${here.torch}, ${here.python}, node ${here.node}, ${here.platform}`,
+    sjd2: `${here.sjd2}${git ? `, commit ${git.commit}${git.changed ? ' with changes' : ''}` : ''}`,
+  }
+  const width = Math.max(...Object.keys(facts).map(({ length }) => length))
+  return Object.entries(facts)
+    .map(([name, value]) => `${name.padEnd(width)}  ${value}`)
+    .join('\n')
+}

@@ -1,0 +1,120 @@
+/** `sjd2 replay`: a run made again, and compared token by token. */
+import { existsSync, statSync } from 'node:fs'
+import { dirname } from 'node:path'
+import type { Session } from '../engine/index.js'
+import { describeEnvironment } from '../experiment/environment.js'
+import { ExperimentError } from '../experiment/error.js'
+import { type Manifest, manifestFile, readManifest } from '../experiment/manifest.js'
+import type { PolicyChoice } from '../experiment/policy.js'
+import type { ImageRecord } from '../experiment/record.js'
+import { type Change, changes, checkCheckpoint } from '../experiment/replay/checks.js'
+import { type Replayed, replayRun, restorePolicies } from '../experiment/replay/replay.js'
+import { readResults } from '../experiment/results.js'
+import type { ReplayOptions, WorkerOptions } from './program.js'
+import { bundledCheckpoint, findPython, formatRun, tokenize, withSession } from './session.js'
+import { createProgress, type Progress } from './terminal.js'
+
+/** Exit code 1 where a token differs. */
+export async function replay(path: string, options: ReplayOptions, signal: AbortSignal): Promise<void> {
+  const progress = createProgress(process.stderr)
+  const folder = existsSync(path) && statSync(path).isDirectory() ? path : dirname(path)
+  const manifest = readManifest(folder === path ? manifestFile(folder) : path)
+  const records = readResults(folder)
+  if (records.length === 0) {
+    throw new ExperimentError(
+      'bad-manifest',
+      `There are no recorded tokens to compare with: ${folder} holds no results.jsonl with a finished image.`,
+      'Keep manifest.json and results.jsonl of a run together, and give their folder.',
+    )
+  }
+  const choices = await restorePolicies(manifest)
+  const worker = workerOptions(manifest, options)
+  await withSession(worker, manifest.images.length, { signal, progress }, async (session) => {
+    const { differences, images } = await again(session, manifest, choices, records, worker, options, {
+      signal,
+      progress,
+    })
+    const identical = images.every((image) => image.identical)
+    if (options.json) console.log(JSON.stringify({ identical, changes: differences, images }))
+    else console.log(summary(images, differences))
+    if (!identical) process.exitCode = 1
+  })
+}
+
+/** What the run had, where the user says nothing else. */
+const workerOptions = (
+  manifest: Manifest,
+  { model, device, dtype, python }: ReplayOptions,
+): WorkerOptions => ({
+  model: model ?? manifest.checkpoint ?? bundledCheckpoint,
+  device: device ?? (manifest.environment.device === 'cpu' ? 'cpu' : 'cuda'),
+  dtype: dtype ?? (manifest.environment.dtype as WorkerOptions['dtype']),
+  imagesAtOnce: manifest.imagesAtOnce,
+  ...(python !== undefined && { python }),
+})
+
+async function again(
+  session: Session,
+  manifest: Manifest,
+  choices: readonly PolicyChoice[],
+  records: readonly ImageRecord[],
+  worker: WorkerOptions,
+  { json, anyCheckpoint }: ReplayOptions,
+  { signal, progress }: { signal: AbortSignal; progress: Progress },
+): Promise<{ differences: Change[]; images: Replayed[] }> {
+  const checkpoint = worker.model ?? bundledCheckpoint
+  if (!anyCheckpoint) await checkCheckpoint(manifest.environment, session.hello, checkpoint)
+  const now = await describeEnvironment(session.hello, checkpoint, findPython(worker.python))
+  const prompts = [...new Set(manifest.images.map(({ prompt }) => prompt))]
+  const tokenized = await tokenize(session, prompts, worker, progress)
+  const byPrompt = new Map(prompts.map((prompt, i) => [prompt, tokenized[i]]))
+  try {
+    const images = await replayRun(session, manifest, choices, records, byPrompt, {
+      signal,
+      onStep: ({ spec, guidance }, state) => progress.show(`${spec} g=${guidance} · ${formatRun(state)}`),
+      onImage(image) {
+        if (json) return
+        progress.clear()
+        console.log(describe(image))
+      },
+    })
+    return { differences: changes(manifest.environment, now), images }
+  } finally {
+    progress.clear()
+  }
+}
+
+function describe(image: Replayed): string {
+  const { spec, guidance, prompt, seed, index, identical, parting, passesPart, different, length } = image
+  const name = `${spec} g=${guidance} seed ${seed} #${index} "${prompt}"`
+  const passes = passesPart === null ? '' : `, though by other passes from pass ${passesPart} on`
+  if (identical) return `identical  ${name}${passes}`
+  if (parting === null)
+    return `differs    ${name}: ${different} of ${length} tokens, of what the layout forces`
+  const { position, row, column, pass, recordedPass, code, recordedCode } = parting
+  const { probability, recordedProbability, margin } = parting
+  return [
+    `differs    ${name}`,
+    `  from position ${position} on (row ${row}, column ${column}), committed by pass ${pass} (recorded: ${recordedPass}): ` +
+      `code ${code}, recorded ${recordedCode}; ${different} of ${length} tokens differ`,
+    `  probabilities now ${format(probability)} and ${format(recordedProbability)}; margin ${margin === null ? 'none: other drafts, or filtered out' : `${format(margin)} nats`}` +
+      `${passesPart !== null && passesPart < pass ? `; the passes had parted at pass ${passesPart}` : ''}`,
+  ].join('\n')
+}
+
+const format = (value: number): string => value.toPrecision(3)
+
+function summary(images: readonly Replayed[], differences: readonly Change[]): string {
+  const identical = images.filter((image) => image.identical).length
+  const environment = differences.map(({ what, recorded, now }) => `  ${what}: ${recorded}, now ${now}`)
+  return [
+    `${identical} of ${images.length} images are identical, token for token.`,
+    ...(environment.length > 0 ? ['Since the run, these have changed:', ...environment] : []),
+    ...(identical < images.length ? [MARGIN_NOTE] : []),
+  ].join('\n')
+}
+
+const MARGIN_NOTE =
+  'margin: by how much the log-odds of the two codes would have to move for the recorded one to be drawn again.\n' +
+  'Rounding moves them by about 1e-5 in f32 and 1e-2 in bf16 and f16; where the margin is much larger, drafts had parted ' +
+  'before, or something else differs.'

@@ -1,0 +1,178 @@
+/** Conducts a run, whoever asked for it: opens the session and the folder, makes the images, shows how far it is. */
+import { join } from 'node:path'
+import type { Session } from '../engine/index.js'
+import { describeEnvironment, type Environment } from '../experiment/environment.js'
+import { openFolder, renewFolder } from '../experiment/folder.js'
+import type { ImageRequest } from '../experiment/images.js'
+import type { Manifest, ManifestImage } from '../experiment/manifest.js'
+import type { MetricChoice } from '../experiment/metrics/choice.js'
+import { SCENES } from '../experiment/metrics/scenes.js'
+import { checkRoom, pictureBytes, withOutput } from '../experiment/output.js'
+import { pictureName } from '../experiment/picture.js'
+import type { PolicyChoice } from '../experiment/policy.js'
+import type { ImageRecord } from '../experiment/record.js'
+import { builtIn } from '../experiment/source.js'
+import { type Contender, checkRows, rowId, runStudy } from '../experiment/study.js'
+import type { Sampling } from '../numerics/index.js'
+import type { SamplingOptions, WorkerOptions } from './program.js'
+import { bundledCheckpoint, findPython, formatRun, tokenize, withSession } from './session.js'
+import { formatDuration, type Progress } from './terminal.js'
+
+/** What a user asks for, before the model is known. */
+export interface Plan {
+  readonly command: Manifest['command']
+  readonly folder: string
+  readonly choices: readonly PolicyChoice[]
+  /** null: what the model's card recommends. */
+  readonly guidance: readonly number[] | null
+  /** What is not given comes from the model's card. */
+  readonly sampling: SamplingOptions
+  readonly images: readonly ManifestImage[]
+  readonly judged: boolean
+  readonly metrics: readonly MetricChoice[]
+  /** Of how many images, the first ones, each row's trajectories are kept. */
+  readonly trajectories: number
+  /** Where pictures are kept: not at all, in the folder itself, or in a folder for each row. */
+  readonly pictures: 'none' | 'together' | 'by-row'
+}
+
+/** What came of it. */
+export interface Outcome {
+  readonly environment: Environment
+  readonly sampling: Sampling
+  readonly contenders: readonly Contender[]
+  readonly records: readonly ImageRecord[]
+}
+
+export interface Conducting {
+  readonly signal: AbortSignal
+  readonly progress: Progress
+  readonly onImage?: (record: ImageRecord) => void
+  /** Before the session is closed. */
+  readonly onEnd?: (outcome: Outcome, session: Session) => Promise<void> | void
+}
+
+const pictureFile: Record<Plan['pictures'], (contender: Contender, image: ImageRequest) => string | null> = {
+  none: () => null,
+  together: (_, { prompt, seed, index }) => pictureName(prompt, seed, index),
+  'by-row': (contender, { prompt, seed, index }) => join(rowId(contender), pictureName(prompt, seed, index)),
+}
+
+/** More than a line of results takes, for each token and besides. */
+const TOKEN_BYTES = 16
+const RESULT_BYTES = 1 << 12
+/** More than a pass of a trajectory takes, for each token of the image: a pass commits one at least. */
+const PASS_BYTES = 1 << 10
+
+/** @throws whatever the session, the folder, the policies and the metrics refuse. */
+export async function conduct(plan: Plan, options: WorkerOptions, conducting: Conducting): Promise<void> {
+  const { folder, images } = plan
+  await withOutput(folder, () =>
+    withSession(options, images.length, conducting, async (session) => {
+      const outcome = await run(session, plan, options, conducting)
+      await conducting.onEnd?.(outcome, session)
+    }),
+  )
+}
+
+async function run(
+  session: Session,
+  plan: Plan,
+  options: WorkerOptions,
+  { signal, progress, onImage }: Conducting,
+): Promise<Outcome> {
+  const { folder, images, judged, metrics, trajectories, pictures } = plan
+  const prompts = [...new Set(images.map(({ prompt }) => prompt))]
+  const tokenized = await tokenize(session, prompts, options, progress)
+  const { sampling, contenders } = settle(session, plan)
+  checkRows(contenders)
+  await checkRoom(folder, roomFor(session, plan, contenders))
+  const checkpoint = options.model ?? bundledCheckpoint
+  const environment = await describeEnvironment(session.hello, checkpoint, findPython(options.python))
+  const manifest = manifestOf(plan, options, environment, sampling, contenders)
+  await (plan.command === 'generate' ? renewFolder : openFolder)(folder, manifest)
+
+  const study = {
+    folder,
+    contenders,
+    images: images.map((image) => ({ ...image, tokenized: tokenized[prompts.indexOf(image.prompt)] })),
+    sampling,
+    judged,
+    metrics,
+    trajectories,
+    fileOf: pictureFile[pictures],
+    provenance: { checkpoint: manifest.checkpoint, environment },
+  }
+  try {
+    const records = await runStudy(session, study, {
+      signal,
+      onStep({ choice, guidance }, state, left) {
+        const row = contenders.length > 1 ? `${choice.spec} g=${guidance} · ` : ''
+        const time = left === null ? '' : ` · about ${formatDuration(left)} left`
+        progress.show(`${row}${formatRun(state)}${time}`)
+      },
+      ...(onImage && { onImage }),
+    })
+    return { environment, sampling, contenders, records }
+  } finally {
+    progress.clear()
+  }
+}
+
+/** What the model's card and the plan together say. */
+function settle(
+  { card, model }: Session,
+  { choices, guidance, sampling }: Plan,
+): { sampling: Sampling; contenders: Contender[] } {
+  const { temperature, topK, topP } = { ...card.sampling, ...sampling }
+  const contenders = (guidance ?? [card.sampling.guidance]).flatMap((guidance) =>
+    choices.map((choice) => ({ choice, policy: choice.create(model), guidance })),
+  )
+  return { sampling: { temperature, topK, topP }, contenders }
+}
+
+function manifestOf(
+  { command, images, judged, metrics }: Plan,
+  { model, imagesAtOnce }: WorkerOptions,
+  environment: Environment,
+  sampling: Sampling,
+  contenders: readonly Contender[],
+): Manifest {
+  const own = metrics.map(({ name, source }) => ({ name, source }))
+  return {
+    format: 1,
+    command,
+    environment,
+    checkpoint: model ?? null,
+    imagesAtOnce,
+    sampling,
+    metrics: judged ? [{ name: SCENES, source: builtIn(SCENES) }, ...own] : own,
+    rows: contenders.map((contender) => {
+      const { choice, policy, guidance } = contender
+      const { spec, overrides, source } = choice
+      return {
+        id: rowId(contender),
+        spec,
+        policy: policy.name,
+        exact: policy.exact,
+        overrides: Object.fromEntries(Object.entries(overrides)),
+        guidance,
+        source,
+      }
+    }),
+    images: [...images],
+  }
+}
+
+/** Bytes on the disk, at most about. */
+function roomFor(
+  { card }: Session,
+  { images, trajectories, pictures }: Plan,
+  contenders: readonly Contender[],
+): number {
+  const tokens = card.layout.length
+  const image = RESULT_BYTES + TOKEN_BYTES * tokens + (pictures === 'none' ? 0 : pictureBytes(card.picture))
+  return (
+    contenders.length * (images.length * image + Math.min(trajectories, images.length) * PASS_BYTES * tokens)
+  )
+}

@@ -1,0 +1,24 @@
+/** The files of a checkpoint, by what is in them. */
+import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { pipeline } from 'node:stream/promises'
+
+/** SHA-256 of a checkpoint's files, by name; texts for people (*.md) and hidden files are left out. */
+export async function hashCheckpoint(folder: string): Promise<Record<string, string>> {
+  const entries = await readdir(folder, { withFileTypes: true })
+  const names = entries
+    .filter((entry) => !entry.isDirectory() && !/^\.|\.md$/.test(entry.name))
+    .map(({ name }) => name)
+    .sort()
+  const hashes: Record<string, string> = {}
+  for (const name of names) hashes[name] = await hashFile(join(folder, name))
+  return hashes
+}
+
+async function hashFile(path: string): Promise<string> {
+  const hash = createHash('sha256')
+  await pipeline(createReadStream(path, { highWaterMark: 1 << 20 }), hash)
+  return hash.digest('hex')
+}

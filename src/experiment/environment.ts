@@ -1,0 +1,60 @@
+/** What a run depends on besides its own settings. */
+import { execFileSync } from 'node:child_process'
+import { z } from 'zod'
+import type { HelloReply } from '../engine/index.js'
+import { hashCheckpoint } from './checkpoint.js'
+import { gitState, version } from './project.js'
+
+export const environmentSchema = z.strictObject({
+  sjd2: z.string(),
+  git: z.strictObject({ commit: z.string(), changed: z.boolean() }).nullable(),
+  node: z.string(),
+  python: z.string(),
+  /** Operating system and processor. */
+  platform: z.string(),
+  worker: z.string(),
+  torch: z.string(),
+  protocol: z.int(),
+  device: z.string(),
+  dtype: z.string(),
+  model: z.strictObject({
+    family: z.string(),
+    name: z.string(),
+    /** The worker's, over the weights and the config that it loaded. */
+    hash: z.string(),
+    /** SHA-256 of the checkpoint's files, by name. */
+    files: z.record(z.string(), z.string()),
+  }),
+})
+
+export type Environment = z.infer<typeof environmentSchema>
+
+/**
+ * @param checkpoint its folder.
+ * @param python the interpreter that the worker runs on.
+ */
+export async function describeEnvironment(
+  hello: HelloReply,
+  checkpoint: string,
+  python: string,
+): Promise<Environment> {
+  const { worker, torch, protocol, device, dtype, model } = hello
+  return {
+    sjd2: version,
+    git: gitState(),
+    node: process.version,
+    python: execFileSync(python, ['--version'], { encoding: 'utf8' }).trim(),
+    platform: `${process.platform} ${process.arch}`,
+    worker,
+    torch,
+    protocol,
+    device,
+    dtype,
+    model: {
+      family: model.family,
+      name: model.name,
+      hash: model.hash,
+      files: await hashCheckpoint(checkpoint),
+    },
+  }
+}

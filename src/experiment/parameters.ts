@@ -1,0 +1,76 @@
+/** What a picture's file says of how it was made. */
+import { readFileSync } from 'node:fs'
+import { decode } from 'fast-png'
+import { z } from 'zod'
+import { environmentSchema } from './environment.js'
+import { ExperimentError } from './error.js'
+import { PARAMETERS_KEYWORD } from './picture.js'
+import { formatSpec, splitSpec } from './policy.js'
+
+const parametersSchema = z.object({
+  spec: z.string(),
+  policy: z.string(),
+  exact: z.boolean(),
+  parameters: z.record(z.string(), z.union([z.number(), z.string(), z.boolean()])),
+  guidance: z.number(),
+  temperature: z.number(),
+  topK: z.number(),
+  topP: z.number(),
+  prompt: z.string(),
+  seed: z.int(),
+  index: z.int(),
+  /** The policy's file, from the folder that sjd2 ran in; null for a built-in one. */
+  policyFile: z.string().nullable(),
+  /** SHA-256 over it and the files that it imports. */
+  policyHash: z.string().nullable(),
+  /** The checkpoint's folder, as it was named; null: the one that comes with sjd2. */
+  checkpoint: z.string().nullable(),
+  environment: environmentSchema,
+})
+
+export type Parameters = z.infer<typeof parametersSchema>
+
+/** @throws ExperimentError `bad-picture` where the file is no picture that sjd2 made. */
+export function readParameters(file: string): Parameters {
+  try {
+    const { text } = decode(readFileSync(file))
+    const json = text[PARAMETERS_KEYWORD]
+    if (json === undefined) throw new Error('it holds no parameters of sjd2')
+    return parametersSchema.parse(JSON.parse(json))
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException
+    const wrong =
+      error instanceof z.ZodError
+        ? `its parameters are of another version (${error.issues.map(({ path }) => path.join('.')).join(', ')})`
+        : message
+    throw new ExperimentError(
+      'bad-picture',
+      `${file} cannot be inspected: ${code === 'ENOENT' ? 'it does not exist' : wrong}.`,
+      'Give a PNG file as sjd2 wrote it: programs that edit pictures drop what it says of itself.',
+      { cause: error },
+    )
+  }
+}
+
+/** The arguments of `sjd2` that make the picture again, on the same kind of machine. */
+export function commandOf(of: Parameters): string[] {
+  const options: Record<string, string | number | null> = {
+    policy: formatSpec(of.policyFile ?? splitSpec(of.spec).name, of.parameters),
+    seed: of.seed,
+    index: of.index,
+    guidance: of.guidance,
+    temperature: of.temperature,
+    'top-k': of.topK,
+    'top-p': of.topP,
+    model: of.checkpoint,
+    device: of.environment.device === 'cpu' ? 'cpu' : 'cuda',
+    dtype: of.environment.dtype,
+  }
+  const given = Object.entries(options).filter(([, value]) => value !== null)
+  // with `=`, a negative number is no option
+  return ['generate', ...given.map(([key, value]) => `--${key}=${value}`), '--', of.prompt]
+}
+
+/** A command line for a POSIX shell. */
+export const quoted = (args: readonly string[]): string =>
+  args.map((arg) => (/^[\w./:=,@%+-]+$/.test(arg) ? arg : `'${arg.replaceAll("'", "'\\''")}'`)).join(' ')

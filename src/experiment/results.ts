@@ -1,0 +1,60 @@
+/** results.jsonl: a line for each image of a run, appended as it comes. */
+import { existsSync, readFileSync, truncateSync } from 'node:fs'
+import { join } from 'node:path'
+import { ExperimentError } from './error.js'
+import { appendLine, writeWhole } from './output.js'
+import { type ImageRecord, recordSchema } from './record.js'
+
+/** What names an image within a run. */
+export type ImageKey = Pick<ImageRecord, 'spec' | 'guidance' | 'prompt' | 'seed' | 'index'>
+
+export const keyOf = ({ spec, guidance, prompt, seed, index }: ImageKey): string =>
+  JSON.stringify([spec, guidance, prompt, seed, index])
+
+export const resultsFile = (folder: string): string => join(folder, 'results.jsonl')
+
+/** @throws ExperimentError `bad-output` when the disk is full or the file cannot be written. */
+export const appendResult = (folder: string, record: ImageRecord): Promise<void> =>
+  appendLine(resultsFile(folder), JSON.stringify(record))
+
+/**
+ * The results that are in a folder. A last line that was cut off by a kill is taken out of the file.
+ * @throws ExperimentError `bad-output` naming the line that cannot be read.
+ */
+export const readResults = (folder: string): ImageRecord[] => readLines(folder).map(({ record }) => record)
+
+function readLines(folder: string): { line: string; record: ImageRecord }[] {
+  const file = resultsFile(folder)
+  if (!existsSync(file)) return []
+  const bytes = readFileSync(file)
+  const whole = bytes.subarray(0, bytes.lastIndexOf('\n') + 1)
+  if (whole.length < bytes.length) truncateSync(file, whole.length)
+  const lines = whole.toString('utf8').split('\n').slice(0, -1)
+  return lines.map((line, i) => {
+    try {
+      return { line, record: recordSchema.parse(JSON.parse(line)) }
+    } catch (error) {
+      throw new ExperimentError(
+        'bad-output',
+        `${file}, line ${i + 1}, is no result of a run.`,
+        'Choose another folder with --out, or remove that line.',
+        { cause: error },
+      )
+    }
+  })
+}
+
+/**
+ * Puts a finished run's lines in the order of its plan, so that a run that was interrupted leaves the same file as one
+ * that was not. Lines that are not in the plan keep their order, before the others.
+ */
+export async function sortResults(folder: string, plan: readonly ImageKey[]): Promise<ImageRecord[]> {
+  const place = new Map(plan.map((key, i) => [keyOf(key), i]))
+  const at = (record: ImageRecord) => place.get(keyOf(record)) ?? -1
+  const lines = readLines(folder)
+  const sorted = lines.toSorted((a, b) => at(a.record) - at(b.record))
+  if (sorted.some((entry, i) => entry !== lines[i])) {
+    await writeWhole(resultsFile(folder), sorted.map(({ line }) => `${line}\n`).join(''))
+  }
+  return sorted.map(({ record }) => record)
+}

@@ -1,0 +1,141 @@
+/** Reads a study and finds all that it names, before anything runs. */
+import { existsSync, readFileSync, statSync } from 'node:fs'
+import { dirname, isAbsolute, join } from 'node:path'
+import { policyNames } from '../../policies/index.js'
+import { ExperimentError } from '../error.js'
+import type { ManifestImage } from '../manifest.js'
+import type { MetricChoice } from '../metrics/choice.js'
+import { chooseMetric } from '../metrics/choose.js'
+import { SCENES } from '../metrics/scenes.js'
+import { choosePolicies, type PolicyChoice, splitSpec } from '../policy.js'
+import { readPrompts } from '../prompts.js'
+import { randomStream } from '../random.js'
+import { scenePrompts } from '../scene-prompts.js'
+import { Finder } from './finder.js'
+import { didYouMean, problemsOf } from './problems.js'
+import { knownKeys, type PolicyText, type StudyText, studySchema } from './schema.js'
+import { parseYaml } from './source-map.js'
+import { countVariants, MOST_IMAGES, MOST_ROWS, variants } from './variants.js'
+
+/** A study with all that it names. */
+export interface StudyFile
+  extends Omit<StudyText, 'policies' | 'metrics' | 'prompts' | 'seeds' | 'guidance'> {
+  readonly choices: readonly PolicyChoice[]
+  /** null: what the model's card recommends. */
+  readonly guidance: readonly number[] | null
+  readonly prompts: readonly string[]
+  readonly seeds: readonly number[]
+  /** Every prompt under every seed. */
+  readonly images: readonly ManifestImage[]
+  /** Whether the scenes' judge is among the metrics. */
+  readonly judged: boolean
+  readonly metrics: readonly MetricChoice[]
+}
+
+/** @throws ExperimentError `bad-study` with `file:line: key: …` for each thing that is wrong. */
+export async function readStudy(file: string): Promise<StudyFile> {
+  const yaml = parseYaml(readText(file), file)
+  const { data, error } = studySchema.safeParse(yaml.value)
+  if (error) throw yaml.refuse(problemsOf(error.issues, knownKeys))
+  const folder = dirname(file)
+  const finder = new Finder(yaml)
+  const guidance = data.guidance === undefined ? null : listOf(data.guidance)
+  const seeds = listOf(data.seeds ?? 0)
+  finder.refuseTwice('guidance', guidance ?? [])
+  finder.refuseTwice('seeds', seeds)
+  const model = data.model === undefined ? undefined : from(folder, data.model)
+  if (model !== undefined && !(existsSync(model) && statSync(model).isDirectory())) {
+    finder.problem(['model'], `there is no folder ${model}.`)
+  }
+  const prompts = await finder.find(['prompts'], () => findPrompts(data.prompts, folder, seeds[0]), [])
+  const rows = data.policies.reduce((sum, entry) => sum + countVariants(entry), 0) * (guidance?.length ?? 1)
+  refuseExplosion(finder, rows, rows * prompts.length * seeds.length)
+  const choices = rows > MOST_ROWS ? [] : await findPolicies(finder, data.policies, folder)
+  const judged = data.metrics.includes(SCENES)
+  const others = data.metrics.map((text, i) => ({ text, i })).filter(({ text }) => text !== SCENES)
+  const metrics: MetricChoice[] = []
+  for (const { text, i } of others) {
+    metrics.push(
+      ...(await finder.find(
+        ['metrics', i],
+        async () => [await chooseMetric(text, folder)],
+        [],
+        typeof text === 'string' ? didYouMean(text, [SCENES]) : '',
+      )),
+    )
+  }
+  finder.refuseTwice(
+    'metrics',
+    metrics.map(({ name }) => name),
+  )
+  finder.finish()
+  return {
+    ...data,
+    ...(model !== undefined && { model }),
+    choices,
+    guidance,
+    prompts,
+    seeds,
+    images: seeds.flatMap((seed) => prompts.map((prompt, index) => ({ prompt, seed, index }))),
+    judged,
+    metrics,
+  }
+}
+
+function refuseExplosion(finder: Finder, rows: number, images: number): void {
+  const [what, number, most] = rows > MOST_ROWS ? ['rows', rows, MOST_ROWS] : ['images', images, MOST_IMAGES]
+  if (number <= most) return
+  finder.problem(
+    ['policies'],
+    `the sweeps make ${number.toLocaleString('en')} ${what}, more than ${most.toLocaleString('en')}: ` +
+      'give fewer values, or write several studies.',
+  )
+}
+
+async function findPolicies(
+  finder: Finder,
+  entries: readonly PolicyText[],
+  folder: string,
+): Promise<PolicyChoice[]> {
+  const choices: PolicyChoice[] = []
+  for (const [i, entry] of entries.entries()) {
+    const { name } = splitSpec(typeof entry === 'string' ? entry : entry.policy)
+    const hint = policyNames.includes(name) ? '' : didYouMean(name, policyNames)
+    for (const choice of await finder.find(
+      ['policies', i],
+      () => choosePolicies(variants(entry), folder),
+      [],
+      hint,
+    )) {
+      if (choices.some(({ spec }) => spec === choice.spec)) {
+        finder.problem(['policies', i], `${choice.spec} is there twice.`)
+      } else choices.push(choice)
+    }
+  }
+  return choices
+}
+
+async function findPrompts(prompts: StudyText['prompts'], folder: string, seed: number): Promise<string[]> {
+  if (Array.isArray(prompts)) return [...new Set(prompts)]
+  const { file, scenes = 1 } = prompts
+  if (file !== undefined) return [...new Set(await readPrompts(from(folder, file)))]
+  return scenePrompts(scenes, randomStream(seed, 'prompts'))
+}
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException
+    throw new ExperimentError(
+      'bad-study',
+      `Cannot read the study ${file}: ${code === 'ENOENT' ? 'it does not exist' : message}.`,
+      'Give a YAML file; examples/study.yaml is one.',
+      { cause: error },
+    )
+  }
+}
+
+const listOf = <T>(value: T | readonly T[]): readonly T[] => (Array.isArray(value) ? value : [value as T])
+
+const from = (folder: string, path: string): string => (isAbsolute(path) ? path : join(folder, path))

@@ -1,0 +1,68 @@
+/** What a study file may say. */
+import { z } from 'zod'
+import { overrideTypes } from '../policy.js'
+
+/** One value, or several to sweep over. */
+const sweep = <T extends z.ZodType>(value: T) => z.union([value, z.array(value).min(1)]).optional()
+
+const text = z.string().trim().min(1)
+const valueTypes = { number: z.number(), string: text, boolean: z.boolean() }
+
+const overrides = Object.fromEntries(
+  Object.entries(overrideTypes).map(([name, type]) => [name, sweep(valueTypes[type])]),
+)
+
+const policy = z.union([text, z.strictObject({ policy: text, ...overrides })])
+
+const one = (values: object) => Object.values(values).filter((value) => value !== undefined).length === 1
+
+const metric = z.union([
+  text,
+  z
+    .strictObject({ name: text, file: text.optional(), command: z.array(z.string()).min(1).optional() })
+    .refine(({ name: _, ...ways }) => one(ways), 'give it either a file or a command.'),
+])
+
+export const studySchema = z.strictObject({
+  /** The checkpoint's folder; default: the one that comes with sjd2. Paths count from the study's folder. */
+  model: text.optional(),
+  device: z.enum(['auto', 'cpu', 'cuda']).default('auto'),
+  dtype: z.enum(['auto', 'f32', 'bf16', 'f16']).default('auto'),
+  imagesAtOnce: z.int().positive().default(8),
+  /** A list, a text file with one a line, or so many captions drawn in the scenes' grammar. */
+  prompts: z.union([
+    z.array(text).min(1),
+    z
+      .strictObject({ file: text.optional(), scenes: z.int().positive().optional() })
+      .refine(one, 'give either a file or a number of scenes.'),
+  ]),
+  /** `name`, `name:key=value,…` or `file.ts`; or a map with `policy`, in which lists are swept over. */
+  policies: z.array(policy).min(1),
+  seeds: sweep(z.int().nonnegative()),
+  guidance: sweep(z.number()),
+  sampling: z
+    .strictObject({
+      temperature: z.number().nonnegative().optional(),
+      topK: z.int().nonnegative().optional(),
+      topP: z.number().positive().max(1).optional(),
+    })
+    .default({}),
+  /** `scenes` (the judge), a TypeScript file, or a command with a name. */
+  metrics: z.array(metric).default(['scenes']),
+  pictures: z.boolean().default(false),
+  /** Of how many images all passes are kept. */
+  trajectories: z.int().nonnegative().default(0),
+})
+
+export type StudyText = z.infer<typeof studySchema>
+export type PolicyText = StudyText['policies'][number]
+export type MetricText = StudyText['metrics'][number]
+
+/** The keys that the file may have where one was not recognised, for a hint. */
+export const knownKeys: Readonly<Record<string, readonly string[]>> = {
+  '': Object.keys(studySchema.shape),
+  prompts: ['file', 'scenes'],
+  policies: ['policy', ...Object.keys(overrides)],
+  sampling: ['temperature', 'topK', 'topP'],
+  metrics: ['name', 'file', 'command'],
+}

@@ -1,0 +1,66 @@
+/** A YAML text, and the lines on which its parts stand. */
+import { isMap, isNode, isScalar, LineCounter, parseDocument } from 'yaml'
+import { ExperimentError } from '../error.js'
+
+/** Keys and numbers from the top to a part. */
+export type Path = readonly (string | number)[]
+
+/** Something that is wrong with a part of a study. */
+export interface Problem {
+  readonly path: Path
+  readonly message: string
+}
+
+export interface SourceMap {
+  readonly value: unknown
+  /** The error that names all problems, each with file, line and key. */
+  refuse(problems: readonly Problem[]): ExperimentError
+}
+
+/**
+ * @param name the file's, for messages.
+ * @throws ExperimentError `bad-study` where the text is no YAML.
+ */
+export function parseYaml(text: string, name: string): SourceMap {
+  const lines = new LineCounter()
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false })
+
+  const refuseLines = (found: readonly (readonly [line: number, message: string])[]) =>
+    new ExperimentError(
+      'bad-study',
+      found
+        .toSorted(([a], [b]) => a - b)
+        .map(([line, message]) => `${name}:${line}: ${message}`)
+        .join('\n'),
+      'Mend the file; nothing was run. examples/study.yaml shows all that a study can say.',
+    )
+
+  /** The line of a part, or of the nearest part around it that is there. */
+  function lineOf(path: Path): number {
+    const parent = document.getIn(path.slice(0, -1), true)
+    const pair = isMap(parent)
+      ? parent.items.find(({ key }) => isScalar(key) && key.value === path.at(-1))
+      : undefined
+    const node = pair ? pair.key : document.getIn(path, true)
+    if (isNode(node) && node.range) return lines.linePos(node.range[0]).line
+    return path.length === 0 ? 1 : lineOf(path.slice(0, -1))
+  }
+
+  if (document.errors.length > 0) {
+    throw refuseLines(document.errors.map(({ pos, message }) => [lines.linePos(pos[0]).line, message]))
+  }
+  return {
+    value: document.toJS(),
+    refuse: (problems) =>
+      refuseLines(
+        problems.map(({ path, message }) => [
+          lineOf(path),
+          path.length === 0 ? message : `${keyOf(path)}: ${message}`,
+        ]),
+      ),
+  }
+}
+
+/** `policies[2].window` */
+const keyOf = (path: Path): string =>
+  path.map((part, i) => (typeof part === 'number' ? `[${part}]` : i === 0 ? part : `.${part}`)).join('')

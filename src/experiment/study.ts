@@ -1,0 +1,144 @@
+/** A run: every row's images, made and measured; each one's record is kept as soon as it is there. */
+import type { DecodingPolicy } from '../decoding/index.js'
+import type { Session, TokenizedPrompt } from '../engine/index.js'
+import type { Sampling } from '../numerics/index.js'
+import { ExperimentError } from './error.js'
+import { decodeImages, type ImageRequest, type RunState } from './images.js'
+import { keepImage } from './keep.js'
+import type { MetricChoice } from './metrics/choice.js'
+import { slug } from './picture.js'
+import type { PolicyChoice } from './policy.js'
+import type { ImageRecord } from './record.js'
+import { type ImageKey, keyOf, readResults, sortResults } from './results.js'
+import { secondsLeft } from './time-left.js'
+import { recorded } from './trajectory-record.js'
+
+/** What tells a row from the others; results that were read from a folder know no more of their policy. */
+export interface RowKey {
+  readonly choice: Pick<PolicyChoice, 'spec'>
+  readonly policy: Pick<DecodingPolicy, 'name' | 'exact'>
+  readonly guidance: number
+}
+
+/** One row of a run: a policy at a guidance scale. */
+export interface Contender extends RowKey {
+  readonly choice: PolicyChoice
+  readonly policy: DecodingPolicy
+}
+
+/** An image that is made of every row. */
+export interface StudyImage {
+  readonly prompt: string
+  readonly tokenized: TokenizedPrompt
+  readonly seed: number
+  /** The image's number under its seed. */
+  readonly index: number
+}
+
+export interface Study {
+  readonly folder: string
+  readonly contenders: readonly Contender[]
+  readonly images: readonly StudyImage[]
+  readonly sampling: Sampling
+  /** Whether the scenes' judge looks at the pictures. */
+  readonly judged: boolean
+  readonly metrics: readonly MetricChoice[]
+  /** Of how many images, the first ones, each row's trajectories are kept. */
+  readonly trajectories: number
+  /** The picture's file, in the folder; null where pictures are not kept. */
+  readonly fileOf: (contender: Contender, image: ImageRequest) => string | null
+  /** What a picture's file says of what it was made with, besides its own settings. */
+  readonly provenance: object
+}
+
+export interface StudyHooks {
+  readonly signal: AbortSignal
+  /** @param secondsLeft of the whole run; null while that is hardly known. */
+  readonly onStep: (contender: Contender, state: RunState, secondsLeft: number | null) => void
+  readonly onImage?: (record: ImageRecord) => void
+}
+
+/** Names a row's files. */
+export const rowId = ({ choice, guidance }: RowKey): string => `${slug(choice.spec)}-g${guidance}`
+
+/** @throws ExperimentError `bad-option` where two rows' files would have one name. */
+export function checkRows(contenders: readonly RowKey[]): void {
+  const names = new Map<string, string>()
+  for (const contender of contenders) {
+    const id = rowId(contender)
+    const { spec } = contender.choice
+    const other = names.get(id)
+    names.set(id, spec)
+    if (other === undefined) continue
+    throw new ExperimentError(
+      'bad-option',
+      other === spec
+        ? `${spec} at guidance ${contender.guidance} is asked for twice.`
+        : `${other} and ${spec} would both keep their files under the name ${id}.`,
+      other === spec ? 'Ask for it once.' : 'Give one of the policy files another name.',
+    )
+  }
+}
+
+/**
+ * Makes what `folder` holds no results of yet, and gives the records of all of the study's images, in its order.
+ * @throws what `decodeImages` and the metrics throw; ExperimentError where the results that are there cannot be read.
+ */
+export async function runStudy(
+  session: Session,
+  study: Study,
+  { signal, onStep, onImage }: StudyHooks,
+): Promise<ImageRecord[]> {
+  const { folder, contenders } = study
+  const plans = contenders.map((contender) => ({ contender, requests: requestsOf(study, contender) }))
+  const before = readResults(folder)
+  const done = new Set(before.map(keyOf))
+  const missing = plans.map(({ contender, requests }) => ({
+    contender,
+    requests: requests.filter((request) => !done.has(keyOf(request))),
+  }))
+  const metrics = study.metrics.map((metric) => metric.open(signal))
+  const records = [...before]
+  try {
+    for (const [row, { contender, requests }] of missing.entries()) {
+      const ahead = missing.slice(row + 1).map(({ contender, requests }) => ({
+        images: requests.length,
+        known: recordsOf(contender, records),
+      }))
+      let last = performance.now()
+      await decodeImages(session, requests, {
+        signal,
+        onStep: (state) => onStep(contender, state, secondsLeft(state, ahead)),
+        async onImage(image) {
+          const now = performance.now()
+          const wall = (now - last) / 1000
+          last = now
+          const record = await keepImage(session, study, contender, metrics, image, wall)
+          records.push(record)
+          onImage?.(record)
+        },
+      })
+    }
+  } finally {
+    await Promise.allSettled(metrics.map((metric) => metric.close()))
+  }
+  const all = plans.flatMap(({ requests }) => requests)
+  const wanted = new Set(all.map(keyOf))
+  const sorted = await sortResults(folder, all)
+  return sorted.filter((record) => wanted.has(keyOf(record)))
+}
+
+/** The records of one row. */
+export const recordsOf = <T extends Pick<ImageKey, 'spec' | 'guidance'>>(
+  { choice, guidance }: RowKey,
+  records: readonly T[],
+): readonly T[] => records.filter((record) => record.spec === choice.spec && record.guidance === guidance)
+
+function requestsOf({ images, sampling, trajectories }: Study, contender: Contender): ImageRequest[] {
+  const { choice, policy, guidance } = contender
+  const { spec, overrides: parameters } = choice
+  return images.map((image, i) => {
+    const request = { ...image, spec, policy, parameters, sampling, guidance }
+    return i < trajectories ? recorded(request) : request
+  })
+}

@@ -1,0 +1,170 @@
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, test } from 'vitest'
+import { openFolder, renewFolder } from '../../src/experiment/folder.js'
+import { type Manifest, manifestFile, readManifest, writeManifest } from '../../src/experiment/manifest.js'
+import { appendResult, readResults, sortResults } from '../../src/experiment/results.js'
+import { recordOf } from './records.js'
+
+const root = mkdtempSync(join(tmpdir(), 'manifest-'))
+afterAll(() => rmSync(root, { recursive: true }))
+let folders = 0
+const fresh = () => mkdtempSync(join(root, `${folders++}-`))
+
+const row: Manifest['rows'][number] = {
+  id: 'sjd2-g3',
+  spec: 'sjd2',
+  policy: 'sjd2',
+  exact: true,
+  overrides: { window: 6, init: 'left', keepNoisyKeys: true },
+  guidance: 3,
+  source: { kind: 'built-in', name: 'sjd2', version: '0.1.0' },
+}
+const mine: Manifest['rows'][number] = {
+  ...row,
+  id: 'mine-ts-g3',
+  spec: './mine.ts',
+  source: {
+    kind: 'file',
+    entry: 'mine.ts',
+    files: { 'mine.ts': 'export default 1', 'lib/a.ts': '' },
+    hash: 'ab',
+  },
+}
+const manifest: Manifest = {
+  format: 1,
+  command: 'compare',
+  environment: {
+    sjd2: '0.1.0',
+    git: null,
+    node: 'v20',
+    python: 'Python 3.11',
+    platform: 'linux x64',
+    worker: '0.1.0',
+    torch: '2.13',
+    protocol: 1,
+    device: 'cpu',
+    dtype: 'f32',
+    model: { family: 'scenes', name: 'tiny', hash: 'cd', files: { 'config.json': 'ef' } },
+  },
+  checkpoint: null,
+  imagesAtOnce: 8,
+  sampling: { temperature: 1, topK: 0, topP: 1 },
+  metrics: [],
+  rows: [row],
+  images: [{ prompt: 'red', seed: 0, index: 0 }],
+}
+
+describe('a manifest', () => {
+  test('is read as it was written, and nothing else is left in the folder', async () => {
+    const folder = fresh()
+    const whole = { ...manifest, rows: [row, mine] }
+    await writeManifest(folder, whole)
+    expect(readManifest(manifestFile(folder))).toEqual(whole)
+    expect(readdirSync(folder)).toEqual(['manifest.json'])
+  })
+
+  test.each<[string, unknown, RegExp]>([
+    ['of another format', { ...manifest, format: 2 }, /format: /],
+    ['with an unknown key', { ...manifest, sede: 1 }, /sede/],
+    ['without a key', { ...manifest, sampling: undefined }, /sampling: .*expected object/],
+    [
+      'with a wrong type deep inside',
+      { ...manifest, rows: [{ ...row, guidance: 'high' }] },
+      /rows\[0\]\.guidance: /,
+    ],
+    [
+      'whose files leave the folder',
+      { ...manifest, rows: [{ ...mine, source: { ...mine.source, files: { '../x.ts': '' } } }] },
+      /rows\[0\]\.source\.files/,
+    ],
+    ['that is no object', [], /the whole: /],
+  ])('%s is refused, naming the key', (_, json, message) => {
+    const file = join(fresh(), 'manifest.json')
+    writeFileSync(file, JSON.stringify(json))
+    expect(() => readManifest(file)).toThrow(message)
+    expect(() => readManifest(file)).toThrow(expect.objectContaining({ code: 'bad-manifest' }))
+  })
+
+  test('that is not there, or no JSON, is refused', () => {
+    const file = join(fresh(), 'manifest.json')
+    expect(() => readManifest(file)).toThrow('it does not exist')
+    writeFileSync(file, '{')
+    expect(() => readManifest(file)).toThrow('is no manifest of a run')
+  })
+})
+
+describe('a folder', () => {
+  test('takes more policies and images of the same run', async () => {
+    const folder = fresh()
+    await openFolder(folder, manifest)
+    const more = { prompt: 'blue', seed: 0, index: 1 }
+    await openFolder(folder, { ...manifest, rows: [mine, row], images: [more] })
+    expect(readManifest(manifestFile(folder))).toEqual({
+      ...manifest,
+      rows: [row, mine],
+      images: [...manifest.images, more],
+    })
+  })
+
+  test.each<[string, Partial<Manifest>]>([
+    ['sampling', { sampling: { temperature: 2, topK: 0, topP: 1 } }],
+    ['images-at-once', { imagesAtOnce: 1 }],
+    ['torch', { environment: { ...manifest.environment, torch: '3' } }],
+    [
+      'version of ./mine.ts',
+      { rows: [{ ...mine, source: { ...mine.source, hash: 'other' } as typeof mine.source }] },
+    ],
+  ])('refuses results of another %s', async (what, change) => {
+    const folder = fresh()
+    const whole = { ...manifest, rows: [row, mine] }
+    await openFolder(folder, whole)
+    await expect(openFolder(folder, { ...whole, ...change })).rejects.toThrow(
+      `holds results of another ${what}.`,
+    )
+    expect(readManifest(manifestFile(folder))).toEqual(whole)
+  })
+
+  test('of results is not begun anew by generate; one of generate’s own is', async () => {
+    const folder = fresh()
+    const generate = { ...manifest, command: 'generate' } as const
+    await openFolder(folder, manifest)
+    await appendResult(folder, recordOf({}))
+    await expect(renewFolder(folder, generate)).rejects.toThrow('holds the results of sjd2 compare')
+    expect(readResults(folder)).toHaveLength(1)
+
+    const own = fresh()
+    await renewFolder(own, generate)
+    await appendResult(own, recordOf({}))
+    await renewFolder(own, generate)
+    expect(readResults(own)).toEqual([])
+  })
+})
+
+describe('results', () => {
+  test('are put in the order of the plan; a line that a kill cut off is taken out', async () => {
+    const folder = fresh()
+    const records = [2, 0, 1].map((index) => recordOf({ index }))
+    for (const record of records) await appendResult(folder, record)
+    writeFileSync(join(folder, 'results.jsonl'), '{"spec":"sjd', { flag: 'a' })
+    const plan = [0, 1, 2].map((index) => recordOf({ index }))
+    expect(await sortResults(folder, plan)).toEqual(plan)
+    expect(readResults(folder)).toEqual(plan)
+  })
+
+  test('keep lines of other runs, and refuse what is none, by its line', async () => {
+    const folder = fresh()
+    const other = recordOf({ spec: 'sjd' })
+    for (const record of [recordOf({ index: 1 }), other, recordOf({ index: 0 })])
+      await appendResult(folder, record)
+    await sortResults(folder, [recordOf({ index: 0 }), recordOf({ index: 1 })])
+    expect(readResults(folder).map(({ spec, index }) => [spec, index])).toEqual([
+      ['sjd', 0],
+      ['sjd2', 0],
+      ['sjd2', 1],
+    ])
+    writeFileSync(join(folder, 'results.jsonl'), '{"passes":"many"}\n', { flag: 'a' })
+    expect(() => readResults(folder)).toThrow(/results\.jsonl, line 4, is no result/)
+  })
+})

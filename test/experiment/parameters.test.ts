@@ -1,0 +1,28 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { execa } from 'execa'
+import { afterAll, expect, test } from 'vitest'
+import { quoted, readParameters } from '../../src/experiment/parameters.js'
+import { encodePicture } from '../../src/experiment/picture.js'
+
+const folder = mkdtempSync(join(tmpdir(), 'parameters-'))
+afterAll(() => rmSync(folder, { recursive: true }))
+
+test('a command line means its arguments to a shell', async () => {
+  const args = ['plain', '--top-p=0.5', 'two words', "it's", '$HOME `x` \\ "y"', '鳥', '', '-n\n;']
+  const { stdout } = await execa('sh', ['-c', `printf '%s|' ${quoted(args)}`])
+  expect(stdout).toBe(args.map((arg) => `${arg}|`).join(''))
+})
+
+test('a file that is no picture of sjd2 is refused with the reason', () => {
+  const rgb = new Uint8Array(3)
+  const write = (name: string, data: Uint8Array | string) => {
+    writeFileSync(join(folder, name), data)
+    return () => readParameters(join(folder, name))
+  }
+  expect(() => readParameters(join(folder, 'no.png'))).toThrow('it does not exist')
+  expect(write('text.png', 'hello')).toThrow(/text\.png cannot be inspected: /)
+  const old = encodePicture({ width: 1, height: 1, rgb }, { prompt: 'red' })
+  expect(write('old.png', old)).toThrow(/of another version \(spec, policy, /)
+})

@@ -1,0 +1,31 @@
+import type { ImageRecord } from '../../src/experiment/record.js'
+
+/** A record of an image of 4 tokens in 2 passes, but for what is given. */
+export const recordOf = (values: Partial<ImageRecord>): ImageRecord => ({
+  spec: 'sjd2',
+  policy: 'sjd2',
+  exact: true,
+  guidance: 3,
+  prompt: 'red',
+  seed: 0,
+  index: 0,
+  file: null,
+  tokens: [1, 2, 3, 4],
+  passes: 2,
+  compression: 2,
+  accepted: [1, 3],
+  facts: null,
+  right: null,
+  metrics: {},
+  wall: 1,
+  seconds: 1,
+  prefillSeconds: 0.25,
+  forwardSeconds: 0.5,
+  bridgeSeconds: 0.125,
+  policySeconds: 0.0625,
+  entries: 6,
+  prefillPasses: 1,
+  workerBytes: 100,
+  orchestratorBytes: 200,
+  ...values,
+})
