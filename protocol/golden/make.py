@@ -75,12 +75,13 @@ MESSAGES: dict[str, tuple[str, dict[str, Any], Tensors]] = {
         {},
     ),
     "tokenize-request": (
-        "Three prompts, one of them beyond ASCII.",
-        {"op": "tokenize", "id": 2, "prompts": ["red circle", "blå 円", "red circle, red circle"]},
+        "Four prompts, one of them beyond ASCII.",
+        {"op": "tokenize", "id": 2, "prompts": ["red circle", "blå 円", "red circle, red circle", "features"]},
         {},
     ),
     "tokenize-reply": (
-        "The second prompt has words that the model does not know, the third more than it has room for.",
+        "The second prompt has words that the model does not know, the third more than it has room for; the fourth has"
+        " two entries that are no token.",
         {
             "op": "tokenize",
             "id": 2,
@@ -89,9 +90,10 @@ MESSAGES: dict[str, tuple[str, dict[str, Any], Tensors]] = {
                 {"conditional": [2, 5, 0, 1], "unconditional": [0, 0, 0, 1], "unknown": []},
                 {"conditional": [0, 0, 0, 1], "unconditional": [0, 0, 0, 1], "unknown": ["blå", "円"]},
                 {"conditional": [2, 5, 2, 1], "unconditional": [0, 0, 0, 1], "unknown": [], "cut": ["circle"]},
+                {"conditional": [11, 12, 1], "unconditional": [0, 1], "unknown": [], "vectors": 2},
             ],
         },
-        {},
+        {"vectors": ("f32", [2, 3], [0.5, -1, 2, 1.5, 0, -2])},
     ),
     "embeddings-request": ("No arguments.", {"op": "embeddings", "id": 3}, {}),
     "embeddings-reply": (
@@ -104,14 +106,15 @@ MESSAGES: dict[str, tuple[str, dict[str, Any], Tensors]] = {
         },
     ),
     "forward-prefill-request": (
-        "A prompt of four ids: all but its last are written to slot 0; no logits are wanted.",
+        "A prompt of four ids: all but its last, one of them a vector, are written to slot 0; no logits are wanted.",
         {"op": "forward", "id": 4, "lanes": [PREFILL], "logits": "f32"},
         {
-            "tokens": ("i32", [3], [2, 5, 0]),
+            "tokens": ("i32", [3], [2, 11, 0]),
             "positions": ("i32", [3], [-4, -3, -2]),
             "rows": ("i32", [0], []),
             "latents": ("f32", [0, 3], []),
             "timesteps": ("f32", [0], []),
+            "vectors": ("f32", [1, 3], [0.5, -1, 2]),
         },
     ),
     "forward-prefill-reply": (

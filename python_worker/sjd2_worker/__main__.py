@@ -20,6 +20,7 @@ tokens to pictures. It decides nothing; `sjd2` starts it and does. The wire is d
 
 examples:
   python -m sjd2_worker --model checkpoints/scenes --endpoint ipc:///tmp/private/worker.sock --parent $$
+  python -m sjd2_worker --model org/name --size 768 --endpoint ipc:///tmp/private/worker.sock
   python -m sjd2_worker --model DIR --endpoint tcp://0.0.0.0:5555 --curve-secret-file key
 
 If it cannot start, the last line on standard error is {"error": {"code", "message", "remedy"}}.
@@ -50,13 +51,14 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m sjd2_worker", description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("--model", type=Path, required=True, metavar="DIR", help="checkpoint folder: config.json and safetensors")
+    add("--model", type=Path, required=True, metavar="DIR", help="checkpoint folder, or a hub's id in the local cache")
     add("--endpoint", required=True, help="ipc://PATH in a private directory, or tcp://HOST:PORT")
     add("--device", default="auto", choices=("auto", "cpu", "cuda"), help="auto: cuda where there is one")
     add("--dtype", default="auto", choices=("auto", "f32", "bf16", "f16"), help="auto: bf16 on cuda, f32 on a CPU")
     add("--slots", type=_positive, default=8, help="key/value slots: two per image with guidance (default: 8)")
     add("--parent", type=int, metavar="PID", help="end when this process is gone")
     add("--adapter", type=Path, metavar="FILE", help="a Python file with `load`, for a family of your own")
+    add("--size", type=_size, metavar="HxW", help="pictures' height and width in pixels, for families of several sizes")
     add("--curve-secret-file", type=Path, metavar="FILE", help="for tcp: the secret key that both ends hold")
     add("--insecure", action="store_true", help="for tcp: no keys; anyone who reaches the port may use the worker")
     add("--version", action="version", version=f"sjd2-worker {__version__}")
@@ -70,6 +72,11 @@ def _positive(text: str) -> int:
     return value
 
 
+def _size(text: str) -> tuple[int, int]:
+    height, _, width = text.partition("x")
+    return _positive(height), _positive(width or height)
+
+
 def _run(arguments: argparse.Namespace) -> None:
     """Everything heavy is imported here, so that --help and --version answer at once. Raises `StartupError`."""
     abandoned = _watch(arguments.parent)
@@ -81,7 +88,8 @@ def _run(arguments: argparse.Namespace) -> None:
     from .endpoint import bound
     from .server import serve
 
-    worker = load(arguments.model, arguments.adapter, arguments.device, arguments.dtype, arguments.slots)
+    options = {"size": arguments.size}
+    worker = load(arguments.model, arguments.adapter, arguments.device, arguments.dtype, arguments.slots, options)
     with bound(arguments.endpoint, arguments.curve_secret_file, arguments.insecure) as socket:
         serve(socket, worker, abandoned)
 

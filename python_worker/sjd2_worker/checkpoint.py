@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
@@ -17,7 +18,26 @@ from torch.overrides import TorchFunctionMode
 from .errors import StartupError
 
 PICKLES = (".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle")
+_PIECE, _PIECES = 1 << 20, 512  # bytes, and at most so many of them, that stand for a file's contents
+_LONGEST_HEADER = 100_000_000  # bytes, as the format has it
 _PICKLE_STARTS = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
+
+
+def found(model: Path) -> Path:
+    """The folder of a model: itself, or the hub's snapshot in the local cache where it is an id like `org/name`.
+
+    Raises `missing-checkpoint`. Nothing is ever downloaded.
+    """
+    if model.is_dir() or not re.fullmatch(r"[\w.-]+/[\w.-]+", str(model)):
+        return model
+    try:
+        from huggingface_hub import snapshot_download
+
+        return Path(snapshot_download(str(model), local_files_only=True))
+    except Exception as error:  # no such library, no such snapshot, no such cache
+        message = f"There is no folder {model}, and no model of that id in the local cache."
+        remedy = f"Give --model a checkpoint folder that exists, or download it: hf download {model}"
+        raise StartupError("missing-checkpoint", message, remedy) from error
 
 
 def existing(path: Path) -> Path:
@@ -36,29 +56,88 @@ def existing(path: Path) -> Path:
 
 def read_config(folder: Path) -> dict[str, Any]:
     """The map in config.json. Raises `missing-checkpoint` or `wrong-config`."""
-    path = existing(folder / "config.json")
+    return read_json(folder / "config.json")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The map in a JSON file. Raises `missing-checkpoint` or `wrong-config`."""
     try:
-        config = json.loads(path.read_text("utf-8"))
+        values = json.loads(existing(path).read_text("utf-8"))
     except (ValueError, OSError) as error:
         raise StartupError("wrong-config", f"{path} cannot be read: {error}.", "Restore the file.") from error
-    if not isinstance(config, dict):
+    if not isinstance(values, dict):
         raise StartupError("wrong-config", f"{path} holds no JSON object.", "Restore the file.")
-    return config
+    return values
+
+
+def check_weights(folder: Path) -> list[Path]:
+    """The folder's safetensors files, in transformers' layout: one, or shards that an index names. No tensor is read.
+
+    Raises `missing-` or `corrupt-checkpoint`.
+    """
+    index = folder / "model.safetensors.index.json"
+    paths = [folder / "model.safetensors"]
+    if not paths[0].is_file() and index.is_file():
+        try:
+            paths = [folder / name for name in sorted(set(json.loads(index.read_text("utf-8"))["weight_map"].values()))]
+        except (ValueError, OSError, KeyError, TypeError, AttributeError) as error:
+            raise StartupError("corrupt-checkpoint", f"{index} cannot be read: {error}.", "Restore it.") from error
+    for path in paths:
+        read_header(path)
+    return paths
+
+
+def read_header(path: Path) -> dict[str, Any]:
+    """Each tensor's dtype, shape and data_offsets, by name. Raises `missing-` or `corrupt-checkpoint`."""
+    _refuse_pickle(existing(path))
+    try:
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            if length > min(_LONGEST_HEADER, path.stat().st_size):
+                raise ValueError("its header is longer than the file")
+            header = json.loads(file.read(length))
+        tensors = {name: tensor for name, tensor in header.items() if name != "__metadata__"}
+        end = 8 + length + max((tensor["data_offsets"][1] for tensor in tensors.values()), default=0)
+        if path.stat().st_size != end:
+            raise ValueError(f"it has {path.stat().st_size} bytes and should have {end}")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        raise _damaged(path, error) from error
+    return tensors
 
 
 def read_tensors(path: Path, device: torch.device, dtype: torch.dtype) -> dict[str, Tensor]:
     """All tensors of a safetensors file; those of floats as `dtype`. Raises `missing-` or `corrupt-checkpoint`."""
-    with existing(path).open("rb") as file:
-        start = file.read(4)
-    if start.startswith(_PICKLE_STARTS):
-        remedy = "It may run code when it is loaded: convert its tensors to a real safetensors file."
-        raise StartupError("corrupt-checkpoint", f"{path} is a pickle, which is never read.", remedy)
+    _refuse_pickle(existing(path))
     try:
         tensors = load_file(path, str(device))
     except (SafetensorError, OSError, ValueError) as error:
-        remedy = "It is truncated or damaged: restore the file, or make it again."
-        raise StartupError("corrupt-checkpoint", f"{path} cannot be read: {error}.", remedy) from error
+        raise _damaged(path, error) from error
     return {name: t.to(dtype) if t.is_floating_point() else t for name, t in tensors.items()}
+
+
+def _refuse_pickle(path: Path) -> None:
+    with path.open("rb") as file:
+        start = file.read(9)
+    # a safetensors file begins with its header's length, whose bytes may be anything, and then the header's brace
+    if start.startswith(_PICKLE_STARTS) and start[8:] != b"{":
+        remedy = "It may run code when it is loaded: convert its tensors to a real safetensors file."
+        raise StartupError("corrupt-checkpoint", f"{path} is a pickle, which is never read.", remedy)
+
+
+def _damaged(path: Path, error: Exception) -> StartupError:
+    remedy = "It is truncated or damaged: restore the file, or make it again."
+    return StartupError("corrupt-checkpoint", f"{path} cannot be read: {error}.", remedy)
+
+
+def read_part(paths: Iterable[Path], prefix: str, device: torch.device, dtype: torch.dtype) -> dict[str, Tensor]:
+    """The tensors of checked files whose names begin with `prefix`, without it; those of floats as `dtype`."""
+    tensors: dict[str, Tensor] = {}
+    for path in paths:
+        with safe_open(path, "pt", str(device)) as file:
+            for name in (name for name in file.keys() if name.startswith(prefix)):  # noqa: SIM118 - it is no map
+                tensor = file.get_tensor(name)
+                tensors[name.removeprefix(prefix)] = tensor.to(dtype) if tensor.is_floating_point() else tensor
+    return tensors
 
 
 class Blank(TorchFunctionMode):
@@ -80,24 +159,31 @@ def part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
 def fill(module: nn.Module, tensors: dict[str, Tensor], path: Path, prefix: str = "") -> None:
     """Gives `module`, built `Blank`, its tensors. Raises `wrong-config` where names or shapes differ."""
     own = part(tensors, prefix)
+    check_fit(module, {name: list(tensor.shape) for name, tensor in own.items()}, path, prefix)
+    module.load_state_dict(own, assign=True)
+    module.eval().requires_grad_(False)
+
+
+def check_fit(module: nn.Module, found: Mapping[str, list[int]], path: Path, prefix: str = "") -> None:
+    """Raises `wrong-config` unless tensors of these names and shapes are the module's, all of them and no other."""
     expected = {name: list(tensor.shape) for name, tensor in module.state_dict().items()}
-    found = {name: list(tensor.shape) for name, tensor in own.items()}
     for name in sorted(expected.keys() | found.keys()):
         if found.get(name) != expected.get(name):
             message = f"{path} does not fit its config.json: {prefix}{name} is {found.get(name, 'absent')}"
             message += f" and should be {expected.get(name, 'absent')}."
             remedy = "Use the config.json and the weights of one and the same checkpoint."
             raise StartupError("wrong-config", message, remedy)
-    module.load_state_dict(own, assign=True)
-    module.eval().requires_grad_(False)
 
 
 def hash_files(paths: Iterable[Path]) -> str:
-    """SHA-256 over the names and contents of the files, in order."""
+    """SHA-256 over the names, sizes and contents of the files, in order; of a large file, pieces all over it."""
     total = hashlib.sha256()
     for path in paths:
-        total.update(path.name.encode() + b"\0")
+        size = path.stat().st_size
+        total.update(f"{path.name}\0{size}\0".encode())
+        step = max(_PIECE, size // _PIECES)
         with path.open("rb") as file:
-            while chunk := file.read(1 << 20):
-                total.update(chunk)
+            for start in range(0, size, step):
+                file.seek(start)
+                total.update(file.read(_PIECE))
     return total.hexdigest()

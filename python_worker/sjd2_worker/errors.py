@@ -11,12 +11,13 @@ StartupCode = Literal[
     "wrong-family",
     "wrong-config",
     "wrong-torch",
+    "missing-library",
     "bad-endpoint",
     "out-of-memory",
     "internal",
 ]
 RequestCode = Literal[
-    "protocol-version", "bad-message", "too-large", "bad-slot", "bad-token", "out-of-memory", "internal"
+    "protocol-version", "bad-message", "too-large", "bad-slot", "bad-token", "bad-prompt", "out-of-memory", "internal"
 ]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -30,10 +30,12 @@ class Limits:
 
 @dataclass(frozen=True)
 class Lanes:
-    """The lanes and their tensors: E entries, M of them noisy, R rows."""
+    """The lanes and their tensors: E entries, M of them noisy, R rows, V vectors."""
 
     lanes: list[Head]  # Lane of the schema
     firsts: list[int]  # each lane's first entry
+    vocabulary: int  # ids from here on name vectors
+    vectors: NDArray[np.float32]  # [V, width]
     tokens: Indices  # [E]: ids, LATENT or ANCHOR
     positions: Indices  # [E]
     rows: Indices  # [R]: entries, counted over all lanes
@@ -46,6 +48,8 @@ class Lanes:
 def read_lanes(head: Head, tensors: dict[str, Array], limits: Limits) -> Lanes:
     """Raises `bad-message`, `bad-slot`, `bad-token` or `too-large`."""
     lanes: list[Head] = head["lanes"]
+    vocabulary, vectors = limits.vocabulary, _take_vectors(tensors, limits)
+    limits = replace(limits, vocabulary=vocabulary + len(vectors))
     _check_lanes(lanes, limits)
     _check_branches(lanes, limits)
     entries, rows = (np.array([lane[name] for lane in lanes], np.int64) for name in ("entries", "rows"))
@@ -64,6 +68,8 @@ def read_lanes(head: Head, tensors: dict[str, Array], limits: Limits) -> Lanes:
     return Lanes(
         lanes=lanes,
         firsts=firsts.tolist(),
+        vocabulary=vocabulary,
+        vectors=vectors,
         tokens=tokens,
         positions=positions,
         rows=wanted + np.repeat(firsts, rows),
@@ -122,6 +128,16 @@ def _take(tensors: dict[str, Array], name: str, counts: Indices) -> Indices:
     if len(tensor) != counts.sum():
         raise bad_message(f"Tensor {name} has {len(tensor)} values, the lanes say {counts.sum()}.")
     return tensor.astype(np.int64)
+
+
+def _take_vectors(tensors: dict[str, Array], limits: Limits) -> NDArray[np.float32]:
+    """[V, width]; none where the request has no such tensor."""
+    if "vectors" not in tensors:
+        return np.empty((0, limits.width), np.float32)
+    vectors = take(tensors, "vectors", ["f32", "f16"], 2).astype(np.float32)
+    if vectors.shape[1] != limits.width or not np.isfinite(vectors).all():
+        raise bad_message(f"Tensor vectors is {list(vectors.shape)}: it should be finite rows of {limits.width}.")
+    return vectors
 
 
 def _check_tokens(tokens: Indices, limits: Limits) -> None:

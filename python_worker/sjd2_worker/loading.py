@@ -4,44 +4,63 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from collections.abc import Callable
+import inspect
+import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import cast
+from typing import Any, cast
 
 import torch
 from fastjsonschema import JsonSchemaValueException
 
 from .adapters.base import Adapter
-from .checkpoint import read_config
+from .checkpoint import found, read_config
 from .errors import StartupError, ran_out_of_memory
 from .protocol import validator
 from .worker import Worker
 
-FAMILIES = {"scenes": "sjd2_worker.adapters.scenes"}
+# the adapter of each family, as config.json names it: `family`, or transformers' `model_type`
+FAMILIES = {
+    "scenes": "sjd2_worker.adapters.scenes",
+    "chameleon": "sjd2_worker.adapters.chameleon",
+    "emu3": "sjd2_worker.adapters.emu3",
+    "janus": "sjd2_worker.adapters.janus",
+    "llamagen": "sjd2_worker.adapters.llamagen",
+}
+# checkpoints that there are in another layout, too
+ELSEWHERE = {"multi_modality": "This is Janus as its authors lay it out: use deepseek-community/Janus-Pro-1B or -7B."}
+PROJECT = Path(__file__).parents[1]  # where pyproject.toml is
 OLDEST_TORCH = (2, 6)
 DTYPES = {"f32": torch.float32, "bf16": torch.bfloat16, "f16": torch.float16}
 
-Load = Callable[[Path, torch.device, torch.dtype], Adapter]
+Load = Callable[..., Adapter]  # (folder, device, dtype, *, the options that the family declares)
+Options = Mapping[str, Any]  # by name; None where the user did not choose
+NONE: Options = {}
 
 
-def load(folder: Path, adapter: Path | None, device: str, dtype: str, slots: int) -> Worker:
-    """Raises `StartupError`."""
+def load(model: Path, adapter: Path | None, device: str, dtype: str, slots: int, options: Options = NONE) -> Worker:
+    """`model`: a folder, or a hub's id in the local cache. Raises `StartupError`."""
     if tuple(int(part) for part in torch.__version__.split(".")[:2]) < OLDEST_TORCH:
         wanted = ".".join(map(str, OLDEST_TORCH))
         raise StartupError("wrong-torch", f"torch is {torch.__version__}.", f"Install torch {wanted} or newer.")
     chosen = _device(device)
     kind = DTYPES["bf16" if chosen.type == "cuda" else "f32"] if dtype == "auto" else DTYPES[dtype]
+    folder = found(model)
     load_family = _from_file(adapter) if adapter else _of_family(folder)
+    declared = {name: value for name, value in options.items() if value is not None}
+    for name in declared.keys() - inspect.signature(load_family).parameters.keys():
+        message = f"The family of {folder} has no option --{name.replace('_', '-')}."
+        raise StartupError("wrong-config", message, "Leave the option out.")
     try:
-        model = load_family(folder, chosen, kind)
+        loaded = load_family(folder, chosen, kind, **declared)
     except (RuntimeError, MemoryError) as error:
         if not ran_out_of_memory(error):
             raise
         message = f"{chosen} has no room for the weights in {folder} ({error or 'no memory left'})."
         raise StartupError("out-of-memory", message, "Use a smaller --dtype, or another --device.") from error
-    _check_card(model, folder)
-    return Worker(model, slots, chosen, kind)
+    _check_card(loaded, folder)
+    return Worker(loaded, slots, chosen, kind)
 
 
 def _check_card(model: Adapter, folder: Path) -> None:
@@ -61,12 +80,18 @@ def _device(name: str) -> torch.device:
 
 def _of_family(folder: Path) -> Load:
     config = read_config(folder)
-    # transformers' checkpoints say model_type; the bundled family's first checkpoints said nothing
+    # the bundled family's first checkpoints said nothing
     family = config.get("family", config.get("model_type", "scenes"))
     if family not in FAMILIES:
         message = f"{folder / 'config.json'} is of family {family!r}; there are {', '.join(FAMILIES)}."
-        raise StartupError("wrong-family", message, "Choose a checkpoint of these, or give --adapter FILE.")
-    return _load_of(importlib.import_module(FAMILIES[family]))
+        remedy = ELSEWHERE.get(family, "Choose a checkpoint of these, or give --adapter FILE.")
+        raise StartupError("wrong-family", message, remedy)
+    try:
+        return _load_of(importlib.import_module(FAMILIES[family]))
+    except ImportError as error:
+        message = f"{folder} is of family {family!r}, which needs {error.name}; {sys.executable} lacks it."
+        remedy = f'{sys.executable} -m pip install -e "{PROJECT}[hf]"'
+        raise StartupError("missing-library", message, remedy) from error
 
 
 def _from_file(path: Path) -> Load:

@@ -41,16 +41,18 @@ class Copies:
 
 @dataclass(frozen=True)
 class Pass:
-    """One forward, packed: N entries, M of them noisy; R rows wanted, G of them guided."""
+    """One forward, packed: N entries, M of them noisy, V given as vectors; R rows wanted, G of them guided."""
 
     streams: list[Stream]  # by slot
     copies: Copies
-    tokens: Indices  # [N]: any id where the entry is noisy
+    tokens: Indices  # [N]: any id where the entry is noisy or given
     positions: Indices  # [N]: counted from the first image token
     places: Indices  # [N]: counted from the prompt's first token
     noisy: Indices  # [M]: entries
     latents: NDArray[np.float32]  # [M, width]
     timesteps: NDArray[np.float32]  # [M]
+    given: Indices  # [V]: entries
+    vectors: NDArray[np.float32]  # [V, width]
     rows: Indices  # [R]: entries of the lanes' first branches
     guided: Indices  # [G]: which rows have a second branch …
     unconditional: Indices  # [G]: … and which entries of it belong to them
@@ -81,17 +83,21 @@ def pack(lanes: Lanes) -> Pass:
     tokens, positions = lanes.tokens[source], lanes.positions[source]
     noisy = np.flatnonzero(tokens == LATENT)
     latent = (np.cumsum(lanes.tokens == LATENT) - 1)[source[noisy]]
+    ids = np.where(tokens == ANCHOR, anchors, np.maximum(tokens, 0))
+    given = np.flatnonzero(ids >= lanes.vocabulary)
     unconditional = packed[1, lanes.rows]
     guided = np.flatnonzero(unconditional >= 0)
     return Pass(
         streams=streams,
         copies=_copies(lanes),
-        tokens=np.where(tokens == ANCHOR, anchors, np.maximum(tokens, 0)),
+        tokens=np.where(ids < lanes.vocabulary, ids, 0),
         positions=positions,
         places=positions + prompts,
         noisy=noisy,
         latents=lanes.latents[latent],
         timesteps=lanes.timesteps[latent],
+        given=given,
+        vectors=lanes.vectors[ids[given] - lanes.vocabulary],
         rows=packed[0, lanes.rows],
         guided=guided,
         unconditional=unconditional[guided],

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from . import __version__
-from .adapters.base import Adapter, Entries
+from .adapters.base import Adapter, Entries, TokenizedPrompt
 from .errors import RequestError, StartupError, bad_message
 from .lanes import Limits, read_lanes
 from .passes import Pass, pack
@@ -63,10 +63,13 @@ class Worker:
         }, {}
 
     def _tokenize(self, head: Head, tensors: dict[str, Array]) -> Reply:
-        return {"prompts": [vars(self._adapter.tokenize(prompt)) for prompt in head["prompts"]]}, {}
+        prompts = [self._adapter.tokenize(prompt) for prompt in head["prompts"]]
+        vectors = [prompt.vectors for prompt in prompts if prompt.vectors is not None]
+        rows = {"vectors": _array(torch.cat(vectors).float())} if vectors else {}
+        return {"prompts": [_said(prompt) for prompt in prompts]}, rows
 
     def _embeddings(self, head: Head, tensors: dict[str, Array]) -> Reply:
-        return {}, {name: _array(tensor) for name, tensor in vars(self._adapter.embeddings).items()}
+        return {}, {name: _array(tensor.float()) for name, tensor in vars(self._adapter.embeddings).items()}
 
     def _forward(self, head: Head, tensors: dict[str, Array]) -> Reply:
         plan = pack(read_lanes(head, tensors, self._limits))
@@ -83,6 +86,8 @@ class Worker:
         if plan.copies.slots.size:
             self._slots.copy(plan.copies)
         embeddings = self._adapter.embed(self._tensor(plan.tokens))
+        if plan.given.size:
+            embeddings[self._tensor(plan.given)] = self._tensor(plan.vectors).to(embeddings.dtype)
         if plan.noisy.size:
             noisy = self._adapter.noisy(self._tensor(plan.latents), self._tensor(plan.timesteps))
             embeddings[self._tensor(plan.noisy)] = noisy.to(embeddings.dtype)
@@ -126,6 +131,12 @@ class Worker:
 
     def _tensor(self, array: Array) -> Tensor:
         return torch.from_numpy(array).to(self._device)
+
+
+def _said(prompt: TokenizedPrompt) -> Head:
+    """A prompt as `tokenize` replies it: of its vectors, how many there are."""
+    ids = {name: getattr(prompt, name) for name in ("conditional", "unconditional", "unknown")}
+    return ids if prompt.vectors is None else {**ids, "vectors": len(prompt.vectors)}
 
 
 def _array(tensor: Tensor) -> Array:

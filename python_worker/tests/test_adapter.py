@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from transformers import LlamaForCausalLM
 
 from sjd2_worker.loading import load
 
 from .helpers import Share, ask, close, forward
+from .library import Library, Run
+from .library import forward as run
+from .tiny_families import write_mine
 
 SOURCE = '''
 import torch
@@ -77,3 +82,20 @@ def test_a_family_of_ones_own(tmp_path: Path) -> None:
 
     _, decoded = ask(worker, {"op": "decode", "id": 2}, {"codes": np.array([[0, 1, 2, 3]], np.int32)})
     assert decoded["pictures"][0, :, :, 0].tolist() == [[0, 1], [2, 3]]
+
+
+def test_the_example(tmp_path: Path) -> None:
+    """examples/my_adapter.py, held to its library's own forward and to the promise that it is short."""
+    example = Path(__file__).parents[2] / "examples" / "my_adapter.py"
+    assert len(example.read_text("utf-8").splitlines()) < 80
+    write_mine(tmp_path)
+    worker = load(tmp_path, example, "cpu", "f32", 1)
+    ids, prompt = [*b"red", 256, 257, 260, 268, 258], 4
+    whole: Any = LlamaForCausalLM.from_pretrained(tmp_path)
+    library = Library(whole.model, lambda hidden: whole.lm_head(hidden)[:, 257:])
+    found = run(worker, Run(0, 0, ids, prompt))[0]
+    np.testing.assert_allclose(found, library.logits(whole.model.embed_tokens(torch.tensor(ids))), atol=1e-4)
+    reply, _ = ask(worker, {"op": "tokenize", "id": 1, "prompts": ["red"]})
+    assert reply["prompts"] == [{"conditional": ids[:prompt], "unconditional": [256], "unknown": []}]
+    _, decoded = ask(worker, {"op": "decode", "id": 2}, {"codes": np.full((1, 64), 11, np.int32)})
+    assert decoded["pictures"][0, 7, 7].tolist() == [33, 34, 35]

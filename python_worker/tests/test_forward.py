@@ -114,6 +114,19 @@ def test_latents_may_come_as_f16(worker: Worker) -> None:
     np.testing.assert_array_equal(halved["logits"], logits_of(worker, share))
 
 
+def test_vectors_in_place_of_tokens(worker: Worker, adapter: ScenesAdapter) -> None:
+    """Ids from the vocabulary's end on name rows of the request's vectors, as tokens and as anchors."""
+    vocabulary = adapter.card["vocabulary"]
+    entries = embed(adapter, SEQUENCE).clone()
+    entries[[1, 3, 5]] = torch.from_numpy(RANDOM.standard_normal((3, 32)).astype(np.float32))
+    tokens = list(SEQUENCE)
+    tokens[1], tokens[3], tokens[5] = vocabulary + 2, -2, vocabulary
+    head, tensors = forward(chain(tokens, 0))
+    head["lanes"][0]["branches"][0]["anchor"] = vocabulary + 1
+    _, found = ask(worker, head, {**tensors, "vectors": entries[[5, 3, 1]].numpy()})
+    close(found["logits"], reference(adapter, entries))
+
+
 @pytest.mark.parametrize("guidance", [0.0, 1.0, 3.5])
 def test_guidance_over_two_branches(worker: Worker, adapter: ScenesAdapter, guidance: float) -> None:
     """l_u + g (l_c - l_u); a lane of one branch beside it stays as it is. The unconditional slot comes first."""

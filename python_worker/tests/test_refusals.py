@@ -67,6 +67,8 @@ REFUSED: list[tuple[str, str, Share, Change]] = [
     ("bad-message", "latents should be [1, 32]", GOOD, _tensor("latents", np.zeros((1, 31), np.float32))),
     ("bad-message", "A latent is not finite", GOOD, _set("latents", 5, np.nan)),
     ("bad-message", "a timestep does not lie", GOOD, _set("timesteps", 0, 1.5)),
+    ("bad-message", "Tensor vectors is [1, 31]", GOOD, _tensor("vectors", np.zeros((1, 31), np.float32))),
+    ("bad-message", "should be finite rows of 32", GOOD, _tensor("vectors", np.full((1, 32), np.inf, np.float32))),
     ("bad-message", "Tensor positions is missing", GOOD, _tensor("positions", None)),
     ("bad-message", "Tensor tokens is f32 [3]", GOOD, _tensor("tokens", np.zeros(3, np.float32))),
     ("bad-message", "Unknown tensors: extra", GOOD, _tensor("extra", np.zeros(3, np.float32))),
@@ -80,6 +82,14 @@ REFUSED: list[tuple[str, str, Share, Change]] = [
     ("bad-message", "must not contain {'speed'} properties", GOOD, lambda head, _: head.update(speed=1)),
     ("bad-message", "must contain at least 1 items", GOOD, _lane(branches=[])),
 ]
+
+
+def test_refuses_an_id_behind_the_vectors(worker: Worker) -> None:
+    head, tensors = forward(GOOD)
+    more = {**tensors, "vectors": np.zeros((1, 32), np.float32)}
+    for token, code in ((13, None), (14, "bad-token")):
+        tensors["tokens"][0] = token
+        assert ask(worker, head, more)[0].get("code") == code
 
 
 @pytest.mark.parametrize(("code", "says", "share", "change"), REFUSED, ids=[f"{r[0]}: {r[1]}" for r in REFUSED])

@@ -8,6 +8,7 @@ export type WorkerErrorCode =
   | 'wrong-family'
   | 'wrong-config'
   | 'wrong-torch'
+  | 'missing-library'
   | 'bad-endpoint'
   | 'no-python'
   | 'worker-lost'

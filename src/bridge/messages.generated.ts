@@ -46,7 +46,7 @@ export interface EmbeddingsRequest {
   id: Id
 }
 /**
- * Tensors: tokens i32 [N] (-1: the next latent, -2: the anchor), positions i32 [N], rows i32 [R] (entries, counted within their lane, whose logits are wanted), latents f32 or f16 [M, width] (normalised), timesteps f32 [M], mask u8 (for each lane that says mask: entries x ceil(entries/8) bytes, bit i of byte i/8, least significant first; may be absent).
+ * Tensors: tokens i32 [N] (-1: the next latent, -2: the anchor), positions i32 [N], rows i32 [R] (entries, counted within their lane, whose logits are wanted), latents f32 or f16 [M, width] (normalised), timesteps f32 [M], vectors f32 or f16 [V, width] (what the ids vocabulary ... vocabulary + V - 1 stand for in this request, as the model takes it; may be absent), mask u8 (for each lane that says mask: entries x ceil(entries/8) bytes, bit i of byte i/8, least significant first; may be absent).
  */
 export interface ForwardRequest {
   op: 'forward'
@@ -203,6 +203,13 @@ export interface ModelCard {
     schedule: 'karras' | 'cosine' | 'linear'
   }
   /**
+   * How a prompt is put to the model, {prompt} standing for it; and what the unconditional branch is given. Absent where prompts are taken as they are.
+   */
+  prompt?: {
+    template: string
+    unconditional: string
+  }
+  /**
    * Recommended settings.
    */
   sampling: {
@@ -218,6 +225,9 @@ export interface ModelCard {
     topP: number
   }
 }
+/**
+ * Tensors, where a prompt has entries that are no token: vectors f32 [V, width], all prompts' one after the other.
+ */
 export interface TokenizeReply {
   op: 'tokenize'
   id: Id
@@ -239,7 +249,12 @@ export interface TokenizeReply {
      * Words that it can read, but that stand past the longest prompt and were left out.
      */
     cut?: string[]
+    /**
+     * How many of the vectors are this prompt's: its ids vocabulary, vocabulary + 1 ... stand for them; absent: none.
+     */
+    vectors?: number
   }[]
+  tensors?: Tensors
 }
 /**
  * Tensors: table f32 [count, width] (rows of the image codes as the model takes them), mean f32 [width], deviation f32 [width].
@@ -295,7 +310,14 @@ export interface ErrorReply {
   id: Id
   ok: false
   code:
-    'protocol-version' | 'bad-message' | 'too-large' | 'bad-slot' | 'bad-token' | 'out-of-memory' | 'internal'
+    | 'protocol-version'
+    | 'bad-message'
+    | 'too-large'
+    | 'bad-slot'
+    | 'bad-token'
+    | 'bad-prompt'
+    | 'out-of-memory'
+    | 'internal'
   message: string
   /**
    * What the caller can do.

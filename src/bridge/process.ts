@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { execa } from 'execa'
@@ -11,8 +12,12 @@ const workerFolder = fileURLToPath(new URL('../../python_worker/', import.meta.u
 const tailLines = 40
 
 export interface ProcessOptions {
-  /** Folder of the checkpoint. */
+  /** Folder of the checkpoint, or a hub's id (`org/name`) in the local cache. */
   readonly checkpoint: string
+  /** A Python file with `load`, for a family of one's own. */
+  readonly adapter?: string | undefined
+  /** `768` or `512x768`, height and width in pixels, for families that draw several sizes. */
+  readonly size?: string | undefined
   /** The Python interpreter: a path, or a name on the PATH. */
   readonly python: string
   readonly device: 'auto' | 'cpu' | 'cuda'
@@ -31,13 +36,19 @@ export interface WorkerProcess {
   stop(): Promise<void>
 }
 
+/** Whether it can only be the id of a hub's model: `org/name`, and no such folder is there. */
+const isHubId = (checkpoint: string): boolean =>
+  /^[\w-][\w.-]*\/[\w.-]+$/.test(checkpoint) && !existsSync(checkpoint)
+
 /** Starts the worker; it ends with this process, however that ends. */
 export function startProcess(endpoint: string, options: ProcessOptions): WorkerProcess {
-  const { checkpoint, device, dtype, slots, signal } = options
+  const { checkpoint, adapter, size, device, dtype, slots, signal } = options
   const python = options.python.includes('/') ? resolve(options.python) : options.python
   const tail: string[] = []
   const args = {
-    model: resolve(checkpoint),
+    model: isHubId(checkpoint) ? checkpoint : resolve(checkpoint),
+    ...(adapter !== undefined && { adapter: resolve(adapter) }),
+    ...(size !== undefined && { size }),
     endpoint,
     device,
     dtype,

@@ -6,11 +6,13 @@ import { Command, CommanderError, Option } from 'commander'
 import { version } from '../experiment/project.js'
 import { UsageError } from './failure.js'
 import { interruptible } from './interrupt.js'
-import { count, natural, notNegative, real, share } from './values.js'
+import { count, natural, notNegative, real, share, size } from './values.js'
 
 /** Where the worker runs and what it loads. */
 export interface WorkerOptions {
   readonly model?: string
+  readonly adapter?: string
+  readonly size?: string
   readonly device: 'auto' | 'cpu' | 'cuda'
   readonly dtype: 'auto' | 'f32' | 'bf16' | 'f16'
   readonly python?: string
@@ -302,7 +304,16 @@ function addSamplingOptions(command: Command): Command {
 function addWorkerOptions(command: Command): Command {
   return command
     .optionsGroup('Model and worker:')
-    .option('--model <folder>', 'checkpoint (default: the bundled scenes)')
+    .option(
+      '--model <folder|id>',
+      'checkpoint, or a hub’s id in the local cache (default: the bundled scenes)',
+    )
+    .option('--adapter <file.py>', 'how to run a checkpoint of your own family: see examples/my_adapter.py')
+    .option(
+      '--size <n|HxW>',
+      'pictures’ height and width in pixels, if the model draws several (default: its)',
+      size,
+    )
     .addOption(
       new Option('--device <name>', 'where the model runs').choices(['auto', 'cpu', 'cuda']).default('auto'),
     )

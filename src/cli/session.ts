@@ -23,12 +23,14 @@ export async function withSession<T>(
   { signal, progress }: { signal: AbortSignal; progress: Progress },
   use: (session: Session) => Promise<T>,
 ): Promise<T> {
-  const { model: checkpoint = bundledCheckpoint, device, dtype, imagesAtOnce } = options
+  const { model: checkpoint = bundledCheckpoint, adapter, size, device, dtype, imagesAtOnce } = options
   const python = findPython(options.python)
   const { openSession } = await import('../engine/index.js')
   progress.show(`starting the worker and loading ${checkpoint} …`)
   const session = await openSession({
     checkpoint,
+    adapter,
+    size,
     python,
     device,
     dtype,

@@ -14,3 +14,11 @@ export const natural = reader('a whole number from 0', Number, (v) => Number.isS
 export const notNegative = reader('a number from 0', Number, (v) => Number.isFinite(v) && v >= 0)
 export const share = reader('a number above 0 and at most 1', Number, (v) => v > 0 && v <= 1)
 export const real = reader('a number', Number, Number.isFinite)
+
+/** `768` or `512x768`: height and width in pixels. */
+export function size(text: string): string {
+  if (!/^[1-9]\d{0,4}(x[1-9]\d{0,4})?$/.test(text)) {
+    throw new InvalidArgumentError('It must be a number of pixels, or height x width: 768 or 512x768.')
+  }
+  return text
+}

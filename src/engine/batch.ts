@@ -2,6 +2,7 @@ import { type Answer, type Ask, floats, type Tensors, tensor, type Worker } from
 import { concatenated } from './concatenated.js'
 import { type LanePlan, laneHead, weightOf } from './lane.js'
 import type { Seat } from './seat.js'
+import { type NamedLanes, nameVectors } from './vectors.js'
 
 /** One forward: the lanes of several images, laid end to end. */
 export interface Batch {
@@ -30,10 +31,11 @@ export function collect(seats: readonly Seat[], worker: Worker): Batch {
     lanes.push(...step)
     members.push({ seat, weight, rows: sum(step.map(({ plan }) => plan.rows.length)) })
   }
+  const named = nameVectors(lanes, model.vocabulary, model.width)
   return {
     members,
-    ask: { op: 'forward', lanes: lanes.map(laneHead), logits: 'f32' },
-    tensors: endToEnd(lanes, model.width),
+    ask: { op: 'forward', lanes: named.lanes.map(laneHead), logits: 'f32' },
+    tensors: endToEnd(named, model.width),
   }
 }
 
@@ -63,7 +65,7 @@ export function handBack(
   return advanced.includes(true)
 }
 
-function endToEnd(lanes: readonly LanePlan[], width: number): Tensors {
+function endToEnd({ lanes, vectors }: NamedLanes, width: number): Tensors {
   const plans = lanes.map(({ plan }) => plan)
   const timesteps = concatenated(
     Float32Array,
@@ -97,6 +99,7 @@ function endToEnd(lanes: readonly LanePlan[], width: number): Tensors {
       [timesteps.length, width],
     ),
     timesteps: tensor(timesteps),
+    ...(vectors && { vectors }),
     ...(masks.length > 0 && { mask: tensor(concatenated(Uint8Array, masks)) }),
   }
 }

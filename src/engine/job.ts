@@ -2,7 +2,10 @@ import type { TokenizeReply } from '../bridge/messages.generated.js'
 import type { Decodable } from '../decoding/pass.js'
 
 /** A prompt in the model's ids: with the text, without it, and the words that the model cannot read. */
-export type TokenizedPrompt = TokenizeReply['prompts'][number]
+export interface TokenizedPrompt extends Omit<TokenizeReply['prompts'][number], 'vectors'> {
+  /** What the ids from the vocabulary's end on stand for, [rows, width]; absent where all ids are tokens. */
+  readonly vectors?: Float32Array
+}
 
 /** One image to decode. */
 export interface Job {

@@ -12,6 +12,8 @@ export interface LanePlan {
   readonly branches: readonly Branch[]
   readonly guidance: number
   readonly plan: PassPlan
+  /** What the prompt's ids from the vocabulary's end on stand for, [rows, width]. */
+  readonly vectors?: Float32Array | undefined
 }
 
 /** Entries that a lane adds to a forward, over all its branches. */

@@ -91,13 +91,14 @@ export class Seat {
 
   /** The branches' prompts are filled side by side. */
   #promptSteps(): Step[] {
+    const { vectors } = this.job.prompt
     const pieces = this.branches.map((branch) =>
       branch.prompt.length === 1 ? [] : splitPlan(promptPlan(branch.prompt), this.#limit),
     )
     const count = Math.max(...pieces.map(({ length }) => length))
     return Array.from({ length: count }, (_, step) => ({
       lanes: this.branches.flatMap((branch, i) =>
-        pieces[i].slice(step, step + 1).map((plan) => ({ branches: [branch], guidance: 1, plan })),
+        pieces[i].slice(step, step + 1).map((plan) => ({ branches: [branch], guidance: 1, plan, vectors })),
       ),
       completes: false,
     }))
@@ -105,9 +106,10 @@ export class Seat {
 
   #passSteps(): Step[] {
     const { branches } = this
-    const plans = this.#timed(() => splitPlan(this.job.image.plan(), this.#limit))
+    const { guidance, image, prompt } = this.job
+    const plans = this.#timed(() => splitPlan(image.plan(), this.#limit))
     return plans.map((plan, i) => ({
-      lanes: [{ branches, guidance: this.job.guidance, plan }],
+      lanes: [{ branches, guidance, plan, vectors: prompt.vectors }],
       completes: i === plans.length - 1,
     }))
   }

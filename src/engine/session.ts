@@ -11,10 +11,15 @@ import type { Job, TokenizedPrompt } from './job.js'
 import { LastingWorker, type WorkerEvent } from './lasting-worker.js'
 import { modelOf } from './model.js'
 import { decodePictures, type Picture } from './pictures.js'
+import { tokenizedPrompts } from './prompts.js'
 
 export interface OpenOptions {
-  /** Folder of the checkpoint. */
+  /** Folder of the checkpoint, or a hub's id (`org/name`) in the local cache. */
   readonly checkpoint: string
+  /** A Python file with `load`, for a family of one's own. */
+  readonly adapter?: ProcessOptions['adapter']
+  /** Pictures' size, for families that draw several. */
+  readonly size?: ProcessOptions['size']
   /** The Python interpreter: a path, or a name on the PATH. */
   readonly python: string
   /** Default: `auto`, CUDA where there is one. */
@@ -48,10 +53,12 @@ export interface Session {
  * @throws WorkerError when Python, its packages, the checkpoint or the worker are not as they must be
  */
 export async function openSession(options: OpenOptions): Promise<Session> {
-  const { checkpoint, python, device = 'auto', dtype = 'auto', images = 16, onEvent = () => {} } = options
+  const { device = 'auto', dtype = 'auto', images = 16, onEvent = () => {} } = options
+  const { checkpoint, adapter, size, python } = options
   const closing = new AbortController()
   const signal = options.signal ? AbortSignal.any([options.signal, closing.signal]) : closing.signal
-  const start = () => startWorker({ checkpoint, python, device, dtype, slots: 2 * images, signal })
+  const start = () =>
+    startWorker({ checkpoint, adapter, size, python, device, dtype, slots: 2 * images, signal })
   const worker = await LastingWorker.begin({ start, signal, onEvent })
 
   async function close() {
@@ -76,8 +83,10 @@ function sessionOf(worker: LastingWorker, model: Model, images: number, close: (
     model,
 
     async tokenize(prompts) {
-      const { head } = await worker.request({ op: 'tokenize', prompts: [...prompts] })
-      return head.prompts
+      return tokenizedPrompts(
+        await worker.request({ op: 'tokenize', prompts: [...prompts] }),
+        model.embeddings.width,
+      )
     },
 
     async run(jobs, options = {}) {

@@ -4,9 +4,10 @@ import { join } from 'node:path'
 import type { TokenizedPrompt } from '../engine/index.js'
 import { ExperimentError } from './error.js'
 
-/** The words that a checkpoint with a closed vocabulary knows, from its config; null where it lists none. */
+/** The words that a checkpoint with a closed vocabulary knows, from its config; null where none lists them. */
 export async function knownWords(checkpoint: string): Promise<string[] | null> {
-  const config: unknown = JSON.parse(await readFile(join(checkpoint, 'config.json'), 'utf8'))
+  const text = await readFile(join(checkpoint, 'config.json'), 'utf8').catch(() => '{}')
+  const config: unknown = JSON.parse(text)
   if (typeof config !== 'object' || config === null || !('words' in config)) return null
   return Array.isArray(config.words) ? config.words.map(String) : null
 }

@@ -1,7 +1,9 @@
 """The seam between the worker and a model family: what an adapter must offer.
 
-An adapter module has a function `load(folder, device, dtype) -> Adapter`. Everything about the family that decoding
-must know is data of its card; the orchestrator knows no family by name.
+An adapter module has a function `load(folder, device, dtype) -> Adapter`. Options that a user may choose are further
+arguments of it, by keyword and with defaults (`size`, a picture's height and width in pixels, is one): what a family
+does not declare is refused by its name. Everything about the family that decoding must know is data of its card; the
+orchestrator knows no family by name.
 """
 
 from __future__ import annotations
@@ -43,27 +45,37 @@ class Entries:
 
 @dataclass(frozen=True)
 class TokenizedPrompt:
-    """Both guidance branches' ids, and the words left out: unknown ones, and those past the longest prompt."""
+    """Both guidance branches' ids, and the words left out: unknown ones, and those past the longest prompt.
+
+    Where a prompt has entries that are no token, its ids from the vocabulary's end on name `vectors`, which the
+    orchestrator keeps and sends along: a worker started anew knows nothing of them.
+    """
 
     conditional: list[int]
     unconditional: list[int]
     unknown: list[str]
     cut: list[str] = field(default_factory=list)
+    vectors: Tensor | None = None  # [V, width], as the model takes them
 
 
 @dataclass(frozen=True)
 class Embeddings:
     """The image codes as the model takes them, and their normalisation (algorithm.md, section 2)."""
 
-    table: Tensor  # f32 [count, width]
+    table: Tensor  # [count, width], in the model's dtype: the weights themselves where they hold it
     mean: Tensor  # f32 [width]
     deviation: Tensor  # f32 [width]
 
     @staticmethod
     def measured(table: Tensor) -> Embeddings:
         """With the mean and the deviation of each dimension over the table's rows, as fine-tuning measures them."""
-        table = table.float()
-        return Embeddings(table, table.mean(0), table.std(0))
+        values = table.float()
+        return Embeddings(table, values.mean(0), values.std(0))
+
+
+def untrained(timesteps: Tensor) -> Tensor:
+    """The timestep embedding of a model that has none: f32 [M] on [0, 1] to zeros that broadcast to [M, width]."""
+    return torch.zeros(len(timesteps), 1, device=timesteps.device)
 
 
 class Adapter(ABC):
@@ -72,6 +84,7 @@ class Adapter(ABC):
     card: ModelCard
     cache: CacheShape
     embeddings: Embeddings  # on the model's device
+    timestep: Callable[[Tensor], Tensor] = staticmethod(untrained)  # what is added to noisy entries
 
     @abstractmethod
     def tokenize(self, prompt: str) -> TokenizedPrompt:
@@ -88,10 +101,6 @@ class Adapter(ABC):
     @abstractmethod
     def decode(self, codes: Tensor) -> Tensor:
         """Image codes int64 [B, rows * columns], counted from 0, to RGB pictures uint8 [B, height, width, 3]."""
-
-    def timestep(self, timesteps: Tensor) -> Tensor:
-        """What is added to a noisy entry: f32 [M] on [0, 1] to [M, width]. Zero where none was trained."""
-        return torch.zeros(len(timesteps), self.card["width"], device=timesteps.device)
 
     def noisy(self, latents: Tensor, timesteps: Tensor) -> Tensor:
         """Normalised latents f32 [M, width] to what the model takes as entries, [M, width]."""

@@ -29,12 +29,13 @@ class ScenesAdapter(Adapter):
         weights, pictures = read_tensors(paths[1], device, dtype), read_tensors(paths[2], device, torch.float32)
         with Blank():
             self._transformer = ScenesTransformer(config)
-            self._timestep = TimestepEmbedding(config.width) if _denoises(values, weights, paths) else None
+            timestep = TimestepEmbedding(config.width) if _denoises(values, weights, paths) else None
             self._tokenizer = ScenesTokenizer()
         fill(self._transformer, weights, paths[1], "transformer.")
         fill(self._tokenizer, pictures, paths[2])
-        if self._timestep:
-            fill(self._timestep, weights, paths[1], "timestep.")
+        if timestep:
+            fill(timestep, weights, paths[1], "timestep.")
+            self.timestep = timestep
         self._transformer.to(device)
         self.embeddings = self._normalised(part(weights, "denoising."), paths[1])
         self.cache = CacheShape(
@@ -61,9 +62,6 @@ class ScenesAdapter(Adapter):
 
     def embed(self, ids: Tensor) -> Tensor:
         return self._transformer.embedding(ids)
-
-    def timestep(self, timesteps: Tensor) -> Tensor:
-        return self._timestep(timesteps) if self._timestep else super().timestep(timesteps)
 
     def forward(self, entries: Entries, attend: Attend) -> Tensor:
         return self._transformer(entries.embeddings[None], entries.positions[None], attend, entries.rows)[0]

@@ -1,0 +1,149 @@
+"""Chameleon's family through transformers: Anole (arXiv 2407.06135), and Lumina-mGPT's use of it (2408.02657).
+
+Prompts, layouts and recommended sampling are those of the published inference code of each.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor
+from torch.nn import functional as F
+from transformers import ChameleonConfig, ChameleonForConditionalGeneration, ChameleonVQVAEConfig
+from transformers.models.chameleon.modeling_chameleon import ChameleonImageVocabularyMapping
+
+from ..checkpoint import hash_files, read_config
+from ..errors import StartupError
+from .base import Adapter, Attend, Entries, TokenizedPrompt
+from .chameleon_pictures import WITHIN, find_pictures, load_pictures
+from .denoising import check_denoising, read_denoising
+from .library import (
+    SLOTS,
+    cache_shape,
+    check_length,
+    check_model,
+    check_prompt,
+    hidden_states,
+    image_ids,
+    load_model,
+    read_library_config,
+    read_tokenizer,
+    special_ids,
+)
+
+BEGIN, SEPARATOR = "<s>", "<reserved08706>"
+START, END, NEW_LINE = "<racm3:break>", "<eoss>", "<reserved08799>"
+ANOLE = {"guidance": 3.0, "temperature": 0.7, "topK": 0, "topP": 0.9}
+LUMINA = {"guidance": 3.0, "temperature": 1.0, "topK": 2000, "topP": 1.0}
+LUMINA_PROMPT = "Generate an image of {}x{} according to the following prompt:\n{{prompt}}"  # width, height
+LUMINA_SIZE = (768, 768)
+PATCH = 2  # codes along each side of what Lumina-mGPT's size tokens count
+
+
+class ChameleonAdapter(Adapter):
+    """One checkpoint folder."""
+
+    def __init__(
+        self, folder: Path, device: torch.device, dtype: torch.dtype, size: tuple[int, int] | None = None
+    ) -> None:
+        values, path = read_config(folder), folder / "config.json"
+        config = read_library_config(ChameleonConfig, folder)
+        vq = cast(ChameleonVQVAEConfig, config.vq_config)
+        codes = ChameleonImageVocabularyMapping(config.vocabulary_map or {}).bpe2img
+        ids = image_ids(codes, vq.num_embeddings, path)
+        self._lumina = _is_lumina(values)
+        self._size = _size_of(vq, self._lumina, size, path)
+        stride = 2 ** (len(vq.channel_multiplier) - 1)
+        self._grid = rows, columns = self._size[0] // stride, self._size[1] // stride
+        self._tokenizer = read_tokenizer(folder, config.vocab_size)
+        layout = _layout(self._tokenizer, rows, columns, self._lumina, folder / "tokenizer.json")
+        check_length(config, layout, path)
+
+        weights = check_model(ChameleonForConditionalGeneration, config, folder, spare=WITHIN)
+        pictures, prefix = find_pictures(folder, weights)
+        paths = [path, *dict.fromkeys((*weights, *pictures)), *check_denoising(values, folder)]
+        self._model = load_model(
+            ChameleonForConditionalGeneration, config, folder, device, dtype, attn_implementation=SLOTS
+        )
+        del self._model.model.vqmodel  # it only encodes
+        self._pictures = load_pictures(vq, pictures, prefix, device)
+        self._codes = torch.tensor([codes[id] for id in ids], device=device)  # the VQ model's, in the order of the ids
+        self._rows = slice(ids.start, ids.stop)
+        denoising = read_denoising(values, folder, self._model.model.embed_tokens.weight[self._rows])
+        self.embeddings, self.timestep = denoising.embeddings, denoising.timestep
+        self.cache = cache_shape(config, len(layout))
+        self.card = {
+            "family": "chameleon",
+            "name": values.get("name", folder.resolve().name),
+            "hash": hash_files(paths),
+            "vocabulary": config.vocab_size,
+            "image": {"first": ids.start, "count": len(ids)},
+            "grid": {"rows": rows, "columns": columns},
+            "picture": {"height": self._size[0], "width": self._size[1]},
+            "width": config.hidden_size,
+            "layout": layout,
+            "denoising": denoising.said,
+            "prompt": self._prompt(),
+            "sampling": LUMINA if self._lumina else ANOLE,
+        }
+
+    def tokenize(self, prompt: str) -> TokenizedPrompt:
+        said = self.card["prompt"]
+        conditional = said["template"].replace("{prompt}", prompt)
+        return TokenizedPrompt(self._encode(conditional), self._encode(said["unconditional"]), unknown=[])
+
+    def embed(self, ids: Tensor) -> Tensor:
+        return self._model.model.embed_tokens(ids)
+
+    def forward(self, entries: Entries, attend: Attend) -> Tensor:
+        return F.linear(hidden_states(self._model.model, entries, attend), self._model.lm_head.weight[self._rows])
+
+    def decode(self, codes: Tensor) -> Tensor:
+        pictures = self._pictures(self._codes[codes].view(-1, *self._grid)).permute(0, 2, 3, 1)
+        return ((pictures.clamp(-1, 1) + 1) / 2 * 255).to(torch.uint8)  # the original cuts off, too
+
+    def _prompt(self) -> dict[str, str]:
+        """Lumina-mGPT's unconditional branch knows the image alone."""
+        height, width = self._size
+        text = LUMINA_PROMPT.format(width, height) if self._lumina else "{prompt}"
+        unconditional = START if self._lumina else BEGIN + START
+        return {"template": BEGIN + text + SEPARATOR + START, "unconditional": unconditional}
+
+    def _encode(self, text: str) -> list[int]:
+        return check_prompt(self._tokenizer.encode(text, add_special_tokens=False).ids)
+
+
+def load(folder: Path, device: torch.device, dtype: torch.dtype, *, size: tuple[int, int] | None = None) -> Adapter:
+    """Raises `StartupError` where the folder cannot be used."""
+    return ChameleonAdapter(folder, device, dtype, size)
+
+
+def _is_lumina(values: dict[str, Any]) -> bool:
+    """Its training class, ChameleonXLLMX…, or the field that this class adds, which survives the library's own."""
+    return "z_loss_weight" in values or "XLLMX" in "".join(values.get("architectures") or [])
+
+
+def _size_of(vq: ChameleonVQVAEConfig, lumina: bool, size: tuple[int, int] | None, path: Path) -> tuple[int, int]:
+    """Height and width in pixels. Raises `wrong-config` where the model draws no such pictures."""
+    chosen = size or (LUMINA_SIZE if lumina else (vq.resolution, vq.resolution))
+    unit = PATCH * 2 ** (len(vq.channel_multiplier) - 1)
+    if lumina and any(side % unit for side in chosen):
+        message = f"{path} is of a model whose pictures' sides are multiples of {unit} pixels, not {chosen}."
+        raise StartupError("wrong-config", message, "Choose another --size: 512, 768 or 1024, as it was trained.")
+    if not lumina and chosen != (vq.resolution, vq.resolution):
+        message = f"{path} is of a model that draws {vq.resolution}x{vq.resolution} pixels only."
+        raise StartupError("wrong-config", message, "Leave --size out.")
+    return chosen
+
+
+def _layout(tokenizer: Tokenizer, rows: int, columns: int, lumina: bool, path: Path) -> list[int]:
+    """What follows the start of an image: with Lumina-mGPT its size, and a new line after each row; then the end."""
+    _, _, _, end = special_ids(tokenizer, [BEGIN, SEPARATOR, START, END], path)
+    if not lumina:
+        return [-1] * (rows * columns) + [end]
+    sizes = [f"<reserved{8800 + side // PATCH:05d}>" for side in (rows, columns)]
+    height, width, new_line = special_ids(tokenizer, [*sizes, NEW_LINE], path)
+    return [height, width, *([-1] * columns + [new_line]) * rows, end]

@@ -1,0 +1,136 @@
+"""Emu3-Gen (arXiv 2409.18869) in transformers' layout, such as Emu3-community/Emu3-Gen-hf.
+
+Prompts, layout and recommended sampling are those of the published inference code.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import cast
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from transformers import Emu3Config, Emu3ForConditionalGeneration, Emu3TextConfig, Emu3VQVAEConfig
+from transformers.models.emu3.modeling_emu3 import Emu3ImageVocabularyMapping
+
+from ..checkpoint import existing, hash_files, read_config, read_json
+from ..errors import StartupError
+from .base import Adapter, Attend, Entries, TokenizedPrompt
+from .denoising import check_denoising, read_denoising
+from .library import (
+    SLOTS,
+    cache_shape,
+    check_length,
+    check_model,
+    check_prompt,
+    hidden_states,
+    image_ids,
+    load_model,
+    read_library_config,
+    read_tokenizer,
+    special_ids,
+)
+
+BEGIN, START, IMAGE = "<|extra_203|>", "<|image start|>", "<|image token|>"
+END_OF_LINE, END_OF_FRAME, END = "<|extra_200|>", "<|extra_201|>", "<|image end|>"
+PROMPT = "{prompt} masterpiece, film grained, best quality."
+NEGATIVE = (
+    "lowres, bad anatomy, bad hands, text, error, missing fingers, extra digit, fewer digits, cropped, worst quality, "
+    "low quality, normal quality, jpeg artifacts, signature, watermark, username, blurry."
+)
+SAMPLING = {"guidance": 3.0, "temperature": 1.0, "topK": 2048, "topP": 1.0}
+SIZE = (720, 720)
+
+
+class Emu3Adapter(Adapter):
+    """One checkpoint folder."""
+
+    def __init__(
+        self, folder: Path, device: torch.device, dtype: torch.dtype, size: tuple[int, int] | None = None
+    ) -> None:
+        values, path = read_config(folder), folder / "config.json"
+        config = read_library_config(Emu3Config, folder)
+        text, vq = cast(Emu3TextConfig, config.text_config), cast(Emu3VQVAEConfig, config.vq_config)
+        codes = Emu3ImageVocabularyMapping(config.vocabulary_map or {}).bpe2img
+        ids = image_ids(codes, vq.codebook_size, path)
+        height, width = size or SIZE
+        stride = 2 ** (len(vq.channel_multiplier) - 1)
+        if height % stride or width % stride:
+            message = f"{path} is of a model whose pictures' sides are multiples of {stride} pixels."
+            raise StartupError("wrong-config", message, "Choose another --size.")
+        self._grid = rows, columns = height // stride, width // stride
+        self._tokenizer = read_tokenizer(folder, text.vocab_size)
+        names = (BEGIN, START, IMAGE, END_OF_LINE, END_OF_FRAME, END)
+        *_, end_of_line, end_of_frame, end = special_ids(self._tokenizer, names, folder / "tokenizer.json")
+        layout = ([-1] * columns + [end_of_line]) * rows + [end_of_frame, end]
+        check_length(text, layout, path)
+
+        weights = check_model(Emu3ForConditionalGeneration, config, folder)
+        processor = existing(folder / "preprocessor_config.json")
+        paths = [path, *weights, processor, *check_denoising(values, folder)]
+        self._mean, self._deviation = _normalisation(processor, device)
+        self._model = load_model(
+            Emu3ForConditionalGeneration, config, folder, device, dtype, attn_implementation={"text_config": SLOTS}
+        )
+        del self._model.model.vqmodel.encoder  # pictures are only drawn
+        self._codes = torch.tensor([codes[id] for id in ids], device=device)  # the VQ model's, in the order of the ids
+        self._rows = slice(ids.start, ids.stop)
+        table = self._model.model.text_model.embed_tokens.weight[self._rows]
+        denoising = read_denoising(values, folder, table)
+        self.embeddings, self.timestep = denoising.embeddings, denoising.timestep
+        self.cache = cache_shape(text, len(layout))
+        self.card = {
+            "family": "emu3",
+            "name": values.get("name", folder.resolve().name),
+            "hash": hash_files(paths),
+            "vocabulary": text.vocab_size,
+            "image": {"first": ids.start, "count": len(ids)},
+            "grid": {"rows": rows, "columns": columns},
+            "picture": {"height": height, "width": width},
+            "width": text.hidden_size,
+            "layout": layout,
+            "denoising": denoising.said,
+            "prompt": {"template": self._whole(PROMPT), "unconditional": self._whole(NEGATIVE)},
+            "sampling": SAMPLING,
+        }
+
+    def tokenize(self, prompt: str) -> TokenizedPrompt:
+        said = self.card["prompt"]
+        conditional = said["template"].replace("{prompt}", prompt)
+        return TokenizedPrompt(self._encode(conditional), self._encode(said["unconditional"]), unknown=[])
+
+    def embed(self, ids: Tensor) -> Tensor:
+        return self._model.model.text_model.embed_tokens(ids)
+
+    def forward(self, entries: Entries, attend: Attend) -> Tensor:
+        hidden = hidden_states(self._model.model.text_model, entries, attend)
+        return F.linear(hidden, self._model.lm_head.weight[self._rows])
+
+    def decode(self, codes: Tensor) -> Tensor:
+        pictures = self._model.model.vqmodel.decode(self._codes[codes].view(-1, *self._grid))
+        pictures = pictures.float().permute(0, 2, 3, 1) * self._deviation + self._mean
+        return (pictures * 255).clamp(0, 255).to(torch.uint8)  # the original cuts off, too
+
+    def _whole(self, text: str) -> str:
+        rows, columns = self._grid
+        return f"{BEGIN}{text}{START}{rows}*{columns}{IMAGE}"
+
+    def _encode(self, text: str) -> list[int]:
+        return check_prompt(self._tokenizer.encode(text, add_special_tokens=False).ids)
+
+
+def load(folder: Path, device: torch.device, dtype: torch.dtype, *, size: tuple[int, int] | None = None) -> Adapter:
+    """Raises `StartupError` where the folder cannot be used."""
+    return Emu3Adapter(folder, device, dtype, size)
+
+
+def _normalisation(path: Path, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Mean and deviation [3] of the pictures that the VQ model was trained on."""
+    values = read_json(path)
+    try:
+        mean, deviation = (torch.tensor(values[name], device=device).float() for name in ("image_mean", "image_std"))
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        message = f"{path}: image_mean and image_std should be three numbers each."
+        raise StartupError("wrong-config", message, "Restore the file.") from error
+    return mean, deviation

@@ -1,0 +1,108 @@
+"""Janus-Pro (arXiv 2501.17811) in transformers' layout, such as deepseek-community/Janus-Pro-1B.
+
+Beside the language model, images have an embedding, an aligner and a head of their own. An image token feeds the
+aligner's output: noise and denoising work on that. In the vocabulary, the image codes follow the text's ids.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import JanusConfig, JanusForConditionalGeneration
+
+from ..checkpoint import hash_files, read_config
+from ..errors import StartupError
+from .base import Adapter, Attend, Entries, TokenizedPrompt
+from .denoising import check_denoising, read_denoising
+from .library import (
+    SLOTS,
+    cache_shape,
+    check_model,
+    check_prompt,
+    hidden_states,
+    load_model,
+    read_library_config,
+    read_tokenizer,
+    special_ids,
+)
+
+BEGIN, PADDING = "<\uff5cbegin\u2581of\u2581sentence\uff5c>", "<\uff5c\u2581pad\u2581\uff5c>"
+START = "<begin_of_image>"
+PROMPT = {
+    "template": BEGIN + "<|User|>: {prompt}\n\n<|Assistant|>:" + START,
+    "unconditional": f"{BEGIN}{PADDING}…{START}",  # as long as with the prompt
+}
+SAMPLING = {"guidance": 5.0, "temperature": 1.0, "topK": 0, "topP": 1.0}
+
+
+class JanusAdapter(Adapter):
+    """One checkpoint folder."""
+
+    def __init__(self, folder: Path, device: torch.device, dtype: torch.dtype) -> None:
+        values = read_config(folder)
+        config: Any = read_library_config(JanusConfig, folder)
+        text, vq, side = config.text_config, config.vq_config, config.vq_config.num_patches
+        for name in ("projection_dim", "image_token_embed_dim"):
+            if getattr(vq, name) != text.hidden_size:
+                message = f"{folder / 'config.json'}: vq_config.{name} is {getattr(vq, name)} and should be "
+                message += f"text_config.hidden_size, {text.hidden_size}."
+                raise StartupError("wrong-config", message, "Restore the file.")
+        paths = [folder / "config.json", *check_model(JanusForConditionalGeneration, config, folder)]
+        paths += check_denoising(values, folder)
+        self._tokenizer = read_tokenizer(folder, text.vocab_size)
+        special = special_ids(self._tokenizer, (BEGIN, PADDING, START), folder / "tokenizer.json")
+        self._begin, self._padding, self._start = special
+        loaded = load_model(
+            JanusForConditionalGeneration, config, folder, device, dtype, attn_implementation={"text_config": SLOTS}
+        )
+        self._model = loaded.model
+        del loaded.lm_head, loaded.model.vision_model, loaded.model.aligner  # they see and write; drawing needs neither
+        self._first = text.vocab_size
+        table = self._aligned(torch.arange(vq.num_embeddings, device=device))
+        denoising = read_denoising(values, folder, table)
+        self.embeddings, self.timestep = denoising.embeddings, denoising.timestep
+        self.cache = cache_shape(text, side**2)
+        pixels = side * 2 ** (len(vq.channel_multiplier) - 1)
+        self.card = {
+            "family": "janus",
+            "name": values.get("name", folder.resolve().name),
+            "hash": hash_files(paths),
+            "vocabulary": self._first + vq.num_embeddings,
+            "image": {"first": self._first, "count": vq.num_embeddings},
+            "grid": {"rows": side, "columns": side},
+            "picture": {"height": pixels, "width": pixels},
+            "width": text.hidden_size,
+            "layout": [-1] * side**2,
+            "denoising": denoising.said,
+            "prompt": PROMPT,
+            "sampling": SAMPLING,
+        }
+
+    def tokenize(self, prompt: str) -> TokenizedPrompt:
+        whole = PROMPT["template"].replace("{prompt}", prompt.strip())
+        ids = check_prompt(self._tokenizer.encode(whole, add_special_tokens=False).ids)
+        return TokenizedPrompt(ids, [self._begin, *[self._padding] * (len(ids) - 2), self._start], [])
+
+    def embed(self, ids: Tensor) -> Tensor:
+        codes = ids - self._first
+        words = self._model.language_model.embed_tokens(ids.clamp(max=self._first - 1))
+        return torch.where(codes[:, None] < 0, words, self._aligned(codes.clamp(min=0)))
+
+    def forward(self, entries: Entries, attend: Attend) -> Tensor:
+        return self._model.generation_head(hidden_states(self._model.language_model, entries, attend))
+
+    def decode(self, codes: Tensor) -> Tensor:
+        pictures = self._model.vqmodel.decode(codes).permute(0, 2, 3, 1).float()
+        return ((pictures + 1) / 2 * 255).clamp(0, 255).to(torch.uint8)
+
+    def _aligned(self, codes: Tensor) -> Tensor:
+        """Image codes int64 [N], counted from 0, to what the language model takes, [N, width]."""
+        return self._model.generation_aligner(self._model.generation_embeddings(codes))
+
+
+def load(folder: Path, device: torch.device, dtype: torch.dtype) -> Adapter:
+    """Raises `StartupError` where the folder cannot be used."""
+    return JanusAdapter(folder, device, dtype)

@@ -1,0 +1,166 @@
+"""What the adapters of transformers' families share: their library's modules, run over the worker's slots.
+
+The library's own decoder computes everything (norms, rotary embedding, projections, mixtures) with its own weights;
+only attention is the worker's, through the library's AttentionInterface.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+from transformers import AttentionInterface, PretrainedConfig, PreTrainedModel
+from transformers.utils import logging
+
+from ..checkpoint import check_weights, existing
+from ..errors import RequestError, StartupError, ran_out_of_memory
+from .base import Attend, CacheShape, Entries
+
+SLOTS = "slots"  # the name of our attention in the library
+PROMPT_CELLS = 256  # room for a prompt
+SPARE_CELLS = 128  # behind the image's last position: room for a tree's siblings
+
+Config = TypeVar("Config", bound=PretrainedConfig)
+Model = TypeVar("Model", bound=PreTrainedModel)
+
+
+def _attend(
+    module: nn.Module, query: Tensor, key: Tensor, value: Tensor, mask: None, *, slots: Attend, **_: object
+) -> tuple[Tensor, None]:
+    """The library's attention over `slots`. query [1, heads, N, head_width] -> [1, N, heads, head_width]."""
+    q, k, v = (x.transpose(1, 2) for x in (query, key, value))
+    return slots(module.layer_idx, q, k, v), None  # type: ignore[arg-type]
+
+
+AttentionInterface.register(SLOTS, _attend)
+logging.set_verbosity_error()
+logging.disable_progress_bar()
+
+
+def cache_shape(config: PretrainedConfig, length: int) -> CacheShape:
+    """Slots for a decoder of this (text) config and images of `length` positions."""
+    heads = config.num_attention_heads
+    head_width = getattr(config, "head_dim", None) or config.hidden_size // heads
+    cells = PROMPT_CELLS + length + SPARE_CELLS
+    return CacheShape(config.num_hidden_layers, cells, config.num_key_value_heads or heads, head_width)
+
+
+def hidden_states(decoder: PreTrainedModel, entries: Entries, attend: Attend) -> Tensor:
+    """What the decoder (with SLOTS attention) makes of the wanted entries, [R, width]."""
+    output = decoder(
+        inputs_embeds=entries.embeddings[None], position_ids=entries.places[None], use_cache=False, slots=attend
+    )
+    return output.last_hidden_state[0, entries.rows]
+
+
+def read_library_config(kind: type[Config], folder: Path) -> Config:
+    """config.json as the library reads it. Raises `missing-checkpoint` or `wrong-config`."""
+    path = existing(folder / "config.json")
+    with _faults_of(path):
+        return kind.from_pretrained(folder, local_files_only=True)
+
+
+def check_model(kind: type[Model], config: PretrainedConfig, folder: Path, spare: str = "") -> list[Path]:
+    """Whether the folder's weights are those of such a model, without reading one; returns their files.
+
+    Tensors whose names begin with `spare`, if it is given, need not be there.
+    Raises `missing-checkpoint`, `corrupt-checkpoint` or `wrong-config`.
+    """
+    paths = check_weights(folder)
+    with _faults_of(paths[0]):
+        said: Any = kind.from_pretrained(
+            folder, config=config, device_map="meta", use_safetensors=True, local_files_only=True,
+            output_loading_info=True, ignore_mismatched_sizes=True,
+        )  # fmt: skip
+    found = said[1]
+    for name, has, should in sorted(found["mismatched_keys"]):
+        raise _unlike(paths[0], f"{name} is {list(has)} and should be {list(should)}")
+    for name in sorted(name for name in found["missing_keys"] if not spare or not name.startswith(spare)):
+        raise _unlike(paths[0], f"{name} is absent")
+    return paths
+
+
+def load_model(
+    kind: type[Model], config: PretrainedConfig, folder: Path, device: torch.device, dtype: torch.dtype, **options: Any
+) -> Model:
+    """The model with its weights, each read straight to where it belongs. `options` go to the library as they are."""
+    with _faults_of(folder):
+        model: Any = kind.from_pretrained(
+            folder, config=config, dtype=dtype, use_safetensors=True, local_files_only=True,
+            **{"device_map": device, **options},
+        )  # fmt: skip
+    return model.eval().requires_grad_(False)
+
+
+def image_ids(codes: Mapping[int, int], count: int, path: Path) -> range:
+    """The ids of the image codes, from a vocabulary's {id: code}. They must be one run, and the VQ model's `count`."""
+    ids = range(min(codes, default=0), max(codes, default=-1) + 1)
+    if len(codes) != count or len(ids) != count or sorted(codes.values()) != list(range(count)):
+        message = f"{path}: its vocabulary map names {len(codes)} image tokens between {ids.start} and {ids.stop - 1}"
+        message += f", and should name one for each of its VQ model's {count} codes, without a gap."
+        raise StartupError("wrong-config", message, "Use the config.json of the checkpoint, with its vocabulary_map.")
+    return ids
+
+
+def read_tokenizer(folder: Path, vocabulary: int, name: str = "tokenizer.json") -> Tokenizer:
+    """The folder's text tokenizer. Raises `missing-checkpoint`, or `wrong-config` where it knows too many ids."""
+    path = existing(folder / name)
+    with _faults_of(path):
+        tokenizer = Tokenizer.from_file(str(path))
+    largest = max(tokenizer.get_vocab(with_added_tokens=True).values(), default=0)
+    if largest >= vocabulary:
+        message = f"{path} has ids up to {largest}, the model's vocabulary has {vocabulary}."
+        raise StartupError("wrong-config", message, "Use the tokenizer and the weights of one and the same checkpoint.")
+    return tokenizer
+
+
+def special_ids(tokenizer: Tokenizer, names: Sequence[str], path: Path) -> list[int]:
+    """The ids of tokens that prompts and images are made of. Raises `wrong-config` where the tokenizer has not one."""
+    ids = []
+    for name in names:
+        found = tokenizer.encode(name, add_special_tokens=False).ids
+        if found != [tokenizer.token_to_id(name)]:
+            message = f"{path} does not know {name} as a token, which images of this family need."
+            raise StartupError("wrong-config", message, "Restore the file of the same checkpoint.")
+        ids += found
+    return ids
+
+
+def check_length(config: PretrainedConfig, layout: list[int], path: Path) -> None:
+    """Raises `wrong-config` where the model's positions do not reach to the end of an image."""
+    if len(layout) >= config.max_position_embeddings:
+        message = f"Pictures of this size take {len(layout)} positions and the prompt's; "
+        message += f"{path} knows {config.max_position_embeddings}."
+        raise StartupError("wrong-config", message, "Choose a smaller --size.")
+
+
+def check_prompt(ids: list[int]) -> list[int]:
+    """Raises `too-large` where a prompt has no room in a slot."""
+    if len(ids) > PROMPT_CELLS:
+        message = f"The prompt has {len(ids)} tokens; a slot has room for {PROMPT_CELLS}."
+        raise RequestError("too-large", message, "Say it in fewer words.")
+    return ids
+
+
+@contextmanager
+def _faults_of(path: Path) -> Iterator[None]:
+    """What the library finds wrong with a file, as a `StartupError`."""
+    try:
+        yield
+    except StartupError:
+        raise
+    except Exception as error:  # the library raises a dozen kinds
+        if ran_out_of_memory(error):
+            raise
+        reason = str(error).strip().split("\n")[0] or type(error).__name__
+        raise StartupError("wrong-config", f"{path} cannot be used: {reason}.", "Restore the checkpoint.") from error
+
+
+def _unlike(path: Path, what: str) -> StartupError:
+    message = f"{path} does not fit its config.json: {what}."
+    return StartupError("wrong-config", message, "Use the config.json and the weights of one and the same checkpoint.")

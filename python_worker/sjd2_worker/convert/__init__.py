@@ -1,0 +1,1 @@
+"""One-off conversions of published checkpoints to folders that the worker loads."""
