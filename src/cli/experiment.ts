@@ -9,6 +9,7 @@ import { COSTS_NOTES, costsTable } from './costs-table.js'
 import type { ExperimentOptions } from './program.js'
 import { conduct } from './study.js'
 import { createProgress, formatMarkdown, formatTable } from './terminal.js'
+import { given } from './values.js'
 
 export async function runExperiment(
   file: string,
@@ -19,7 +20,7 @@ export async function runExperiment(
   const study = await readStudy(file)
   const { out = join('runs', basename(file).replace(/\.ya?ml$/, '')) } = options
   const { choices, guidance, sampling, images, judged, metrics, trajectories, prompts } = study
-  const { model, device, dtype, imagesAtOnce } = study
+  const { model, adapter, size, device, dtype, imagesAtOnce } = study
   const { python } = options
   progress.log(`results: ${out}   (stopped? the same command goes on)`)
   const plan = {
@@ -34,7 +35,7 @@ export async function runExperiment(
     trajectories,
     pictures: study.pictures || metrics.some(({ needsFile }) => needsFile) ? 'by-row' : 'none',
   } as const
-  const worker = { device, dtype, imagesAtOnce, ...given({ model, python }) }
+  const worker = { device, dtype, imagesAtOnce, ...given({ model, adapter, size, python }) }
   await conduct(plan, worker, {
     signal,
     progress,
@@ -49,10 +50,4 @@ export async function runExperiment(
       console.log(`\n${options.markdown ? formatMarkdown(cells) : formatTable(cells)}\n\n${COSTS_NOTES}`)
     },
   })
-}
-
-/** Without what is undefined, which would hide a default. */
-function given<T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
-  const defined = Object.entries(values).filter(([, value]) => value !== undefined)
-  return Object.fromEntries(defined) as { [K in keyof T]?: Exclude<T[K], undefined> }
 }

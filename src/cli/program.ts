@@ -77,7 +77,7 @@ export interface ExperimentOptions extends Pick<WorkerOptions, 'python'>, TableO
   readonly out?: string
 }
 
-export interface ReplayOptions extends Pick<WorkerOptions, 'model' | 'python'>, JsonOption {
+export interface ReplayOptions extends Pick<WorkerOptions, 'model' | 'adapter' | 'python'>, JsonOption {
   readonly device?: WorkerOptions['device']
   readonly dtype?: WorkerOptions['dtype']
   readonly anyCheckpoint?: true

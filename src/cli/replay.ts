@@ -13,6 +13,7 @@ import { readResults } from '../experiment/results.js'
 import type { ReplayOptions, WorkerOptions } from './program.js'
 import { bundledCheckpoint, findPython, formatRun, tokenize, withSession } from './session.js'
 import { createProgress, type Progress } from './terminal.js'
+import { given } from './values.js'
 
 /** Exit code 1 where a token differs. */
 export async function replay(path: string, options: ReplayOptions, signal: AbortSignal): Promise<void> {
@@ -42,15 +43,12 @@ export async function replay(path: string, options: ReplayOptions, signal: Abort
 }
 
 /** What the run had, where the user says nothing else. */
-const workerOptions = (
-  manifest: Manifest,
-  { model, device, dtype, python }: ReplayOptions,
-): WorkerOptions => ({
-  model: model ?? manifest.checkpoint ?? bundledCheckpoint,
+const workerOptions = (manifest: Manifest, { device, dtype, ...options }: ReplayOptions): WorkerOptions => ({
+  ...given(manifest.checkpoint),
+  ...given({ model: options.model, adapter: options.adapter, python: options.python }),
   device: device ?? (manifest.environment.device === 'cpu' ? 'cpu' : 'cuda'),
   dtype: dtype ?? (manifest.environment.dtype as WorkerOptions['dtype']),
   imagesAtOnce: manifest.imagesAtOnce,
-  ...(python !== undefined && { python }),
 })
 
 async function again(

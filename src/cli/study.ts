@@ -133,7 +133,7 @@ function settle(
 
 function manifestOf(
   { command, images, judged, metrics }: Plan,
-  { model, imagesAtOnce }: WorkerOptions,
+  { model, adapter, size, imagesAtOnce }: WorkerOptions,
   environment: Environment,
   sampling: Sampling,
   contenders: readonly Contender[],
@@ -143,7 +143,7 @@ function manifestOf(
     format: 1,
     command,
     environment,
-    checkpoint: model ?? null,
+    checkpoint: { model: model ?? null, adapter: adapter ?? null, size: size ?? null },
     imagesAtOnce,
     sampling,
     metrics: judged ? [{ name: SCENES, source: builtIn(SCENES) }, ...own] : own,

@@ -22,3 +22,9 @@ export function size(text: string): string {
   }
   return text
 }
+
+/** Without what is undefined or null, which would hide a default. */
+export function given<T extends object>(values: T): { [K in keyof T]?: NonNullable<T[K]> } {
+  const defined = Object.entries(values).filter(([, value]) => value !== undefined && value !== null)
+  return Object.fromEntries(defined) as { [K in keyof T]?: NonNullable<T[K]> }
+}

@@ -1,12 +1,16 @@
 /** The files of a checkpoint, by what is in them. */
 import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
+import { createReadStream, existsSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 
-/** SHA-256 of a checkpoint's files, by name; texts for people (*.md) and hidden files are left out. */
+/**
+ * SHA-256 of a checkpoint's files, by name; texts for people (*.md) and hidden files are left out. None for a
+ * checkpoint that is named otherwise than by its folder: the worker's own hash must do.
+ */
 export async function hashCheckpoint(folder: string): Promise<Record<string, string>> {
+  if (!existsSync(folder)) return {}
   const entries = await readdir(folder, { withFileTypes: true })
   const names = entries
     .filter((entry) => !entry.isDirectory() && !/^\.|\.md$/.test(entry.name))

@@ -76,8 +76,16 @@ function refuseUnless(folder: string, before: Manifest, now: Manifest): void {
 }
 
 /** The parts that decide results, by the names that a user knows. */
-const deciding = ({ environment, sampling, imagesAtOnce, metrics }: Manifest): Record<string, unknown> => ({
+const deciding = ({
+  environment,
+  checkpoint,
+  sampling,
+  imagesAtOnce,
+  metrics,
+}: Manifest): Record<string, unknown> => ({
   checkpoint: environment.model.hash,
+  adapter: checkpoint.adapter,
+  size: checkpoint.size,
   device: environment.device,
   dtype: environment.dtype,
   torch: environment.torch,

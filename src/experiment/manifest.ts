@@ -7,6 +7,13 @@ import { ExperimentError } from './error.js'
 import { writeWhole } from './output.js'
 import { sourceSchema } from './source.js'
 
+/** How the model was named: its folder or hub id, the adapter's file, the pictures' size; null: the default. */
+export const checkpointSchema = z.strictObject({
+  model: z.string().nullable(),
+  adapter: z.string().nullable(),
+  size: z.string().nullable(),
+})
+
 const rowSchema = z.strictObject({
   /** Names the row's files. */
   id: z.string(),
@@ -30,8 +37,7 @@ const manifestSchema = z.strictObject({
   format: z.literal(1),
   command: z.enum(['generate', 'compare', 'experiment']),
   environment: environmentSchema,
-  /** The checkpoint's folder, as it was named; null: the one that comes with sjd2. */
-  checkpoint: z.string().nullable(),
+  checkpoint: checkpointSchema,
   imagesAtOnce: z.int().positive(),
   sampling: z.strictObject({ temperature: z.number(), topK: z.int(), topP: z.number() }),
   metrics: z.array(z.strictObject({ name: z.string(), source: sourceSchema })),

@@ -4,6 +4,7 @@ import { decode } from 'fast-png'
 import { z } from 'zod'
 import { environmentSchema } from './environment.js'
 import { ExperimentError } from './error.js'
+import { checkpointSchema } from './manifest.js'
 import { PARAMETERS_KEYWORD } from './picture.js'
 import { formatSpec, splitSpec } from './policy.js'
 
@@ -23,8 +24,7 @@ const parametersSchema = z.object({
   policyFile: z.string().nullable(),
   /** SHA-256 over it and the files that it imports. */
   policyHash: z.string().nullable(),
-  /** The checkpoint's folder, as it was named; null: the one that comes with sjd2. */
-  checkpoint: z.string().nullable(),
+  checkpoint: checkpointSchema,
   environment: environmentSchema,
 })
 
@@ -62,7 +62,7 @@ export function commandOf(of: Parameters): string[] {
     temperature: of.temperature,
     'top-k': of.topK,
     'top-p': of.topP,
-    model: of.checkpoint,
+    ...of.checkpoint,
     device: of.environment.device === 'cpu' ? 'cpu' : 'cuda',
     dtype: of.environment.dtype,
   }

@@ -41,6 +41,8 @@ function seat(first: number, slots: number[]) {
   return new Seat({ prompt: prompt(first), guidance: 2, image: image(plan, later) }, slots, 64)
 }
 
+const spent = { forward: 0, bridge: 0 }
+
 describe('entries that are no token', () => {
   test('come out of tokenize with the prompt that they belong to', () => {
     const head = {
@@ -70,7 +72,7 @@ describe('entries that are no token', () => {
     const filling = collect(seats, worker)
     expect(filling.tensors.tokens.data).toEqual(Int32Array.of(18, 3, 19, 3))
     expect(filling.tensors.vectors).toEqual(tensor(Float32Array.of(1, 1, 5, 5), [2, 2]))
-    for (const each of seats) each.take(new Float32Array(), 0)
+    for (const each of seats) each.take(new Float32Array(), spent)
 
     const first = collect(seats, worker)
     expect(first.tensors.vectors).toEqual(tensor(Float32Array.of(2, 2, 3, 3, 6, 6, 7, 7), [4, 2]))
@@ -78,7 +80,7 @@ describe('entries that are no token', () => {
       [18, 19],
       [20, 21],
     ])
-    for (const each of seats) each.take(new Float32Array(16), 0)
+    for (const each of seats) each.take(new Float32Array(16), spent)
 
     const second = collect(seats, worker)
     expect(second.tensors).not.toHaveProperty('vectors')
@@ -91,7 +93,7 @@ describe('entries that are no token', () => {
   test('are sent again to a worker that replaces a lost one', () => {
     const one = seat(1, [0])
     const filling = collect([one], new FakeWorker())
-    one.take(new Float32Array(), 0)
+    one.take(new Float32Array(), spent)
     collect([one], new FakeWorker())
     expect(collect([one], new FakeWorker()).tensors).toEqual(filling.tensors)
   })

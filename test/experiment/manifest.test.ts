@@ -48,7 +48,7 @@ const manifest: Manifest = {
     dtype: 'f32',
     model: { family: 'scenes', name: 'tiny', hash: 'cd', files: { 'config.json': 'ef' } },
   },
-  checkpoint: null,
+  checkpoint: { model: null, adapter: null, size: null },
   imagesAtOnce: 8,
   sampling: { temperature: 1, topK: 0, topP: 1 },
   metrics: [],
@@ -111,6 +111,7 @@ describe('a folder', () => {
   test.each<[string, Partial<Manifest>]>([
     ['sampling', { sampling: { temperature: 2, topK: 0, topP: 1 } }],
     ['images-at-once', { imagesAtOnce: 1 }],
+    ['size', { checkpoint: { ...manifest.checkpoint, size: '768' } }],
     ['torch', { environment: { ...manifest.environment, torch: '3' } }],
     [
       'version of ./mine.ts',

@@ -1,8 +1,8 @@
 """Makes vqgan.safetensors of Meta's vqgan.ckpt: `python -m sjd2_worker.convert.vqgan --help`.
 
 Chameleon's checkpoints in transformers' layout, and Lumina-mGPT's, hold no picture decoder; Meta publishes it beside
-the text tokenizer. Of the .ckpt, a pickle, torch's weights_only reads tensors and refuses all else. What only encodes is
-left out.
+the text tokenizer. Of the .ckpt, a pickle, torch's weights_only reads tensors and refuses all else. What only
+encodes is left out.
 """
 
 from __future__ import annotations

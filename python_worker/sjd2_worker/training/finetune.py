@@ -3,7 +3,9 @@
 
 Noisy and wrongly drafted windows beside each clean sequence; the target is always the clean next token. Noise lives on
 normalised embeddings, and its level enters through a timestep embedding that starts as zero, so that step 0 is the
-original model. Wrong drafts are the model's own: samples under a window of pure noise, or the token above.
+original model. Wrong drafts are the model's own, as Gumbel coupling draws them, by noise under which the true tokens
+would have been drawn: from what the model says of a window of pure noise, or once more from what it says of those
+drafts; now and then the token above.
 """
 
 from __future__ import annotations
@@ -49,6 +51,20 @@ class Denoiser(nn.Module):
         return torch.where(timesteps[:, None] > 0, entry, clean)
 
 
+def posterior_gumbel(log_p: Tensor, outcome: Tensor, generator: torch.Generator) -> Tensor:
+    """Gumbel noise [..., V] as it is where `argmax log_p + noise` has turned out to be `outcome` [...].
+
+    The maximum is Gumbel distributed, and all others are cut off below it (A* sampling, arXiv 1411.0030, section 2).
+    """
+
+    def gumbel(shape: torch.Size) -> Tensor:
+        return -torch.empty(shape).exponential_(generator=generator).log()
+
+    highest = gumbel(outcome.shape)[..., None]
+    others = -torch.logaddexp(-highest, -(log_p + gumbel(log_p.shape)))
+    return others.scatter(-1, outcome[..., None], highest) - log_p
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="what sjd2_worker.training.data wrote")
@@ -91,14 +107,23 @@ def main() -> None:
             with torch.autocast("cpu", torch.bfloat16):
                 return forward(entries, all_positions, attend).float()
 
-        with torch.no_grad():  # the entry at position j draws the draft of j+1; a window's first from the clean part
-            first = logits(truth + config.first_code, torch.ones_like(timesteps)).softmax(-1)
-            entering = first[:, [config.prompt + w.start - 1 for w in windows]]
-            inside = first[:, clean:].view(len(ids), COUNT, LENGTH, -1)[:, :, :-1]
-            chances = torch.cat((entering[:, :, None], inside), 2).reshape(-1, config.codes)
-            drafts = torch.multinomial(chances, 1, generator=generator).view(len(ids), -1)
+        before = [config.prompt + w.start - 1 for w in windows]
+
+        def predictions(output: Tensor) -> Tensor:
+            """[B, COUNT * LENGTH, codes] for the windows' own places: the entry at position j predicts j + 1."""
+            inside = output[:, clean:].view(len(ids), COUNT, LENGTH, -1)[:, :, :-1]
+            return torch.cat((output[:, before, None], inside), 2).flatten(1, 2)
+
+        with torch.no_grad():
+            blind = logits(truth + config.first_code, torch.ones_like(timesteps)).log_softmax(-1)
+            known = blind[:, config.prompt - 1 : clean][:, places]
+            race = posterior_gumbel(known, truth, generator)
+            drafts = (predictions(blind) + race).argmax(-1)
+            for _ in range(int(rng.integers(0, 2))):
+                refined = logits(drafts + config.first_code, torch.zeros_like(timesteps))
+                drafts = (predictions(refined.log_softmax(-1)) + race).argmax(-1)
             above = codes[:, (places - config.columns).clamp(min=0)]
-            copied = torch.rand(drafts.shape, generator=generator) < 0.3
+            copied = torch.rand(drafts.shape, generator=generator) < 0.1
             replaced = torch.rand(drafts.shape, generator=generator) < wrong
             held = torch.where(replaced, torch.where(copied, above, drafts), truth)
         output = logits(held + config.first_code, timesteps)

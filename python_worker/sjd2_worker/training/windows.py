@@ -36,7 +36,7 @@ def draw_window(rng: np.random.Generator, image_tokens: int) -> Window:
     """
     start = int(rng.integers(0, image_tokens - 1))
     place = np.arange(LENGTH, dtype=np.float32)
-    wrong = rng.random() * np.minimum(1, (place + 1) / rng.uniform(8, LENGTH))
+    wrong = np.minimum(1, (place + 1) / rng.uniform(1, 48))
     if rng.random() < 0.3:
         return Window(start, np.zeros(LENGTH, np.float32), wrong.astype(np.float32))
     margin = rng.uniform(0, LENGTH) if rng.random() < 0.7 else 0.0

@@ -1,4 +1,5 @@
 /** Where an image that is made again parts from what was recorded of it, and by how much. */
+import { parentOf } from '../../decoding/draft.js'
 import type { DecodingPolicy, Draft, ImageState, Pass } from '../../decoding/index.js'
 
 /** The first position whose token differs from the recorded one. */
@@ -39,7 +40,7 @@ export function watched(
     exact: policy.exact,
     noisy: policy.noisy,
     schedule: (image) => policy.schedule(image),
-    refine: (pass, image) => policy.refine(pass, image),
+    refine: (pass, image, verdict) => policy.refine(pass, image, verdict),
     verify(pass, image) {
       const verdict = policy.verify(pass, image)
       if (parted) return verdict
@@ -52,7 +53,7 @@ export function watched(
       tell(
         partingAt(policy, pass, image, {
           position,
-          at,
+          before: verdict.codes.slice(0, at),
           code: verdict.codes[at],
           recordedCode: tokens[position] - first,
         }),
@@ -64,18 +65,17 @@ export function watched(
 
 interface Difference {
   readonly position: number
-  /** Which of the verdict's codes it is. */
-  readonly at: number
+  /** The codes that the pass committed before it. */
+  readonly before: readonly number[]
   readonly code: number
   readonly recordedCode: number
 }
 
 function partingAt(policy: DecodingPolicy, pass: Pass, image: ImageState, difference: Difference): Parting {
-  const { position, at, code, recordedCode } = difference
-  const draft = image.drafts.find((one) => one.position === position) ?? pass.bonus
-  const p = pass.distribution(draft)
+  const { position, before, code, recordedCode } = difference
+  const p = pass.distribution(behind(before, pass))
   const returns = (shift: number) =>
-    policy.verify(shifted(pass, difference, shift), image).codes[at] === recordedCode
+    policy.verify(shifted(pass, difference, shift), image).codes[before.length] === recordedCode
   return {
     position,
     pass: pass.number,
@@ -85,6 +85,17 @@ function partingAt(policy: DecodingPolicy, pass: Pass, image: ImageState, differ
     recordedProbability: p[recordedCode],
     margin: smallest(returns),
   }
+}
+
+/** The position behind these codes, as far as they were fed. */
+function behind(codes: readonly number[], { drafts, behind }: Pass): Draft {
+  let last = -1
+  for (const code of codes) {
+    const next = drafts.findIndex((draft, i) => parentOf(drafts, i) === last && draft.code === code)
+    if (next < 0) break
+    last = next
+  }
+  return behind(last)
 }
 
 /** The smallest shift for which it holds, to three digits or so, by bisection on a logarithmic scale. */

@@ -1,5 +1,5 @@
 /** Reads a study and finds all that it names, before anything runs. */
-import { existsSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { dirname, isAbsolute, join } from 'node:path'
 import { policyNames } from '../../policies/index.js'
 import { ExperimentError } from '../error.js'
@@ -43,41 +43,23 @@ export async function readStudy(file: string): Promise<StudyFile> {
   const seeds = listOf(data.seeds ?? 0)
   finder.refuseTwice('guidance', guidance ?? [])
   finder.refuseTwice('seeds', seeds)
-  const model = data.model === undefined ? undefined : from(folder, data.model)
-  if (model !== undefined && !(existsSync(model) && statSync(model).isDirectory())) {
-    finder.problem(['model'], `there is no folder ${model}.`)
-  }
+  const { model, adapter } = findModel(finder, data, folder)
   const prompts = await finder.find(['prompts'], () => findPrompts(data.prompts, folder, seeds[0]), [])
   const rows = data.policies.reduce((sum, entry) => sum + countVariants(entry), 0) * (guidance?.length ?? 1)
   refuseExplosion(finder, rows, rows * prompts.length * seeds.length)
   const choices = rows > MOST_ROWS ? [] : await findPolicies(finder, data.policies, folder)
-  const judged = data.metrics.includes(SCENES)
-  const others = data.metrics.map((text, i) => ({ text, i })).filter(({ text }) => text !== SCENES)
-  const metrics: MetricChoice[] = []
-  for (const { text, i } of others) {
-    metrics.push(
-      ...(await finder.find(
-        ['metrics', i],
-        async () => [await chooseMetric(text, folder)],
-        [],
-        typeof text === 'string' ? didYouMean(text, [SCENES]) : '',
-      )),
-    )
-  }
-  finder.refuseTwice(
-    'metrics',
-    metrics.map(({ name }) => name),
-  )
+  const metrics = await findMetrics(finder, data.metrics, folder)
   finder.finish()
   return {
     ...data,
-    ...(model !== undefined && { model }),
+    model,
+    adapter,
     choices,
     guidance,
     prompts,
     seeds,
     images: seeds.flatMap((seed) => prompts.map((prompt, index) => ({ prompt, seed, index }))),
-    judged,
+    judged: data.metrics.includes(SCENES),
     metrics,
   }
 }
@@ -90,6 +72,43 @@ function refuseExplosion(finder: Finder, rows: number, images: number): void {
     `the sweeps make ${number.toLocaleString('en')} ${what}, more than ${most.toLocaleString('en')}: ` +
       'give fewer values, or write several studies.',
   )
+}
+
+/** `org/name`: a model of a hub, in the local cache; the worker knows whether it is there. */
+const HUB_ID = /^[\w-][\w.-]*\/[\w.-]+$/
+
+function findModel(
+  finder: Finder,
+  { model, adapter }: Pick<StudyText, 'model' | 'adapter'>,
+  folder: string,
+): Pick<StudyText, 'model' | 'adapter'> {
+  const find = (key: string, name: string | undefined) => {
+    const path = name && from(folder, name)
+    if (path === undefined || existsSync(path)) return path
+    if (key === 'model' && HUB_ID.test(name ?? '')) return name
+    finder.problem([key], `there is no ${path}.`)
+    return path
+  }
+  return { model: find('model', model), adapter: find('adapter', adapter) }
+}
+
+async function findMetrics(
+  finder: Finder,
+  texts: StudyText['metrics'],
+  folder: string,
+): Promise<MetricChoice[]> {
+  const metrics: MetricChoice[] = []
+  for (const [i, text] of texts.entries()) {
+    if (text === SCENES) continue
+    const hint = typeof text === 'string' ? didYouMean(text, [SCENES]) : ''
+    const path = ['metrics', i]
+    for (const metric of await finder.find(path, async () => [await chooseMetric(text, folder)], [], hint)) {
+      if (metrics.some(({ name }) => name === metric.name))
+        finder.problem(path, `${metric.name} is there twice.`)
+      else metrics.push(metric)
+    }
+  }
+  return metrics
 }
 
 async function findPolicies(

@@ -26,6 +26,10 @@ const metric = z.union([
 export const studySchema = z.strictObject({
   /** The checkpoint's folder; default: the one that comes with sjd2. Paths count from the study's folder. */
   model: text.optional(),
+  /** A Python file, for a family of one's own. */
+  adapter: text.optional(),
+  /** `768` or `512x768`, for families that draw several sizes. */
+  size: z.union([z.number().int().positive().transform(String), text]).optional(),
   device: z.enum(['auto', 'cpu', 'cuda']).default('auto'),
   dtype: z.enum(['auto', 'f32', 'bf16', 'f16']).default('auto'),
   imagesAtOnce: z.int().positive().default(8),

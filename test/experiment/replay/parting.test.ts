@@ -28,6 +28,7 @@ describe('a watched policy', () => {
     ['autoregressive', {}],
     ['sjd2', { window: 4 }],
     ['mc-sjd', { window: 4 }],
+    ['sjd-pac', {}],
   ])('decides as %s does, and says nothing where all is as recorded', (name, overrides) => {
     const own = decode(name, overrides)
     const again = decode(name, overrides, own.tokens)

@@ -117,7 +117,7 @@ describe('what is refused, by line and key', () => {
       /study\.yaml:6: policies\[0\]\.window\[1\]: .*number/,
     ],
     ['a number out of range', `${good}sampling: { topP: 2 }`, /study\.yaml:3: sampling\.topP: /],
-    ['a missing model', `${good}model: nowhere`, /study\.yaml:3: model: there is no folder .*nowhere/],
+    ['a missing model', `${good}model: nowhere`, /study\.yaml:3: model: there is no .*nowhere/],
     [
       'a missing file of prompts',
       'policies: [sjd2]\nprompts:\n  file: no.txt',
