@@ -1,8 +1,8 @@
-import { performance } from 'node:perf_hooks'
 import { collect, handBack } from './batch.js'
 import type { Job, JobStatistics } from './job.js'
 import type { LastingWorker } from './lasting-worker.js'
 import { Seating } from './seating.js'
+import { clock, type ForwardTiming } from './timing.js'
 
 export interface RunOptions {
   /** Aborting it ends the run before its next pass, with the signal's reason; the session stays usable. */
@@ -11,6 +11,8 @@ export interface RunOptions {
   readonly onStep?: (job: Job, statistics: JobStatistics) => void
   /** When an image is done. */
   readonly onDone?: (job: Job, statistics: JobStatistics) => void
+  /** After each forward: where its time went. */
+  readonly onForward?: (timing: ForwardTiming) => void
 }
 
 /**
@@ -21,7 +23,7 @@ export interface RunOptions {
 export async function decodeTogether(
   lasting: LastingWorker,
   jobs: Iterable<Job>,
-  { signal, onStep, onDone }: RunOptions,
+  { signal, onStep, onDone, onForward }: RunOptions,
 ): Promise<void> {
   const { slots, maxEntries } = lasting.hello
   const seating = new Seating(jobs, slots, maxEntries)
@@ -34,14 +36,24 @@ export async function decodeTogether(
     if (seating.seats.length === 0) return
 
     const worker = await lasting.alive()
+    const planned = clock()
     const batch = collect(seating.seats, worker)
-    const asked = performance.now()
+    const asked = clock()
     const answer = await worker
       .request(batch.ask, batch.tensors)
       .catch((error) => lasting.lose(worker, error))
     if (answer === undefined) continue
-    const seconds = (performance.now() - asked) / 1000
-    if (handBack(batch, answer, worker, seconds)) lasting.progress()
+    const answered = clock()
+    if (handBack(batch, answer, worker, answered - asked)) lasting.progress()
+    onForward?.({
+      images: batch.members.length,
+      entries: batch.tensors.tokens.data.length,
+      planned,
+      asked,
+      worker: answer.head.clock,
+      answered,
+      decided: clock(),
+    })
     for (const { seat } of batch.members) onStep?.(seat.job, seat.statistics)
     seating.rotate(batch.members.length)
   }
