@@ -29,6 +29,7 @@ export function timedNumerics(policy: DecodingPolicy): DecodingPolicy {
     ...pass,
     distribution: timed(pass.distribution),
     exponentials: timed(pass.exponentials),
+    winner: timed(pass.winner),
   })
   return {
     ...policy,
