@@ -1,4 +1,5 @@
-import { collect, handBack } from './batch.js'
+import type { Answer, Worker } from '../bridge/index.js'
+import { type Batch, collect, fairShare, handBack } from './batch.js'
 import type { Job, JobStatistics } from './job.js'
 import type { LastingWorker } from './lasting-worker.js'
 import { Seating } from './seating.js'
@@ -15,8 +16,12 @@ export interface RunOptions {
   readonly onForward?: (timing: ForwardTiming) => void
 }
 
+/** How many forwards are asked for at once: one that the worker does, one that waits for it. */
+const IN_FLIGHT = 2
+
 /**
- * Decodes images together: collect what they want, forward it, hand back each its rows. Images join as slots become
+ * Decodes images together: collect what they want, forward it, hand back each its rows. While one half of the images is
+ * forwarded, the other half's logits are decided upon, so that the device does not wait. Images join as slots become
  * free and leave when they are done; each advances by its own acceptance. Where the worker died, the images go on with
  * the next one from what they hold themselves.
  */
@@ -27,6 +32,9 @@ export async function decodeTogether(
 ): Promise<void> {
   const { slots, maxEntries } = lasting.hello
   const seating = new Seating(jobs, slots, maxEntries)
+  const flights: Flight[] = []
+  /** When the last forward ended. */
+  let ended = 0
   for (;;) {
     signal?.throwIfAborted()
     seating.fill()
@@ -36,15 +44,18 @@ export async function decodeTogether(
     if (seating.seats.length === 0) return
 
     const worker = await lasting.alive()
-    const planned = clock()
-    const batch = collect(seating.seats, worker)
-    const asked = clock()
-    const answer = await worker
-      .request(batch.ask, batch.tensors)
-      .catch((error) => lasting.lose(worker, error))
+    while (flights.length < IN_FLIGHT) {
+      const flight = launch(seating, flights, worker)
+      if (flight === undefined) break
+      flights.push(flight)
+    }
+    const { batch, planned, asked, ...flight } = flights.shift()!
+    const answer = await flight.answer.catch((error) => lasting.lose(flight.worker, error))
     if (answer === undefined) continue
     const answered = clock()
-    if (handBack(batch, answer, worker, answered - asked)) lasting.progress()
+    const waited = Math.max(0, ended - asked)
+    ended = answer.head.clock?.ended ?? answered
+    if (handBack(batch, answer, flight.worker, answered - asked - waited)) lasting.progress()
     onForward?.({
       images: batch.members.length,
       entries: batch.tensors.tokens.data.length,
@@ -55,6 +66,32 @@ export async function decodeTogether(
       decided: clock(),
     })
     for (const { seat } of batch.members) onStep?.(seat.job, seat.statistics)
-    seating.rotate(batch.members.length)
   }
+}
+
+/** A forward that was asked for. */
+interface Flight {
+  readonly worker: Worker
+  readonly batch: Batch
+  readonly answer: Promise<Answer<'forward'>>
+  readonly planned: number
+  readonly asked: number
+}
+
+/** Asks for a forward of images that are in none yet; undefined where all are, or had better wait. */
+function launch(seating: Seating, flights: readonly Flight[], worker: Worker): Flight | undefined {
+  const inFlight = flights.map(({ batch }) => batch)
+  const flying = inFlight.flatMap(({ members }) => members.map(({ seat }) => seat))
+  const idle = seating.seats.filter((seat) => !flying.includes(seat))
+  if (idle.length === 0) return undefined
+  const planned = clock()
+  const share = fairShare(idle, worker, inFlight)
+  if (share === 0) return undefined
+  const batch = collect(idle, worker, share)
+  seating.rotate(batch.members.map(({ seat }) => seat))
+  const asked = clock()
+  const answer = worker.request(batch.ask, batch.tensors)
+  // Where the run ends before its turn comes, nobody is left to hear of an error.
+  answer.catch(() => {})
+  return { worker, batch, answer, planned, asked }
 }
