@@ -17,6 +17,7 @@ export interface WorkerOptions {
   readonly dtype: 'auto' | 'f32' | 'bf16' | 'f16'
   readonly python?: string
   readonly imagesAtOnce: number
+  readonly trace?: string
 }
 
 /** How distributions are filtered; what is not given comes from the checkpoint. */
@@ -324,6 +325,7 @@ function addWorkerOptions(command: Command): Command {
     )
     .option('--python <path>', 'a Python with torch and the worker (default: SJD2_PYTHON, then .venv)')
     .option('--images-at-once <n>', 'pictures decoded together', count, 8)
+    .option('--trace <file.json>', 'where the time went, for chrome://tracing and ui.perfetto.dev')
 }
 
 const collect =
