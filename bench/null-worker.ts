@@ -14,11 +14,14 @@ export const python =
 const here = fileURLToPath(new URL('.', import.meta.url))
 const environment = { PYTHONPATH: fileURLToPath(new URL('../python_worker', import.meta.url)) }
 
-/** @param milliseconds what a forward takes at least. */
-export async function startNullWorker(images: number, milliseconds: number): Promise<Worker> {
+/**
+ * @param milliseconds what a forward takes at least.
+ * @param dtype what the model would compute in: logits of less than f32 travel as halves.
+ */
+export async function startNullWorker(images: number, milliseconds: number, dtype: string): Promise<Worker> {
   const { endpoint, remove } = privateAddress()
   const client = connectClient(endpoint)
-  const options = { endpoint, slots: 2 * images, milliseconds }
+  const options = { endpoint, slots: 2 * images, milliseconds, dtype }
   const flags = Object.entries(options).flatMap(([name, value]) => [`--${name}`, `${value}`])
   const subprocess = execa(python, ['null_worker.py', ...flags], {
     cwd: here,

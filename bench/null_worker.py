@@ -43,8 +43,8 @@ CARD = {
 class NullWorker:
     """Serves what decoding asks for."""
 
-    def __init__(self, slots: int, seconds: float) -> None:
-        self._slots, self._seconds = slots, seconds
+    def __init__(self, slots: int, seconds: float, dtype: str) -> None:
+        self._slots, self._seconds, self._dtype = slots, seconds, dtype
         random = np.random.default_rng(1)
         logits = random.standard_normal((PREPARED, COUNT), np.float32) * np.float32(SPREAD)
         self._logits = {"f32": logits, "f16": logits.astype(np.float16)}
@@ -58,7 +58,7 @@ class NullWorker:
         return reply
 
     def _hello(self, head: Head, tensors: dict[str, Array]) -> tuple[Head, dict[str, Array]]:
-        said = {"protocol": VERSION, "worker": "null", "torch": "none", "device": "none", "dtype": "f32"}
+        said = {"protocol": VERSION, "worker": "null", "torch": "none", "device": "none", "dtype": self._dtype}
         return {**said, "slots": self._slots, "cells": 4096, "maxEntries": 16_384, "model": CARD}, {}
 
     def _embeddings(self, head: Head, tensors: dict[str, Array]) -> tuple[Head, dict[str, Array]]:
@@ -90,8 +90,9 @@ def main() -> None:
     parser.add_argument("--endpoint", required=True)
     parser.add_argument("--slots", type=int, default=2)
     parser.add_argument("--milliseconds", type=float, default=0.0, help="what a forward takes at least")
+    parser.add_argument("--dtype", default="bf16", help="what the model would compute in")
     arguments = parser.parse_args()
-    worker = NullWorker(arguments.slots, arguments.milliseconds / 1000)
+    worker = NullWorker(arguments.slots, arguments.milliseconds / 1000, arguments.dtype)
     with bound(arguments.endpoint, None, False) as socket:
         serve(socket, worker, lambda: False)  # type: ignore[arg-type]  # it serves what is asked of it here
 

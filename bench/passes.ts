@@ -1,6 +1,6 @@
 /**
  * Where the time of a pass goes: `node --import ./bin/typescript.mjs bench/passes.ts [--shape lumina|scenes]
- * [--policy sjd2] [--images 1,8] [--milliseconds 0] [--passes 60]`. `lumina`: the shape of Lumina-mGPT 7B against a
+ * [--policy sjd2] [--images 1,8] [--milliseconds 0] [--passes 60] [--dtype bf16]`. `lumina`: the shape of Lumina-mGPT 7B against a
  * worker without a model, whose forward takes `milliseconds` at least, with the same steps in eager PyTorch beside it;
  * `scenes`: the bundled checkpoint on this CPU. Medians over passes, in milliseconds of all images together.
  */
@@ -24,6 +24,7 @@ const { values } = parseArgs({
     images: { type: 'string', default: '1,8' },
     milliseconds: { type: 'string', default: '0' },
     passes: { type: 'string', default: '60' },
+    dtype: { type: 'string', default: 'bf16' },
   },
 })
 const passes = Number(values.passes)
@@ -41,7 +42,7 @@ interface Shape {
 const shapes: Readonly<Record<string, Shape>> = {
   lumina: {
     guidance: 3,
-    start: (images) => startNullWorker(images, Number(values.milliseconds)),
+    start: (images) => startNullWorker(images, Number(values.milliseconds), values.dtype),
     prompts: async (_, images) =>
       Array.from({ length: images }, () => ({ conditional: [1, 2, 3], unconditional: [1], unknown: [] })),
   },

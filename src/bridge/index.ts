@@ -12,5 +12,5 @@ export type {
 } from './messages.generated.js'
 export type { Ask, Op } from './messages.js'
 export type { ProcessOptions } from './process.js'
-export { bytes, floats, type Tensor, type Tensors, tensor } from './tensor.js'
+export { bytes, floats, floatsOrHalves, type Tensor, type Tensors, tensor } from './tensor.js'
 export { startWorker, type Worker } from './worker.js'

@@ -1,4 +1,4 @@
-import { type Answer, type Ask, floats, type Tensors, tensor, type Worker } from '../bridge/index.js'
+import { type Answer, type Ask, floatsOrHalves, type Tensors, tensor, type Worker } from '../bridge/index.js'
 import { concatenated } from './concatenated.js'
 import { type LanePlan, laneHead, weightOf } from './lane.js'
 import type { Seat } from './seat.js'
@@ -59,9 +59,14 @@ export function collect(seats: readonly Seat[], worker: Worker, wanted = Infinit
   const named = nameVectors(lanes, model.vocabulary, model.width)
   return {
     members,
-    ask: { op: 'forward', lanes: named.lanes.map(laneHead), logits: 'f32' },
+    ask: { op: 'forward', lanes: named.lanes.map(laneHead), logits: precision(worker) },
     tensors: endToEnd(named, model.width),
   }
+}
+
+/** A model that computes in half precision or bfloat16 has no logits of more: they travel as halves. */
+function precision({ hello }: Worker): 'f32' | 'f16' {
+  return hello.dtype === 'f32' ? 'f32' : 'f16'
 }
 
 /**
@@ -75,7 +80,7 @@ export function handBack(
   seconds: number,
 ): boolean {
   const { count } = worker.hello.model.image
-  const logits = floats(tensors, 'logits', [sum(members.map(({ rows }) => rows)), count])
+  const logits = floatsOrHalves(tensors, 'logits', [sum(members.map(({ rows }) => rows)), count])
   const total = sum(members.map(({ weight }) => weight))
   let row = 0
   const advanced = members.map(({ seat, weight, rows }) => {
