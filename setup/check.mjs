@@ -3,7 +3,7 @@ import { script, setUp } from './script.mjs'
 import { nodeStep, runSteps } from './steps.mjs'
 
 const SETTINGS = ['--config', 'python_worker/pyproject.toml']
-const RUFF_FOLDERS = ['python_worker', 'setup', 'protocol', 'examples']
+const RUFF_FOLDERS = ['python_worker', 'setup', 'protocol', 'examples', 'bench']
 
 await script(async () => {
   const program = await setUp()

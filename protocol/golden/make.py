@@ -54,6 +54,8 @@ TREE = {
     "keep": [4, 6],
 }
 
+CLOCK = {"received": 64.0, "began": 64.25, "ended": 64.2578125}
+
 MESSAGES: dict[str, tuple[str, dict[str, Any], Tensors]] = {
     "hello-request": ("The first request.", {"op": "hello", "id": 1, "protocol": 1}, {}),
     "hello-reply": (
@@ -137,7 +139,7 @@ MESSAGES: dict[str, tuple[str, dict[str, Any], Tensors]] = {
     ),
     "forward-reply": (
         "Six rows of logits over four codes, the first three guided.",
-        {"op": "forward", "id": 5, "ok": True, "seconds": 0.0078125},
+        {"op": "forward", "id": 5, "ok": True, "seconds": 0.0078125, "clock": CLOCK},
         {"logits": ("f16", [6, 4], [i / 4 - 3 for i in range(24)])},
     ),
     "decode-request": (

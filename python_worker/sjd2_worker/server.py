@@ -38,6 +38,7 @@ def serve(socket: zmq.Socket[bytes], worker: Worker, abandoned: Callable[[], boo
 
 def answer(worker: Worker, frames: Frames) -> tuple[Frames, bool]:
     """The reply's frames to a request's, and whether it was the last. Never raises but to end the process."""
+    received = time.monotonic()
     head: Head = {}
     try:
         size = sum(memoryview(frame).nbytes for frame in frames)
@@ -49,6 +50,8 @@ def answer(worker: Worker, frames: Frames) -> tuple[Frames, bool]:
         head = decode_head(frames[0])
         check_request(head)
         said, tensors = worker.serve(head, decode_tensors(head, frames[1:]))
+        if "clock" in said:
+            said["clock"]["received"] = received
         return encode({"op": head["op"], "id": head["id"], "ok": True, **said}, tensors), head["op"] == "shutdown"
     except Exception as error:
         return [encode(_refusal(error, head.get("id")), {})[0]], False

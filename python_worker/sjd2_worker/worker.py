@@ -73,13 +73,13 @@ class Worker:
 
     def _forward(self, head: Head, tensors: dict[str, Array]) -> Reply:
         plan = pack(read_lanes(head, tensors, self._limits))
-        start = time.perf_counter()
+        began = time.monotonic()
         logits = _array(self._logits(plan, torch.float16 if head["logits"] == "f16" else torch.float32))
-        seconds = time.perf_counter() - start
+        ended = time.monotonic()
         self._forwards += 1
         self._entries += plan.tokens.size
-        self._seconds += seconds
-        return {"seconds": seconds}, {"logits": logits}
+        self._seconds += ended - began
+        return {"seconds": ended - began, "clock": {"began": began, "ended": ended}}, {"logits": logits}
 
     def _logits(self, plan: Pass, dtype: torch.dtype) -> Tensor:
         """Guided logits of the pass's rows, [R, count]."""

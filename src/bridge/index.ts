@@ -2,8 +2,15 @@
 
 export type { Answer } from './client.js'
 export { isLost, WorkerError, type WorkerErrorCode } from './error.js'
-export type { HelloReply, Lane, ModelCard, StatsReply, TokenizeReply } from './messages.generated.js'
+export type {
+  ForwardReply,
+  HelloReply,
+  Lane,
+  ModelCard,
+  StatsReply,
+  TokenizeReply,
+} from './messages.generated.js'
 export type { Ask, Op } from './messages.js'
 export type { ProcessOptions } from './process.js'
-export { bytes, floats, type Tensor, type Tensors, tensor } from './tensor.js'
+export { bytes, floats, floatsOrHalves, type Tensor, type Tensors, tensor } from './tensor.js'
 export { startWorker, type Worker } from './worker.js'

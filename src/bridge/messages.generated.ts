@@ -276,6 +276,14 @@ export interface ForwardReply {
    * What the model's forward took in the worker.
    */
   seconds: number
+  /**
+   * When the request was there, and when the forward began and ended: seconds on the clock that the processes of a machine share (CLOCK_MONOTONIC).
+   */
+  clock?: {
+    received: number
+    began: number
+    ended: number
+  }
   tensors: Tensors
 }
 /**

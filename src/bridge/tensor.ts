@@ -6,7 +6,8 @@ import type { Tensor as Descriptor } from './messages.generated.js'
 if (endianness() !== 'LE')
   throw new Error('SJD2 needs a little-endian machine: its tensors travel as they lie in memory')
 
-export type TensorData = Float32Array | Int32Array | Uint8Array
+/** Halves are held as their bits: most are never read. */
+export type TensorData = Float32Array | Uint16Array | Int32Array | Uint8Array
 
 /** An array with a shape, row-major. */
 export interface Tensor<Data extends TensorData = TensorData> {
@@ -27,8 +28,13 @@ export function tensor<Data extends TensorData>(
 
 /** How a tensor of that name is announced in a head. */
 export function describe(name: string, { data, shape }: Tensor): Descriptor {
-  const dtype = data instanceof Float32Array ? 'f32' : data instanceof Int32Array ? 'i32' : 'u8'
-  return { name, dtype, shape: [...shape] }
+  return { name, dtype: dtypeOf(data), shape: [...shape] }
+}
+
+function dtypeOf(data: TensorData): Descriptor['dtype'] {
+  if (data instanceof Float32Array) return 'f32'
+  if (data instanceof Uint16Array) return 'f16'
+  return data instanceof Int32Array ? 'i32' : 'u8'
 }
 
 /** The bytes of a tensor, not copied. */
@@ -39,8 +45,7 @@ export function frameOf({ data }: Tensor): Uint8Array {
 const bytesPerElement = { f32: 4, f16: 2, i32: 4, u8: 1 }
 
 /**
- * A frame as the tensor that its descriptor announces: a view of the same memory where its alignment allows; f16 becomes
- * f32.
+ * A frame as the tensor that its descriptor announces: a view of the same memory where its alignment allows.
  * @throws WorkerError `bad-reply` when the sizes differ.
  */
 export function tensorOf({ name, dtype, shape }: Descriptor, frame: Uint8Array): Tensor {
@@ -53,7 +58,7 @@ export function tensorOf({ name, dtype, shape }: Descriptor, frame: Uint8Array):
   const { buffer, byteOffset } = aligned
   if (dtype === 'f32') return { data: new Float32Array(buffer, byteOffset, length), shape }
   if (dtype === 'i32') return { data: new Int32Array(buffer, byteOffset, length), shape }
-  return { data: floatsOfHalves(new Uint16Array(buffer, byteOffset, length)), shape }
+  return { data: new Uint16Array(buffer, byteOffset, length), shape }
 }
 
 /**
@@ -61,8 +66,18 @@ export function tensorOf({ name, dtype, shape }: Descriptor, frame: Uint8Array):
  * @throws WorkerError `bad-reply` when it is missing, of another type or of another shape.
  */
 export function floats(tensors: Tensors, name: string, shape: readonly number[]): Float32Array {
+  const data = floatsOrHalves(tensors, name, shape)
+  return data instanceof Float32Array ? data : floatsOfHalves(data)
+}
+
+/** The f32 tensor of that name, or the bits of the f16 one; throws as `floats` does. */
+export function floatsOrHalves(
+  tensors: Tensors,
+  name: string,
+  shape: readonly number[],
+): Float32Array | Uint16Array {
   const { data } = find(tensors, name, shape)
-  if (data instanceof Float32Array) return data
+  if (data instanceof Float32Array || data instanceof Uint16Array) return data
   throw badReply(`tensor ${name} holds no floating-point numbers`)
 }
 

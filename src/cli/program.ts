@@ -22,6 +22,7 @@ export interface ModelOptions {
 /** And how much it decodes together. */
 export interface WorkerOptions extends ModelOptions {
   readonly imagesAtOnce: number
+  readonly trace?: string
 }
 
 /** How distributions are filtered; what is not given comes from the checkpoint. */
@@ -359,7 +360,9 @@ function addSamplingOptions(command: Command): Command {
 }
 
 function addWorkerOptions(command: Command): Command {
-  return addModelOptions(command).option('--images-at-once <n>', 'pictures decoded together', count, 8)
+  return addModelOptions(command)
+    .option('--images-at-once <n>', 'pictures decoded together', count, 8)
+    .option('--trace <file.json>', 'where the time went, for chrome://tracing and ui.perfetto.dev')
 }
 
 /** @param usual the checkpoint where none is named. */

@@ -26,6 +26,8 @@ export async function withSession<T>(
   const { model: checkpoint = bundledCheckpoint, adapter, size, device, dtype, imagesAtOnce } = options
   const python = findPython(options.python)
   const { openSession } = await import('../engine/index.js')
+  const { openTrace } = await import('./trace.js')
+  const trace = options.trace === undefined ? undefined : await openTrace(options.trace)
   progress.show(`starting the worker and loading ${checkpoint} …`)
   const session = await openSession({
     checkpoint,
@@ -36,6 +38,7 @@ export async function withSession<T>(
     dtype,
     images: Math.min(images, imagesAtOnce),
     signal,
+    ...(trace && { onForward: trace.onForward }),
     onEvent(event) {
       if (event.kind === 'worker-lost')
         progress.log(`${event.error.message} Starting it again; the images go on.`)
@@ -45,6 +48,7 @@ export async function withSession<T>(
     return await use(session)
   } finally {
     await session.close()
+    await trace?.write()
   }
 }
 

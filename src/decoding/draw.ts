@@ -1,4 +1,4 @@
-import { argmax, race, sample } from '../numerics/index.js'
+import { argmax, sample } from '../numerics/index.js'
 import type { Draft } from './draft.js'
 import type { Pass } from './policy.js'
 import { draftProbability, type Proposal, residual, subtract, sum } from './proposal.js'
@@ -73,11 +73,7 @@ export const gumbel: Draw = {
   name: 'gumbel',
   follows: 'model',
   trusting: false,
-  draw(draft, pass) {
-    const p = pass.distribution(draft)
-    const code = race(p, pass.exponentials(draft.position))
-    return { code, proposal: { kind: 'dense', probabilities: p } }
-  },
+  draw: (draft, pass) => ({ code: pass.winner(draft), proposal: pass.proposal(draft) }),
 }
 
 /** A new draw from `p` in every pass, whatever the draft: the first SJD's refinement (arXiv 2410.01699). */

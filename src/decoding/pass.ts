@@ -1,3 +1,5 @@
+import type { Logits } from '../numerics/index.js'
+
 /** Token id that stands for "the next latent". */
 export const LATENT = -1
 /** Token id that stands for the prompt's last token (each guidance branch has its own); its position is -1. */
@@ -31,8 +33,8 @@ export interface Decodable {
   readonly done: boolean
   /** The next pass. Calling it again without `advance` gives an equal plan. */
   plan(): PassPlan
-  /** Takes the logits of the plan's rows, [rows, image count], guided; valid during the call only. */
-  advance(logits: Float32Array): void
+  /** Takes the logits of the plan's rows, [rows, image count], guided; they must not change afterwards. */
+  advance(logits: Logits): void
   /** The worker's cells are lost: the next plan starts from the anchor. */
   forgetCells(): void
 }

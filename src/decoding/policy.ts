@@ -1,6 +1,7 @@
 import type { ImageRandom, Purpose, Sampling } from '../numerics/index.js'
 import type { Draft } from './draft.js'
 import type { Model } from './model.js'
+import type { Proposal } from './proposal.js'
 
 /** What a policy sees of the image it decodes. Nothing of it changes while a policy decides. */
 export interface ImageState {
@@ -44,6 +45,13 @@ export interface Pass {
    * Valid during the pass, and for as long as it is a draft's proposal.
    */
   distribution(draft: Draft): Float32Array
+  /** The same as a draft's proposal, made when it is first read. */
+  proposal(draft: Draft): Proposal
+  /**
+   * The code that wins the position's own race, `argmax p / e` for the `exponentials` there (the Gumbel argmax): `race`
+   * of the two, found without making `p`.
+   */
+  winner(draft: Draft): number
   /** A number on (0, 1) for this purpose, position and pass; of several, the `number`-th. */
   uniform(purpose: Purpose, position: number, number?: number): number
   /** The position's own noise [count], the same in every pass (`ImageRandom.exponentials`). */

@@ -1,4 +1,4 @@
-import { checkSampling, ImageRandom, type Sampling } from '../numerics/index.js'
+import { checkSampling, ImageRandom, type Logits, type Sampling } from '../numerics/index.js'
 import { type Draft, NO_CODE, parentOf } from './draft.js'
 import type { Model } from './model.js'
 import type { Decodable, PassPlan } from './pass.js'
@@ -111,7 +111,7 @@ export class Trajectory implements Decodable, ImageState {
     return planPass(this.#fed())
   }
 
-  advance(logits: Float32Array): void {
+  advance(logits: Logits): void {
     const drafts = this.#drafts
     const expected = (drafts.length + 1) * this.model.image.count
     if (this.done || logits.length !== expected) {

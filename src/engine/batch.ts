@@ -1,4 +1,4 @@
-import { type Answer, type Ask, floats, type Tensors, tensor, type Worker } from '../bridge/index.js'
+import { type Answer, type Ask, floatsOrHalves, type Tensors, tensor, type Worker } from '../bridge/index.js'
 import { concatenated } from './concatenated.js'
 import { type LanePlan, laneHead, weightOf } from './lane.js'
 import type { Seat } from './seat.js'
@@ -17,26 +17,56 @@ interface Member {
   readonly rows: number
 }
 
-/** The next steps of the first seats, as many as go into one forward of the worker. */
-export function collect(seats: readonly Seat[], worker: Worker): Batch {
+/** Entries of the seat's next step, over all branches. */
+function weightOfNext(seat: Seat, worker: Worker): number {
+  return sum(seat.next(worker).map(weightOf))
+}
+
+/**
+ * Entries that make a forward worth its while: fewer take about as long, since what takes the time is to read the
+ * model's weights (on a data-centre GPU some 300 entries balance the two).
+ */
+const WORTHWHILE = 256
+
+/**
+ * How many entries the next forward should have: half of all that there are, in flight or not, so that the images of
+ * one half are decided while the other half's are forwarded. All, where halves are not worth a forward of their own:
+ * then 0 while others are in flight, to wait for these.
+ */
+export function fairShare(idle: readonly Seat[], worker: Worker, inFlight: readonly Batch[]): number {
+  const waiting = sum(idle.map((seat) => weightOfNext(seat, worker)))
+  const flying = sum(inFlight.flatMap(({ members }) => members.map(({ weight }) => weight)))
+  const all = waiting + flying
+  if (all >= 2 * WORTHWHILE || all > worker.hello.maxEntries) return all / 2
+  return inFlight.length === 0 ? all : 0
+}
+
+/** The next steps of the first seats: until there are `wanted` entries, or no more go into a forward of the worker. */
+export function collect(seats: readonly Seat[], worker: Worker, wanted = Infinity): Batch {
   const { maxEntries, model } = worker.hello
   const members: Member[] = []
   const lanes: LanePlan[] = []
-  let room = maxEntries
+  let taken = 0
   for (const seat of seats) {
+    if (taken >= wanted) break
     const step = seat.next(worker)
-    const weight = sum(step.map(weightOf))
-    if (weight > room) break
-    room -= weight
+    const weight = weightOfNext(seat, worker)
+    if (taken + weight > maxEntries) break
+    taken += weight
     lanes.push(...step)
     members.push({ seat, weight, rows: sum(step.map(({ plan }) => plan.rows.length)) })
   }
   const named = nameVectors(lanes, model.vocabulary, model.width)
   return {
     members,
-    ask: { op: 'forward', lanes: named.lanes.map(laneHead), logits: 'f32' },
+    ask: { op: 'forward', lanes: named.lanes.map(laneHead), logits: precision(worker) },
     tensors: endToEnd(named, model.width),
   }
+}
+
+/** A model that computes in half precision or bfloat16 has no logits of more: they travel as halves. */
+function precision({ hello }: Worker): 'f32' | 'f16' {
+  return hello.dtype === 'f32' ? 'f32' : 'f16'
 }
 
 /**
@@ -50,7 +80,7 @@ export function handBack(
   seconds: number,
 ): boolean {
   const { count } = worker.hello.model.image
-  const logits = floats(tensors, 'logits', [sum(members.map(({ rows }) => rows)), count])
+  const logits = floatsOrHalves(tensors, 'logits', [sum(members.map(({ rows }) => rows)), count])
   const total = sum(members.map(({ weight }) => weight))
   let row = 0
   const advanced = members.map(({ seat, weight, rows }) => {

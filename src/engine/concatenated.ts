@@ -1,5 +1,5 @@
 /** A typed array of the parts, one after the other. */
-export function concatenated<A extends Float32Array | Int32Array | Uint8Array>(
+export function concatenated<A extends Float32Array | Uint16Array | Int32Array | Uint8Array>(
   type: new (length: number) => A,
   parts: readonly A[],
 ): A {

@@ -1,8 +1,9 @@
-import { performance } from 'node:perf_hooks'
-import { collect, handBack } from './batch.js'
+import type { Answer, Worker } from '../bridge/index.js'
+import { type Batch, collect, fairShare, handBack } from './batch.js'
 import type { Job, JobStatistics } from './job.js'
 import type { LastingWorker } from './lasting-worker.js'
 import { Seating } from './seating.js'
+import { clock, type ForwardTiming } from './timing.js'
 
 export interface RunOptions {
   /** Aborting it ends the run before its next pass, with the signal's reason; the session stays usable. */
@@ -11,20 +12,29 @@ export interface RunOptions {
   readonly onStep?: (job: Job, statistics: JobStatistics) => void
   /** When an image is done. */
   readonly onDone?: (job: Job, statistics: JobStatistics) => void
+  /** After each forward: where its time went. */
+  readonly onForward?: (timing: ForwardTiming) => void
 }
 
+/** How many forwards are asked for at once: one that the worker does, one that waits for it. */
+const IN_FLIGHT = 2
+
 /**
- * Decodes images together: collect what they want, forward it, hand back each its rows. Images join as slots become
+ * Decodes images together: collect what they want, forward it, hand back each its rows. While one half of the images is
+ * forwarded, the other half's logits are decided upon, so that the device does not wait. Images join as slots become
  * free and leave when they are done; each advances by its own acceptance. Where the worker died, the images go on with
  * the next one from what they hold themselves.
  */
 export async function decodeTogether(
   lasting: LastingWorker,
   jobs: Iterable<Job>,
-  { signal, onStep, onDone }: RunOptions,
+  { signal, onStep, onDone, onForward }: RunOptions,
 ): Promise<void> {
   const { slots, maxEntries } = lasting.hello
   const seating = new Seating(jobs, slots, maxEntries)
+  const flights: Flight[] = []
+  /** When the last forward ended. */
+  let ended = 0
   for (;;) {
     signal?.throwIfAborted()
     seating.fill()
@@ -34,15 +44,54 @@ export async function decodeTogether(
     if (seating.seats.length === 0) return
 
     const worker = await lasting.alive()
-    const batch = collect(seating.seats, worker)
-    const asked = performance.now()
-    const answer = await worker
-      .request(batch.ask, batch.tensors)
-      .catch((error) => lasting.lose(worker, error))
+    while (flights.length < IN_FLIGHT) {
+      const flight = launch(seating, flights, worker)
+      if (flight === undefined) break
+      flights.push(flight)
+    }
+    const { batch, planned, asked, ...flight } = flights.shift()!
+    const answer = await flight.answer.catch((error) => lasting.lose(flight.worker, error))
     if (answer === undefined) continue
-    const seconds = (performance.now() - asked) / 1000
-    if (handBack(batch, answer, worker, seconds)) lasting.progress()
+    const answered = clock()
+    const waited = Math.max(0, ended - asked)
+    ended = answer.head.clock?.ended ?? answered
+    if (handBack(batch, answer, flight.worker, answered - asked - waited)) lasting.progress()
+    onForward?.({
+      images: batch.members.length,
+      entries: batch.tensors.tokens.data.length,
+      planned,
+      asked,
+      worker: answer.head.clock,
+      answered,
+      decided: clock(),
+    })
     for (const { seat } of batch.members) onStep?.(seat.job, seat.statistics)
-    seating.rotate(batch.members.length)
   }
+}
+
+/** A forward that was asked for. */
+interface Flight {
+  readonly worker: Worker
+  readonly batch: Batch
+  readonly answer: Promise<Answer<'forward'>>
+  readonly planned: number
+  readonly asked: number
+}
+
+/** Asks for a forward of images that are in none yet; undefined where all are, or had better wait. */
+function launch(seating: Seating, flights: readonly Flight[], worker: Worker): Flight | undefined {
+  const inFlight = flights.map(({ batch }) => batch)
+  const flying = inFlight.flatMap(({ members }) => members.map(({ seat }) => seat))
+  const idle = seating.seats.filter((seat) => !flying.includes(seat))
+  if (idle.length === 0) return undefined
+  const planned = clock()
+  const share = fairShare(idle, worker, inFlight)
+  if (share === 0) return undefined
+  const batch = collect(idle, worker, share)
+  seating.rotate(batch.members.map(({ seat }) => seat))
+  const asked = clock()
+  const answer = worker.request(batch.ask, batch.tensors)
+  // Where the run ends before its turn comes, nobody is left to hear of an error.
+  answer.catch(() => {})
+  return { worker, batch, answer, planned, asked }
 }

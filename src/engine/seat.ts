@@ -1,5 +1,6 @@
 import { performance } from 'node:perf_hooks'
 import type { Worker } from '../bridge/index.js'
+import type { Logits } from '../numerics/index.js'
 import { concatenated } from './concatenated.js'
 import type { Job, JobStatistics } from './job.js'
 import { type Branch, type LanePlan, promptPlan } from './lane.js'
@@ -40,7 +41,7 @@ export class Seat {
   #worker: Worker | undefined
   #steps: Step[] = []
   /** Logits of the steps taken so far of a pass in several. */
-  #parts: Float32Array[] = []
+  #parts: Logits[] = []
 
   constructor(job: Job, slots: readonly number[], maxEntries: number) {
     const { conditional, unconditional } = job.prompt
@@ -69,7 +70,7 @@ export class Seat {
    * Takes what came of the step: its logits, [rows, image count], and its share of what the forward took. Says whether
    * the image advanced.
    */
-  take(logits: Float32Array, { forward, bridge }: Spent): boolean {
+  take(logits: Logits, { forward, bridge }: Spent): boolean {
     const { lanes, completes } = this.#steps.shift() as Step
     if (!completes && logits.length === 0) {
       this.#spent.prefillPasses++
@@ -83,7 +84,7 @@ export class Seat {
     if (!completes) return false
     this.#spent.passes++
     const [first, ...more] = this.#parts
-    const whole = more.length === 0 ? first : concatenated(Float32Array, this.#parts)
+    const whole = more.length === 0 ? first : joined(this.#parts)
     this.#timed(() => this.job.image.advance(whole))
     this.#parts = []
     return true
@@ -121,4 +122,10 @@ export class Seat {
     this.#spent.policySeconds += (performance.now() - begin) / 1000
     return result
   }
+}
+
+function joined(parts: readonly Logits[]): Logits {
+  const singles = parts.filter((part) => part instanceof Float32Array)
+  const halves = parts.filter((part) => part instanceof Uint16Array)
+  return singles.length > 0 ? concatenated(Float32Array, singles) : concatenated(Uint16Array, halves)
 }

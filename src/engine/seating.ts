@@ -43,9 +43,9 @@ export class Seating {
     return done
   }
 
-  /** Lets those who had their turn stand behind the others. */
-  rotate(turns: number): void {
-    this.#seats = [...this.#seats.slice(turns), ...this.#seats.slice(0, turns)]
+  /** Lets those who have their turn stand behind the others. */
+  rotate(turns: readonly Seat[]): void {
+    this.#seats = [...this.#seats.filter((seat) => !turns.includes(seat)), ...turns]
   }
 
   #pull(): Job | undefined {

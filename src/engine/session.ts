@@ -31,6 +31,8 @@ export interface OpenOptions {
   /** Aborting it kills the worker: what is in progress rejects with the signal's reason. */
   readonly signal?: AbortSignal
   readonly onEvent?: (event: WorkerEvent) => void
+  /** After each forward of any run: where its time went. */
+  readonly onForward?: RunOptions['onForward']
 }
 
 export interface Session {
@@ -68,14 +70,19 @@ export async function openSession(options: OpenOptions): Promise<Session> {
 
   try {
     const model = modelOf(worker.hello.model, await worker.request({ op: 'embeddings' }))
-    return sessionOf(worker, model, images, close)
+    return sessionOf(worker, model, options, close)
   } catch (error) {
     await close()
     throw error
   }
 }
 
-function sessionOf(worker: LastingWorker, model: Model, images: number, close: () => Promise<void>): Session {
+function sessionOf(
+  worker: LastingWorker,
+  model: Model,
+  { images = 16, onForward }: OpenOptions,
+  close: () => Promise<void>,
+): Session {
   let running = false
   return {
     hello: worker.hello,
@@ -89,12 +96,12 @@ function sessionOf(worker: LastingWorker, model: Model, images: number, close: (
       )
     },
 
-    async run(jobs, options = {}) {
+    async run(jobs, options: RunOptions = {}) {
       if (running)
         throw new Error('This session is decoding already: wait for its run, or give that all jobs.')
       running = true
       try {
-        await decodeTogether(worker, jobs, options)
+        await decodeTogether(worker, jobs, { ...(onForward && { onForward }), ...options })
       } finally {
         running = false
       }

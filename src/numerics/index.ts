@@ -1,5 +1,7 @@
+export type { Logits } from './kernels.js'
 export { philox } from './philox.js'
 export { checkSampling, probabilities, type Sampling } from './probabilities.js'
 export { ImageRandom, type Purpose } from './random.js'
 export { argmax, race, sample } from './sample.js'
 export { lowest } from './select.js'
+export { type RaceNoise, winner } from './winner.js'

@@ -1,3 +1,4 @@
+import { filteredProbabilities, floatsOf, type Logits } from './kernels.js'
 import { kthLargest } from './select.js'
 
 /** How probabilities are made of logits: temperature, then top-k, then top-p. */
@@ -34,7 +35,15 @@ let scratch = new Float32Array(0)
  *
  * @throws RangeError where the logits define no distribution (a NaN, +infinity, or nothing finite).
  */
-export function probabilities(
+export function probabilities(logits: Logits, offset: number, sampling: Sampling, out: Float32Array): void {
+  const plain = sampling.temperature === 0 || sampling.topP < 1
+  if (!plain && filteredProbabilities(logits, offset, sampling, out)) return
+  if (logits instanceof Float32Array) plainProbabilities(logits, offset, sampling, out)
+  else plainProbabilities(floatsOf(logits, offset, out.length), 0, sampling, out)
+}
+
+/** What `probabilities` computes, in plain TypeScript. */
+export function plainProbabilities(
   logits: Float32Array,
   offset: number,
   sampling: Sampling,

@@ -1,17 +1,10 @@
-import { philox } from './philox.js'
+import { exponentials, gumbels, normals } from './kernels.js'
+import { type Stream, toUniform, wordsOf } from './stream.js'
 
 /** What a random number is for: numbers of different purposes are independent of each other. */
 export const purposes = { initial: 0, accept: 1, draw: 2, latent: 3, race: 4, sibling: 5 } as const
 
 export type Purpose = keyof typeof purposes
-
-/** Blocks of four numbers share a counter but for its first word, which is `purpose + PURPOSES * block`. */
-const PURPOSES = 256
-
-/**
- * Half-way between two multiples of 2^-32: uniform on (0, 1) with a resolution of 2^-32, never 0 and never 1.
- */
-const toUniform = (word: number): number => (word + 0.5) * 2 ** -32
 
 /**
  * All random numbers of one image. They are a function of (seed, image, purpose, position, iteration) alone,
@@ -21,7 +14,6 @@ export class ImageRandom {
   readonly #image: number
   readonly #key0: number
   readonly #key1: number
-  readonly #block = new Uint32Array(4)
 
   /**
    * @param seed 64 bits; a number must be a safe integer.
@@ -43,20 +35,12 @@ export class ImageRandom {
 
   /** The `number`-th of its purpose there, on (0, 1), resolution 2^-32. */
   uniform(purpose: Purpose, position: number, iteration: number, number = 0): number {
-    return toUniform(this.#fill(purpose, number, position, iteration)[0])
+    return toUniform(wordsOf(this.#stream(purpose, position, iteration), number)[0])
   }
 
   /** Standard normal numbers by Box and Muller (|x| < 6.8). */
   normals(position: number, iteration: number, out: Float32Array): void {
-    for (let i = 0; i < out.length; i += 4) {
-      const block = this.#fill('latent', i >> 2, position, iteration)
-      for (let k = 0; k < 4 && i + k < out.length; k += 2) {
-        const radius = Math.sqrt(-2 * Math.log(toUniform(block[k])))
-        const angle = 2 * Math.PI * toUniform(block[k + 1])
-        out[i + k] = radius * Math.cos(angle)
-        if (i + k + 1 < out.length) out[i + k + 1] = radius * Math.sin(angle)
-      }
-    }
+    normals(this.#stream('latent', position, iteration), out)
   }
 
   /**
@@ -64,15 +48,22 @@ export class ImageRandom {
    * so that `argmax log p + g` is the race `argmax p / E` (see `race`).
    */
   exponentials(position: number, out: Float32Array): void {
-    for (let i = 0; i < out.length; i += 4) {
-      const block = this.#fill('race', i >> 2, position, 0)
-      for (let k = 0; k < 4 && i + k < out.length; k += 1) out[i + k] = -Math.log(toUniform(block[k]))
-    }
+    exponentials(this.#stream('race', position, 0), out)
   }
 
-  #fill(purpose: Purpose, block: number, position: number, iteration: number): Uint32Array {
-    const word = purposes[purpose] + PURPOSES * block
-    philox(word, this.#image, position, iteration, this.#key0, this.#key1, this.#block)
-    return this.#block
+  /** `-log E` of the same numbers, to 2e-6: for `winner`. */
+  gumbels(position: number, out: Float32Array): void {
+    gumbels(this.#stream('race', position, 0), out)
+  }
+
+  #stream(purpose: Purpose, position: number, iteration: number): Stream {
+    return {
+      purpose: purposes[purpose],
+      image: this.#image,
+      position,
+      iteration,
+      key0: this.#key0,
+      key1: this.#key1,
+    }
   }
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { decodeTensors, encodeRequest } from '../../src/bridge/codec.js'
-import { bytes, floats, tensor, tensorOf } from '../../src/bridge/tensor.js'
+import { bytes, floats, floatsOrHalves, tensor, tensorOf } from '../../src/bridge/tensor.js'
 
 const badReply = expect.objectContaining({ code: 'bad-reply' })
 
@@ -35,6 +35,14 @@ describe('a frame', () => {
     const [, frame] = encodeRequest({ op: 'forward', id: 1 }, { x: tensor(data) })
     expect([frame.buffer, frame.byteOffset, frame.byteLength]).toEqual([data.buffer, 4, 8])
   })
+})
+
+test('halves stay as they are until they are asked for as floats', () => {
+  const frame = new Uint8Array(Uint16Array.of(0x3c00, 0xc000).buffer)
+  const tensors = { x: tensorOf({ name: 'x', dtype: 'f16', shape: [2] }, frame) }
+  expect(floatsOrHalves(tensors, 'x', [2])).toEqual(Uint16Array.of(0x3c00, 0xc000))
+  expect(floats(tensors, 'x', [2])).toEqual(Float32Array.of(1, -2))
+  expect(() => floatsOrHalves({ x: tensor(Int32Array.of(1)) }, 'x', [1])).toThrowError(badReply)
 })
 
 describe('a tensor of a reply', () => {

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest'
-import { PositionNoise, Vectors } from '../../src/decoding/readout.js'
+import { PositionNoise, readPass, Vectors } from '../../src/decoding/readout.js'
 import { ImageRandom } from '../../src/index.js'
-import { draftOf } from '../support/fake-pass.js'
+import { draftOf, plainSampling } from '../support/fake-pass.js'
+import { toy } from '../support/toy-model.js'
 
 test('vectors are lent again once no draft was drawn from them', () => {
   const vectors = new Vectors(4)
@@ -15,12 +16,36 @@ test('vectors are lent again once no draft was drawn from them', () => {
 
 test("a position's noise stays until it is committed, and is the same if it is made again", () => {
   const noise = new PositionNoise(new ImageRandom(1, 0), 4)
-  const [third, fourth] = [noise.at(3), noise.at(4)]
+  const [third, fourth] = [noise.at(3).exponentials, noise.at(4).exponentials]
   const values = [...third]
-  expect(noise.at(3)).toBe(third)
+  expect(noise.at(3).exponentials).toBe(third)
   noise.forgetBefore(4)
-  expect(noise.at(4)).toBe(fourth)
-  expect(noise.at(5)).toBe(third)
-  expect(noise.at(5)).not.toEqual(values)
-  expect([...new PositionNoise(new ImageRandom(1, 0), 4).at(3)]).toEqual(values)
+  expect(noise.at(4).exponentials).toBe(fourth)
+  expect(noise.at(5).gumbels).toBe(third)
+  expect(noise.at(5).exponentials).not.toEqual(values)
+  expect([...new PositionNoise(new ImageRandom(1, 0), 4).at(3).exponentials]).toEqual(values)
+})
+
+test('a proposal can be read after its pass, when the vectors of that were lent to the next', () => {
+  const { model } = toy({ layout: [-1, -1, -1], rowLength: 3 })
+  const vectors = new Vectors(model.image.count)
+  const random = new ImageRandom(1, 0)
+  const noise = new PositionNoise(random, model.image.count)
+  const image = { model, random, sampling: plainSampling, committed: 0 }
+  const drafts = [draftOf({ position: 0, code: 1, proposal: { kind: 'uniform' } })]
+  const passOver = (number: number) => {
+    const logits = Float32Array.from({ length: 2 * model.image.count }, (_, i) => Math.sin(i + number))
+    return readPass({ number, logits, drafts, image, vectors, noise })
+  }
+  const first = passOver(0)
+  const p = [...first.distribution(drafts[0])]
+  const held = draftOf({ proposal: first.proposal(drafts[0]) })
+  vectors.reclaim([held])
+  const second = passOver(1)
+  expect([...second.distribution(drafts[0])]).not.toEqual(p)
+  const read = () => (held.proposal?.kind === 'dense' ? [...held.proposal.probabilities] : [])
+  expect(read()).toEqual(p)
+  vectors.reclaim([held])
+  passOver(2).distribution(drafts[0])
+  expect(read()).toEqual(p)
 })

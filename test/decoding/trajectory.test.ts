@@ -363,7 +363,8 @@ test('an image holds the noise of its window, however long it is', () => {
     },
   })
   worker.decode(image)
-  expect(seen.size).toBeLessThanOrEqual(9)
+  // two vectors for each position: the race is run on the numbers' logarithms
+  expect(seen.size).toBeLessThanOrEqual(18)
 })
 
 test('images decoded in turns are what they are alone', () => {

@@ -3,12 +3,13 @@ import { floats, tensor } from '../../src/bridge/index.js'
 import { ANCHOR, type Decodable, LATENT, type PassPlan } from '../../src/decoding/pass.js'
 import { collect, handBack } from '../../src/engine/batch.js'
 import { Seat } from '../../src/engine/seat.js'
+import type { Logits } from '../../src/numerics/index.js'
 import { FakeWorker, image } from './fake-worker.js'
 
 /** An image that wants one plan for ever and keeps what it is given. */
 class Still implements Decodable {
   readonly done = false
-  readonly given: Float32Array[] = []
+  readonly given: Logits[] = []
   readonly #plan: PassPlan
 
   constructor(plan: PassPlan) {
@@ -19,7 +20,7 @@ class Still implements Decodable {
     return this.#plan
   }
 
-  advance(logits: Float32Array) {
+  advance(logits: Logits) {
     this.given.push(logits)
   }
 
@@ -111,6 +112,17 @@ describe('a batch', () => {
     expect(plainImage.still.given[0].buffer).toBe(floats({ logits }, 'logits', logits.shape).buffer)
     expect(guidedImage.seat.statistics).toMatchObject({ forwardSeconds: 0.8, bridgeSeconds: 1.6, entries: 4 })
     expect(plainImage.seat.statistics).toMatchObject({ forwardSeconds: 0.2, bridgeSeconds: 0.4, entries: 2 })
+  })
+
+  test('asks for halves where the model computes in no more, and hands them on as they are', () => {
+    const half = new FakeWorker({ dtype: 'bf16' })
+    const { seat, still } = seated(noisy, [0])
+    const asked = collect([seat], half)
+    expect(asked.ask.logits).toBe('f16')
+    const logits = tensor(new Uint16Array(2 * image.count).fill(0x3c00), [2, image.count])
+    const head = { op: 'forward', id: 1, ok: true, seconds: 1, tensors: [] } as const
+    handBack(asked, { head: { ...head, tensors: [] }, tensors: { logits } }, half, 1)
+    expect(still.given).toEqual([logits.data])
   })
 
   test('refuses a reply with another number of rows', () => {

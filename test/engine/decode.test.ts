@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import { WorkerError } from '../../src/bridge/index.js'
+import { type Answer, type Ask, type Op, type Tensors, WorkerError } from '../../src/bridge/index.js'
 import { decodeTogether, type RunOptions } from '../../src/engine/decode.js'
+import type { ForwardTiming } from '../../src/engine/index.js'
 import type { Job } from '../../src/engine/job.js'
 import { LastingWorker, type WorkerEvent } from '../../src/engine/lasting-worker.js'
 import { expectedImage, FakeWorker, image } from './fake-worker.js'
@@ -121,6 +122,64 @@ describe('many images in one batch', () => {
     await run(jobs, [worker])
     const silent = worker.forwards.filter(({ lanes }) => lanes.every(({ rows }) => rows === 0))
     expect(silent.length).toBe(1)
+  })
+})
+
+/** Answers a while after it was asked; notes the slots of what is asked meanwhile. */
+class BusyWorker extends FakeWorker {
+  readonly underWay: number[][] = []
+  readonly most: number[][] = []
+
+  override async request<O extends Op>(ask: Ask<O>, tensors?: Tensors): Promise<Answer<O>> {
+    const { lanes } = ask as unknown as Ask<'forward'>
+    const slots = lanes.flatMap(({ branches }) => branches.map(({ slot }) => slot))
+    this.underWay.push(slots)
+    if (this.underWay.length > this.most.length) this.most.splice(0, Infinity, ...this.underWay)
+    await new Promise(setImmediate)
+    this.underWay.splice(this.underWay.indexOf(slots), 1)
+    return super.request(ask, tensors)
+  }
+}
+
+describe('two forwards under way', () => {
+  test('are of different images, which are the same as one by one', async () => {
+    const jobs = someJobs(11)
+    const worker = new BusyWorker({ maxEntries: 30 })
+    await run(jobs, [worker])
+    expectRightImages(jobs)
+    expect(worker.most.length).toBe(2)
+    const slots = worker.most.flat()
+    expect(new Set(slots).size).toBe(slots.length)
+  })
+
+  test.each([2, 3, 4, 5, 9])('are both taken up where the worker dies over forward %i', async (forward) => {
+    const jobs = someJobs(7)
+    const first = new BusyWorker({ maxEntries: 30 }, (n) => n === forward)
+    const events = await run(jobs, [first, new BusyWorker({ maxEntries: 30 })])
+    expectRightImages(jobs)
+    expect(events).toEqual(['worker-ready', 'worker-lost', 'worker-ready'])
+  })
+
+  test('halve the images only where both halves are worth a forward of their own', async () => {
+    const shape = { ...image, length: 300 }
+    const prompt = { conditional: [1], unconditional: [0], unknown: [] }
+    const sizes = async (count: number) => {
+      const jobs = Array.from({ length: count }, () => ({
+        prompt,
+        guidance: 1,
+        image: new Greedy(shape, 150),
+      }))
+      const worker = new BusyWorker({ maxEntries: 10_000 })
+      const images: number[] = []
+      const enough = new AbortController()
+      const onForward = (timing: ForwardTiming) => {
+        if (images.push(timing.images) === 6) enough.abort()
+      }
+      await run(jobs, [worker], { onForward, signal: enough.signal }).catch(() => {})
+      return images
+    }
+    expect(await sizes(3)).toEqual([3, 3, 3, 3, 3, 3])
+    expect(await sizes(8)).toEqual([4, 4, 4, 4, 4, 4])
   })
 })
 

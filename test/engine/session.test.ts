@@ -54,6 +54,21 @@ describe('a session with the worker', () => {
     }
   })
 
+  test('tells when each stage of a forward began, by one clock for both processes', async () => {
+    const { model } = session
+    const [prompt] = await session.tokenize(prompts)
+    const image = new Greedy({ ...model.image, length: model.layout.length }, 5)
+    const times: number[] = []
+    await session.run([{ prompt, guidance: 1, image }], {
+      onForward({ planned, asked, worker, answered, decided }) {
+        const { received, began, ended } = worker!
+        times.push(planned, asked, received, began, ended, answered, decided)
+      },
+    })
+    expect(times.length).toBeGreaterThan(7)
+    expect(times).toEqual([...times].sort((a, b) => a - b))
+  })
+
   test('tokenizes prompts and says which words it leaves out', async () => {
     const prompts = ['red circle', 'Purple circle!', 'red, red, red circle']
     const [known, unknown, long] = await session.tokenize(prompts)

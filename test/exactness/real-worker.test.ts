@@ -28,7 +28,7 @@ afterAll(async () => {
 
 /** The model's logits behind a prefix, by one plain pass over it. */
 async function conditional(prefix: readonly number[]): Promise<Float32Array> {
-  let logits = new Float32Array()
+  let logits: Float32Array = new Float32Array()
   const image: Decodable & { done: boolean } = {
     done: false,
     plan: () => ({
@@ -40,7 +40,7 @@ async function conditional(prefix: readonly number[]): Promise<Float32Array> {
       rows: Int32Array.from([prefix.length]),
     }),
     advance(rows) {
-      logits = rows.slice()
+      logits = Float32Array.from(rows)
       image.done = true
     },
     forgetCells() {},

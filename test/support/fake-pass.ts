@@ -3,6 +3,7 @@ import {
   NO_CODE,
   type Pass,
   type Purpose,
+  race,
   type Sampling,
   Trajectory,
   type TrajectoryOptions,
@@ -34,6 +35,8 @@ export function passOf(
       embeddings,
     },
     distribution: () => p,
+    proposal: () => ({ kind: 'dense', probabilities: p }),
+    winner: () => race(p, exponentials),
     uniform: (purpose) => chance[purpose] ?? 0.5,
     exponentials: () => exponentials,
   }

@@ -1,6 +1,7 @@
 /** Where an image that is made again parts from what was recorded of it, and by how much. */
 import { parentOf } from '../../decoding/draft.js'
 import type { DecodingPolicy, Draft, ImageState, Pass } from '../../decoding/index.js'
+import { race } from '../../numerics/index.js'
 
 /** The first position whose token differs from the recorded one. */
 export interface Parting {
@@ -123,7 +124,12 @@ function shifted(pass: Pass, { position, code, recordedCode }: Difference, shift
     const total = other.reduce((sum, value) => sum + value, 0)
     return other.map((value) => value / total)
   }
-  return { ...pass, distribution }
+  return {
+    ...pass,
+    distribution,
+    proposal: (draft) => ({ kind: 'dense', probabilities: distribution(draft) }),
+    winner: (draft) => race(distribution(draft), pass.exponentials(draft.position)),
+  }
 }
 
 /** The next free positions behind the committed ones. */

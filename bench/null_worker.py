@@ -1,0 +1,101 @@
+"""A worker of the Lumina shape without a model: `forward` replies rows of a prepared buffer, after a simulated time.
+
+It reads and checks requests by the worker's own code, so that all but the model is what a real worker does. The rows
+make about four tokens a pass: near an image's front a position keeps its row from pass to pass, farther back it gets
+another each time, as if what stands before it had changed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sjd2_worker.endpoint import bound
+from sjd2_worker.lanes import Lanes, Limits, read_lanes
+from sjd2_worker.passes import pack
+from sjd2_worker.protocol import VERSION, Array, Head
+from sjd2_worker.server import serve
+
+GRID, COUNT, WIDTH, VOCABULARY = 48, 8192, 4096, 65_536
+STEADY = 7  # positions at the front whose rows stay
+PREPARED = 256  # rows
+SPREAD = 2.5  # deviation of the logits
+
+CARD = {
+    "family": "null",
+    "name": "null",
+    "hash": "null",
+    "vocabulary": VOCABULARY,
+    "image": {"first": 4, "count": COUNT},
+    "grid": {"rows": GRID, "columns": GRID},
+    "picture": {"height": GRID, "width": GRID},
+    "width": WIDTH,
+    "layout": [8197, 8804, 8804, *([-1] * GRID + [8803]) * GRID, 8196],
+    "denoising": {"schedule": "cosine"},
+    "sampling": {"guidance": 3.0, "temperature": 1.0, "topK": 2000, "topP": 1.0},
+}
+
+
+class NullWorker:
+    """Serves what decoding asks for."""
+
+    def __init__(self, slots: int, seconds: float, dtype: str) -> None:
+        self._slots, self._seconds, self._dtype = slots, seconds, dtype
+        random = np.random.default_rng(1)
+        logits = random.standard_normal((PREPARED, COUNT), np.float32) * np.float32(SPREAD)
+        self._logits = {"f32": logits, "f16": logits.astype(np.float16)}
+        self._table = random.standard_normal((COUNT, WIDTH), np.float32)
+        self._limits = Limits(slots, 4096, 16_384, VOCABULARY, len(CARD["layout"]), WIDTH)
+
+    def serve(self, head: Head, tensors: dict[str, Array]) -> tuple[Head, dict[str, Array]]:
+        """Answers one request."""
+        replies: dict[str, Any] = {"hello": self._hello, "embeddings": self._embeddings, "forward": self._forward}
+        reply: tuple[Head, dict[str, Array]] = replies[head["op"]](head, tensors)
+        return reply
+
+    def _hello(self, head: Head, tensors: dict[str, Array]) -> tuple[Head, dict[str, Array]]:
+        said = {"protocol": VERSION, "worker": "null", "torch": "none", "device": "none", "dtype": self._dtype}
+        return {**said, "slots": self._slots, "cells": 4096, "maxEntries": 16_384, "model": CARD}, {}
+
+    def _embeddings(self, head: Head, tensors: dict[str, Array]) -> tuple[Head, dict[str, Array]]:
+        zero, one = np.zeros(WIDTH, np.float32), np.ones(WIDTH, np.float32)
+        return {}, {"table": self._table, "mean": zero, "deviation": one}
+
+    def _forward(self, head: Head, tensors: dict[str, Array]) -> tuple[Head, dict[str, Array]]:
+        lanes = read_lanes(head, tensors, self._limits)
+        pack(lanes)
+        began = time.monotonic()
+        logits = self._logits[head["logits"]][_rows(lanes)]
+        time.sleep(max(0.0, began + self._seconds - time.monotonic()))
+        ended = time.monotonic()
+        return {"seconds": ended - began, "clock": {"began": began, "ended": ended}}, {"logits": logits}
+
+
+def _rows(lanes: Lanes) -> NDArray[np.int64]:
+    """Which prepared row each wanted row is: by its position, and behind the steady ones by its image's front too."""
+    positions = lanes.positions[lanes.rows]
+    lane = np.searchsorted(lanes.firsts, lanes.rows, "right") - 1
+    fronts = np.array([positions[lane == i].min(initial=len(CARD["layout"])) for i in range(len(lanes.firsts))])[lane]
+    behind = positions - fronts >= STEADY
+    return (positions * 37 + behind * (fronts * 101 + 13)) % PREPARED
+
+
+def main() -> None:
+    """Serves until told to stop."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--endpoint", required=True)
+    parser.add_argument("--slots", type=int, default=2)
+    parser.add_argument("--milliseconds", type=float, default=0.0, help="what a forward takes at least")
+    parser.add_argument("--dtype", default="bf16", help="what the model would compute in")
+    arguments = parser.parse_args()
+    worker = NullWorker(arguments.slots, arguments.milliseconds / 1000, arguments.dtype)
+    with bound(arguments.endpoint, None, False) as socket:
+        serve(socket, worker, lambda: False)  # type: ignore[arg-type]  # it serves what is asked of it here
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,7 @@
+// The kernels of src/numerics, compiled to WebAssembly with SIMD by `npm run kernels`. Each is a function over memory
+// that the caller lays out; none keeps anything.
+
+export { probabilities } from './probabilities'
+export { race } from './race'
+export { exponentials, gumbels, normals } from './random'
+export { halves } from './row'

@@ -1,0 +1,148 @@
+// One row of logits: [count] numbers, padded to a multiple of 16 with -infinity.
+
+/** IEEE half precision to single precision, `count` numbers, a multiple of 8; exact. */
+export function halves(from: usize, to: usize, count: i32): void {
+  for (let i: usize = 0; i < <usize>count; i += 8) {
+    const bits = v128.load(from + (i << 1))
+    single(to + (i << 2), i32x4.extend_low_i16x8_u(bits))
+    single(to + (i << 2) + 16, i32x4.extend_high_i16x8_u(bits))
+  }
+}
+
+function single(to: usize, bits: v128): void {
+  const magnitude = v128.and(bits, i32x4.splat(0x7fff))
+  const sign = i32x4.shl(v128.xor(bits, magnitude), 16)
+  // As the fraction of a single: 2^112 too small, subnormal halves included. Infinity and NaN keep their exponent.
+  const scaled = f32x4.mul(i32x4.shl(magnitude, 13), f32x4.splat(5.192296858534828e33))
+  const special = v128.or(i32x4.shl(magnitude, 13), i32x4.splat(0x7f800000))
+  const isSpecial = i32x4.ge_s(magnitude, i32x4.splat(0x7c00))
+  v128.store(to, v128.or(v128.bitselect(special, scaled, isSpecial), sign))
+}
+
+function lanesMaximum(x: v128): f32 {
+  const two = f32x4.max(x, v128.shuffle<i32>(x, x, 2, 3, 2, 3))
+  return f32x4.extract_lane(f32x4.max(two, v128.shuffle<i32>(two, two, 1, 1, 1, 1)), 0)
+}
+
+/** The largest; NaN where there is one. */
+export function maximum(row: usize, count: i32): f32 {
+  let a = f32x4.splat(-Infinity)
+  let b = a
+  for (let i: usize = 0; i < (<usize>count) << 2; i += 32) {
+    a = f32x4.max(a, v128.load(row + i))
+    b = f32x4.max(b, v128.load(row + i, 16))
+  }
+  return lanesMaximum(f32x4.max(a, b))
+}
+
+/** How many are at least, or above, `value`. */
+function countFrom(row: usize, count: i32, value: f32): i32 {
+  const limit = f32x4.splat(value)
+  let a = i32x4.splat(0)
+  let b = a
+  for (let i: usize = 0; i < (<usize>count) << 2; i += 32) {
+    a = i32x4.sub(a, f32x4.ge(v128.load(row + i), limit))
+    b = i32x4.sub(b, f32x4.ge(v128.load(row + i, 16), limit))
+  }
+  return lanesSum(i32x4.add(a, b))
+}
+
+function countAbove(row: usize, count: i32, value: f32): i32 {
+  const limit = f32x4.splat(value)
+  let a = i32x4.splat(0)
+  let b = a
+  for (let i: usize = 0; i < (<usize>count) << 2; i += 32) {
+    a = i32x4.sub(a, f32x4.gt(v128.load(row + i), limit))
+    b = i32x4.sub(b, f32x4.gt(v128.load(row + i, 16), limit))
+  }
+  return lanesSum(i32x4.add(a, b))
+}
+
+function lanesSum(x: v128): i32 {
+  const two = i32x4.add(x, v128.shuffle<i32>(x, x, 2, 3, 2, 3))
+  return i32x4.extract_lane(two, 0) + i32x4.extract_lane(two, 1)
+}
+
+/**
+ * The `k`-th largest, whose largest is `top`. Bisects for an interval that holds it and few others, then sorts these in
+ * `scratch` [256].
+ */
+export function kthLargest(row: usize, count: i32, k: i32, top: f32, scratch: usize): f32 {
+  let step: f32 = 4
+  let low: f32 = top
+  let high: f32 = top
+  let within = countFrom(row, count, top)
+  if (within >= k) return top
+  let above = within
+  while (within < k) {
+    high = low
+    above = within
+    low = top - step
+    step *= 2
+    if (low === -Infinity) return low
+    within = countFrom(row, count, low)
+  }
+  // at least `high`: `above` < k; at least `low`: `within` >= k
+  while (within - above > 256) {
+    const middle = low * 0.5 + high * 0.5
+    if (middle <= low || middle >= high) return low
+    const there = countFrom(row, count, middle)
+    if (there >= k) {
+      low = middle
+      within = there
+    } else {
+      high = middle
+      above = there
+    }
+  }
+  const found = collect(row, count, low, high, scratch)
+  sort(scratch, found)
+  return load<f32>(scratch + ((<usize>(k - above - 1)) << 2))
+}
+
+/** Those from `low` to below `high`, in order; how many. */
+function collect(row: usize, count: i32, low: f32, high: f32, out: usize): i32 {
+  const lows = f32x4.splat(low)
+  const highs = f32x4.splat(high)
+  let found: i32 = 0
+  for (let i: usize = 0; i < (<usize>count) << 2; i += 16) {
+    const x = v128.load(row + i)
+    const inside = v128.and(f32x4.ge(x, lows), f32x4.lt(x, highs))
+    if (!v128.any_true(inside)) continue
+    for (let bits = i32x4.bitmask(inside); bits !== 0; bits &= bits - 1) {
+      store<f32>(out + ((<usize>found) << 2), load<f32>(row + i + ((<usize>ctz(bits)) << 2)))
+      found++
+    }
+  }
+  return found
+}
+
+/** Largest first (Shell's sort). */
+function sort(values: usize, count: i32): void {
+  for (let gap = count >> 1; gap > 0; gap >>= 1) {
+    for (let i = gap; i < count; i++) {
+      const value = load<f32>(values + ((<usize>i) << 2))
+      let j = i
+      for (; j >= gap; j -= gap) {
+        const other = load<f32>(values + ((<usize>(j - gap)) << 2))
+        if (!(other < value)) break
+        store<f32>(values + ((<usize>j) << 2), other)
+      }
+      store<f32>(values + ((<usize>j) << 2), value)
+    }
+  }
+}
+
+/** How many of those equal to the k-th largest may stay. */
+export function tiesOf(row: usize, count: i32, k: i32, threshold: f32): i32 {
+  return k - countAbove(row, count, threshold)
+}
+
+/** Of how many the `k`-th largest and all larger ones are ahead of number `code`: those above it, and equals before it. */
+export function rankOf(row: usize, count: i32, code: i32): i32 {
+  const value = load<f32>(row + ((<usize>code) << 2))
+  let rank = countAbove(row, count, value)
+  if (countFrom(row, count, value) === rank + 1) return rank
+  for (let v = 0; v < code; v++) if (load<f32>(row + ((<usize>v) << 2)) === value) rank++
+  return rank
+}

@@ -1,0 +1,177 @@
+/**
+ * The kernels of `kernels/`, WebAssembly with SIMD. What they work on is copied into their memory and out of it, so that
+ * all arrays outside stay plain ones, which the garbage collector frees.
+ */
+import { readFileSync } from 'node:fs'
+import type { Sampling } from './probabilities.js'
+import type { Stream } from './stream.js'
+
+/** Logits: single precision, or the bits of half precision. */
+export type Logits = Float32Array | Uint16Array
+
+type Counters = [counter1: number, counter2: number, counter3: number, key0: number, key1: number]
+
+/** What `kernels/index.ts` exports; arrays are given as addresses. */
+interface Exports {
+  readonly memory: WebAssembly.Memory
+  halves(from: number, to: number, count: number): void
+  exponentials(out: number, count: number, purpose: number, ...counters: Counters): void
+  gumbels(exponentials: number, out: number, count: number): void
+  normals(out: number, count: number, purpose: number, ...counters: Counters): void
+  probabilities(
+    row: number,
+    count: number,
+    temperature: number,
+    k: number,
+    out: number,
+    codes: number,
+    weights: number,
+    scratch: number,
+  ): number
+  race(
+    row: number,
+    gumbels: number,
+    count: number,
+    scale: number,
+    k: number,
+    scores: number,
+    scratch: number,
+  ): number
+}
+
+const wasm = new WebAssembly.Module(readFileSync(new URL('./kernels.wasm', import.meta.url)))
+const kernels = new WebAssembly.Instance(wasm).exports as Exports
+
+/** Where the arrays begin: behind the first page, which is the kernels' own. */
+const START = 65_536
+const PAGE = 65_536
+/** Numbers that the kernels sort at most. */
+const SORTED = 256
+
+/** Arrays of `length` numbers, a multiple of 16, one after the other. */
+interface Memory {
+  readonly length: number
+  readonly row: Float32Array
+  readonly halves: Uint16Array
+  readonly noise: Float32Array
+  readonly out: Float32Array
+  /** Addresses of what only the kernels see. */
+  readonly scores: number
+  readonly codes: number
+  readonly sorted: number
+}
+
+let memory = layOut(0)
+
+function layOut(length: number): Memory {
+  const bytes = 4 * length
+  const at = (array: number) => START + array * bytes
+  const missing = at(6) + 4 * SORTED - kernels.memory.buffer.byteLength
+  if (missing > 0) kernels.memory.grow(Math.ceil(missing / PAGE))
+  const { buffer } = kernels.memory
+  return {
+    length,
+    row: new Float32Array(buffer, at(0), length),
+    noise: new Float32Array(buffer, at(1), length),
+    out: new Float32Array(buffer, at(2), length),
+    halves: new Uint16Array(buffer, at(3), length),
+    scores: at(4),
+    codes: at(5),
+    sorted: at(6),
+  }
+}
+
+/** Memory for so many numbers, rounded up to what kernels work on at once. */
+function memoryFor(count: number): Memory {
+  const length = (count + 15) & ~15
+  if (memory.length !== length) memory = layOut(length)
+  return memory
+}
+
+/** A row of logits in the kernels' memory, padded with -infinity. */
+function load(logits: Logits, offset: number, count: number): Memory {
+  const at = memoryFor(count)
+  const values = logits.subarray(offset, offset + count)
+  if (values instanceof Float32Array) at.row.set(values)
+  else {
+    at.halves.set(values)
+    kernels.halves(at.halves.byteOffset, at.row.byteOffset, at.length)
+  }
+  at.row.fill(-Infinity, count)
+  return at
+}
+
+/** Single precision of half precision, [count]; exact. */
+export function floatsOf(logits: Logits, offset: number, count: number): Float32Array {
+  return load(logits, offset, count).row.slice(0, count)
+}
+
+/** As `plainProbabilities` but for top-p, to the same bits. False where the row makes no distribution. */
+export function filteredProbabilities(
+  logits: Logits,
+  offset: number,
+  { temperature, topK }: Omit<Sampling, 'topP'>,
+  out: Float32Array,
+): boolean {
+  const at = load(logits, offset, out.length)
+  const { length, row, scores, codes, sorted } = at
+  const sound = kernels.probabilities(
+    row.byteOffset,
+    length,
+    temperature,
+    topK < out.length ? topK : 0,
+    at.out.byteOffset,
+    codes,
+    scores,
+    sorted,
+  )
+  if (sound) out.set(at.out.subarray(0, out.length))
+  return Boolean(sound)
+}
+
+/**
+ * The code that `race` finds for those probabilities, found without them: by `gumbels`, [count], of the race's
+ * exponential numbers. -1 where only exact arithmetic can tell: scores nearly equal, or no distribution.
+ */
+export function filteredRace(
+  logits: Logits,
+  offset: number,
+  { temperature, topK }: Omit<Sampling, 'topP'>,
+  gumbels: Float32Array,
+): number {
+  const { length, row, noise, scores, sorted } = load(logits, offset, gumbels.length)
+  noise.set(gumbels)
+  noise.fill(0, gumbels.length)
+  const k = topK < gumbels.length ? topK : 0
+  return kernels.race(row.byteOffset, noise.byteOffset, length, 1 / temperature, k, scores, sorted)
+}
+
+/** Exponential numbers of mean 1 to `out`; `plainExponentials`' to the bit. */
+export function exponentials(stream: Stream, out: Float32Array): void {
+  const at = drawExponentials(stream, out.length)
+  out.set(at.out.subarray(0, out.length))
+}
+
+/** `-log` of the same numbers to `out`, to 2e-6. */
+export function gumbels(stream: Stream, out: Float32Array): void {
+  const at = drawExponentials(stream, out.length)
+  kernels.gumbels(at.out.byteOffset, at.noise.byteOffset, at.length)
+  out.set(at.noise.subarray(0, out.length))
+}
+
+function drawExponentials(
+  { purpose, image, position, iteration, key0, key1 }: Stream,
+  count: number,
+): Memory {
+  const at = memoryFor(count)
+  kernels.exponentials(at.out.byteOffset, at.length, purpose, image, position, iteration, key0, key1)
+  return at
+}
+
+/** Standard normal numbers to `out`; `plainNormals`' to the last bit or the one before. */
+export function normals(stream: Stream, out: Float32Array): void {
+  const { purpose, image, position, iteration, key0, key1 } = stream
+  const at = memoryFor(out.length)
+  kernels.normals(at.out.byteOffset, at.length, purpose, image, position, iteration, key0, key1)
+  out.set(at.out.subarray(0, out.length))
+}

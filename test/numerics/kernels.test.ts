@@ -1,0 +1,156 @@
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import {
+  ImageRandom,
+  type Logits,
+  probabilities,
+  race,
+  type Sampling,
+  winner,
+} from '../../src/numerics/index.js'
+import { exponentials, floatsOf, gumbels, normals } from '../../src/numerics/kernels.js'
+import { plainProbabilities } from '../../src/numerics/probabilities.js'
+import { plainExponentials, plainNormals } from '../../src/numerics/stream.js'
+
+const stream = { purpose: 4, image: 7, position: 2 ** 31, iteration: 3, key0: 0xdeadbeef, key1: 0xfeedface }
+
+/** Logits of a row, [count], of deviation `spread`; `step` makes some of them equal. */
+function rowOf(row: number, count: number, spread: number, step = 0): Float32Array {
+  const values = new Float32Array(count)
+  plainNormals({ ...stream, position: row }, values)
+  return values.map((value) => (step > 0 ? Math.round((value * spread) / step) * step : value * spread))
+}
+
+/** The bits of numbers as halves, truncated: any bits will do. */
+function halvesOf(values: Float32Array): Uint16Array {
+  return Uint16Array.from(values, (value) => {
+    const exponent = Math.floor(Math.log2(Math.abs(value) || 2 ** -14))
+    const fraction = Math.floor((Math.abs(value) / 2 ** exponent - 1) * 1024)
+    return (value < 0 ? 0x8000 : 0) | (exponent < -14 ? 0 : ((exponent + 15) << 10) | Math.max(0, fraction))
+  })
+}
+
+test('the kernels are those that their source compiles to', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'kernels-'))
+  const outFile = join(folder, 'kernels.wasm')
+  const args = ['kernels/index.ts', '--config', 'kernels/asconfig.json', '--target', 'release']
+  execFileSync(process.execPath, ['node_modules/assemblyscript/bin/asc.js', ...args, '--outFile', outFile])
+  const same = readFileSync(outFile).equals(readFileSync('src/numerics/kernels.wasm'))
+  rmSync(folder, { recursive: true })
+  expect(same, 'npm run kernels').toBe(true)
+})
+
+describe('random numbers by kernels', () => {
+  test.each([1, 15, 16, 8192, 100_003])('%i exponential numbers are their twin’s to the bit', (count) => {
+    const [fast, plain] = [new Float32Array(count), new Float32Array(count)]
+    exponentials(stream, fast)
+    plainExponentials(stream, plain)
+    expect(fast).toEqual(plain)
+  })
+
+  test('Gumbel noise is their logarithm, to 2e-6', () => {
+    const [noise, plain] = [new Float32Array(100_000), new Float32Array(100_000)]
+    gumbels(stream, noise)
+    plainExponentials(stream, plain)
+    expect(Math.max(...noise.map((value, i) => Math.abs(value + Math.log(plain[i]))))).toBeLessThan(2e-6)
+  })
+
+  test('normal numbers are their twin’s but for the last bit of one in a million', () => {
+    const [fast, plain] = [new Float32Array(100_001), new Float32Array(100_001)]
+    normals(stream, fast)
+    plainNormals(stream, plain)
+    const errors = fast.map((value, i) => Math.abs(value - plain[i]) / Math.abs(plain[i]))
+    expect(Math.max(...errors)).toBeLessThan(2 ** -22)
+    expect(errors.filter((error) => error > 0).length).toBeLessThanOrEqual(1)
+  })
+})
+
+const samplings: [string, Sampling][] = [
+  ['plain', { temperature: 1, topK: 0, topP: 1 }],
+  ['top-k', { temperature: 1, topK: 200, topP: 1 }],
+  ['top-1', { temperature: 1, topK: 1, topP: 1 }],
+  ['cool top-k', { temperature: 0.3, topK: 50, topP: 1 }],
+  ['all of top-k', { temperature: 2, topK: 1000, topP: 1 }],
+  ['greedy', { temperature: 0, topK: 0, topP: 1 }],
+  ['top-p', { temperature: 1, topK: 400, topP: 0.9 }],
+]
+const rows: [string, Float32Array][] = [
+  ['spread out', rowOf(1, 1000, 2.5)],
+  ['flat', rowOf(2, 1000, 0.01)],
+  ['steep', rowOf(3, 1000, 60)],
+  ['with ties', rowOf(4, 1000, 2, 0.5)],
+  ['all equal', new Float32Array(1000).fill(3)],
+  ['mostly forbidden', rowOf(5, 1000, 2).map((value, i) => (i % 10 === 0 ? value : -Infinity))],
+  ['an odd number', rowOf(6, 37, 1)],
+]
+
+describe.each(rows)('a row that is %s', (_, row) => {
+  test.each(samplings)('has its twin’s probabilities to the bit: %s', (_, sampling) => {
+    const [fast, plain] = [new Float32Array(row.length), new Float32Array(row.length)]
+    const offset = 3
+    const logits = Float32Array.of(9, 9, NaN, ...row, 99)
+    probabilities(logits, offset, sampling, fast)
+    plainProbabilities(logits, offset, sampling, plain)
+    expect(fast).toEqual(plain)
+  })
+
+  test.each(samplings)('is won by the code that wins the race of its probabilities: %s', (_, sampling) => {
+    const random = new ImageRandom(5, 1)
+    const p = new Float32Array(row.length)
+    plainProbabilities(row, 0, sampling, p)
+    const [noise, numbers] = [new Float32Array(row.length), new Float32Array(row.length)]
+    for (let position = 0; position < 400; position += 1) {
+      random.gumbels(position, noise)
+      random.exponentials(position, numbers)
+      expect(winner(row, 0, sampling, { gumbels: noise, exponentials: numbers })).toBe(race(p, numbers))
+    }
+  })
+})
+
+test('codes whose scores are nearly equal are told apart by their probabilities', () => {
+  // Two codes far above the others, whose scores differ by less and less, down to nothing.
+  const numbers = Float32Array.from({ length: 64 }, (_, i) => 1 + i / 64)
+  const noise = numbers.map((value) => -Math.log(value))
+  const sampling = { temperature: 1, topK: 8, topP: 1 }
+  const p = new Float32Array(64)
+  for (let i = 0; i < 60; i += 1) {
+    const row = new Float32Array(64)
+    row[9] = 20 + Math.log(numbers[9])
+    row[40] = 20 + Math.log(numbers[40]) + (i % 2 === 0 ? 1 : -1) * 2 ** (-i / 2)
+    plainProbabilities(row, 0, sampling, p)
+    expect(winner(row, 0, sampling, { gumbels: noise, exponentials: numbers })).toBe(race(p, numbers))
+  }
+})
+
+test('logits of half precision mean the same as their values', () => {
+  const bits = halvesOf(rowOf(8, 1000, 2.5))
+  const values = floatsOf(bits, 0, bits.length)
+  const [fast, plain] = [new Float32Array(500), new Float32Array(500)]
+  probabilities(bits, 100, samplings[1][1], fast)
+  plainProbabilities(values, 100, samplings[1][1], plain)
+  expect(fast).toEqual(plain)
+})
+
+test('half precision is read exactly: all of its numbers', () => {
+  const bits = Uint16Array.from({ length: 65_536 }, (_, i) => i)
+  const values = floatsOf(bits, 0, bits.length)
+  bits.forEach((half, i) => {
+    const [sign, exponent, fraction] = [half >> 15 ? -1 : 1, (half >> 10) & 31, half & 1023]
+    const special = fraction === 0 ? sign * Infinity : NaN
+    const small = sign * fraction * 2 ** -24
+    const normal = sign * (1 + fraction / 1024) * 2 ** (exponent - 15)
+    const value = exponent === 31 ? special : exponent === 0 ? small : normal
+    if (!Object.is(values[i], value)) expect(`${half}: ${values[i]}`).toBe(`${half}: ${value}`)
+  })
+})
+
+test.each([NaN, Infinity, -Infinity])('a row that holds %d and no distribution is refused', (value) => {
+  const row: Logits = new Float32Array(32).fill(value === -Infinity ? value : 0)
+  row[7] = value
+  const noise = { gumbels: new Float32Array(32), exponentials: new Float32Array(32).fill(1) }
+  expect(() => winner(row, 0, samplings[0][1], noise)).toThrow(RangeError)
+  expect(() => probabilities(row, 0, samplings[1][1], new Float32Array(32))).toThrow(RangeError)
+})
