@@ -82,7 +82,7 @@ async function decode(worker: LastingWorker, model: Model, shape: Shape, images:
   const trajectories = prompts.map((_, index) =>
     trajectory(model, policy, worker.hello.model.sampling, index),
   )
-  const timings: (ForwardTiming & { readonly numerics: number })[] = []
+  const timings: (ForwardTiming & { readonly numerics: number; readonly processor: number })[] = []
   const enough = new AbortController()
   await decodeTogether(
     worker,
@@ -90,7 +90,8 @@ async function decode(worker: LastingWorker, model: Model, shape: Shape, images:
     {
       signal: enough.signal,
       onForward(timing) {
-        timings.push({ ...timing, numerics: numericsClock() })
+        const { user, system } = process.cpuUsage()
+        timings.push({ ...timing, numerics: numericsClock(), processor: (user + system) / 1e6 })
         if (timings.length === warmUp + passes) enough.abort('enough')
       },
     },
@@ -118,6 +119,7 @@ function stages(timings: Awaited<ReturnType<typeof measure>>['timings']): Record
       'wire there': received - Math.max(now.asked, before.worker!.ended),
       'wire back': now.answered - ended,
       numerics,
+      "orchestrator's processor": now.processor - before.processor,
       'policy and the rest': now.asked - now.planned + now.decided - now.answered - numerics,
       period: ended - before.worker!.ended,
     }
@@ -133,13 +135,13 @@ for (const images of values.images.split(',').map(Number)) {
   const { forward, period } = all
   console.log(`${values.shape}, ${values.policy}, ${images} image${images > 1 ? 's' : ''}`)
   for (const [stage, milliseconds] of Object.entries(all)) {
-    console.log(`  ${stage.padEnd(22)}${milliseconds.toFixed(2).padStart(9)} ms`)
+    console.log(`  ${stage.padEnd(25)}${milliseconds.toFixed(2).padStart(9)} ms`)
   }
   const other = period - forward
   console.log(
-    `  ${'all but the forward'.padEnd(22)}${other.toFixed(2).padStart(9)} ms, ${(other / images).toFixed(2)} an image`,
+    `  ${'all but the forward'.padEnd(25)}${other.toFixed(2).padStart(9)} ms, ${(other / images).toFixed(2)} an image`,
   )
-  console.log(`  ${'device busy'.padEnd(22)}${((100 * forward) / period).toFixed(1).padStart(9)} %`)
+  console.log(`  ${'device busy'.padEnd(25)}${((100 * forward) / period).toFixed(1).padStart(9)} %`)
   if (values.shape === 'lumina') {
     const flags = Object.entries({ images, 'top-k': 2000 }).flatMap(([name, value]) => [
       `--${name}`,
@@ -148,7 +150,7 @@ for (const images of values.images.split(',').map(Number)) {
     const eager = median((await runPython('eager_steps.py', flags)) as number[])
     const ours = all.numerics + all['policy and the rest']
     console.log(
-      `  ${'eager PyTorch'.padEnd(22)}${eager.toFixed(2).padStart(9)} ms, ${(eager / ours).toFixed(1)}× numerics and policy`,
+      `  ${'eager PyTorch'.padEnd(25)}${eager.toFixed(2).padStart(9)} ms, ${(eager / ours).toFixed(1)}× numerics and policy`,
     )
   }
   console.log(`  first image: ${committed} positions; tokens ${tokens}`)
