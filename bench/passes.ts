@@ -1,8 +1,9 @@
 /**
  * Where the time of a pass goes: `node --import ./bin/typescript.mjs bench/passes.ts [--shape lumina|scenes]
- * [--policy sjd2] [--images 1,8] [--milliseconds 0] [--passes 60] [--dtype bf16]`. `lumina`: the shape of Lumina-mGPT 7B against a
- * worker without a model, whose forward takes `milliseconds` at least, with the same steps in eager PyTorch beside it;
- * `scenes`: the bundled checkpoint on this CPU. Medians over passes, in milliseconds of all images together.
+ * [--policy sjd2] [--images 1,8] [--milliseconds 0] [--passes 60] [--dtype bf16]`. `lumina`: the shape of Lumina-mGPT
+ * 7B against a worker without a model, whose forward takes `milliseconds` at least, with the same steps in eager PyTorch
+ * beside it; `scenes`: the bundled checkpoint on this CPU. Medians over forwards; with many images two forwards are in
+ * flight, each of half of them.
  */
 import { createHash } from 'node:crypto'
 import { parseArgs } from 'node:util'
@@ -138,8 +139,10 @@ for (const images of values.images.split(',').map(Number)) {
     console.log(`  ${stage.padEnd(25)}${milliseconds.toFixed(2).padStart(9)} ms`)
   }
   const other = period - forward
+  const together = median(timings.slice(warmUp).map((timing) => timing.images))
   console.log(
-    `  ${'all but the forward'.padEnd(25)}${other.toFixed(2).padStart(9)} ms, ${(other / images).toFixed(2)} an image`,
+    `  ${'all but the forward'.padEnd(25)}${other.toFixed(2).padStart(9)} ms, ${(other / together).toFixed(2)} for ` +
+      `each image of a forward (${together})`,
   )
   console.log(`  ${'device busy'.padEnd(25)}${((100 * forward) / period).toFixed(1).padStart(9)} %`)
   if (values.shape === 'lumina') {

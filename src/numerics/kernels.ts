@@ -40,7 +40,7 @@ interface Exports {
 }
 
 const wasm = new WebAssembly.Module(readFileSync(new URL('./kernels.wasm', import.meta.url)))
-const kernels = new WebAssembly.Instance(wasm).exports as Exports
+const kernels = new WebAssembly.Instance(wasm).exports as unknown as Exports
 
 /** Where the arrays begin: behind the first page, which is the kernels' own. */
 const START = 65_536
