@@ -1,17 +1,13 @@
 /** `sjd2 finetune` and `sjd2 shards`: thin, for Python does all of it. */
 import { resolve } from 'node:path'
 import { checkpointPath } from '../bridge/process.js'
+import type { ModelChoice } from './model-options.js'
 import { bundledCheckpoint } from './session.js'
 import { formatTable } from './terminal.js'
 import { runTraining, type TrainingOptions } from './training.js'
 
 /** What both commands take. */
-export interface TrainingModelOptions {
-  readonly model?: string
-  readonly adapter?: string
-  readonly size?: string
-  readonly device: 'auto' | 'cpu' | 'cuda'
-  readonly python?: string
+export interface TrainingModelOptions extends ModelChoice {
   readonly data: string
   readonly out: string
   readonly batch: number

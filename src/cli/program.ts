@@ -6,17 +6,13 @@ import { Command, CommanderError, Option } from 'commander'
 import { version } from '../experiment/project.js'
 import { UsageError } from './failure.js'
 import { interruptible } from './interrupt.js'
+import { addModel, type ModelChoice } from './model-options.js'
 import { addFinetune, addShards } from './training-commands.js'
-import { count, natural, notNegative, real, share, size } from './values.js'
+import { count, natural, notNegative, real, share } from './values.js'
 
-/** Where the worker runs and what it loads. */
-export interface ModelOptions {
-  readonly model?: string
-  readonly adapter?: string
-  readonly size?: string
-  readonly device: 'auto' | 'cpu' | 'cuda'
+/** Which model, where it runs and how precisely. */
+export interface ModelOptions extends ModelChoice {
   readonly dtype: 'auto' | 'f32' | 'bf16' | 'f16'
-  readonly python?: string
 }
 
 /** And how much it decodes together. */
@@ -367,24 +363,10 @@ function addWorkerOptions(command: Command): Command {
 
 /** @param usual the checkpoint where none is named. */
 function addModelOptions(command: Command, usual = 'the bundled scenes'): Command {
-  return command
-    .optionsGroup('Model and worker:')
-    .option('--model <folder|id>', `checkpoint, or a hub’s id in the local cache (default: ${usual})`)
-    .option('--adapter <file.py>', 'how to run a checkpoint of your own family: see examples/my_adapter.py')
-    .option(
-      '--size <n|HxW>',
-      'pictures’ height and width in pixels, if the model draws several (default: its)',
-      size,
-    )
-    .addOption(
-      new Option('--device <name>', 'where the model runs').choices(['auto', 'cpu', 'cuda']).default('auto'),
-    )
-    .addOption(
-      new Option('--dtype <name>', 'precision of the weights')
-        .choices(['auto', 'f32', 'bf16', 'f16'])
-        .default('auto'),
-    )
-    .option('--python <path>', 'a Python with torch and the worker (default: SJD2_PYTHON, then .venv)')
+  const dtype = new Option('--dtype <name>', 'precision of the weights')
+    .choices(['auto', 'f32', 'bf16', 'f16'])
+    .default('auto')
+  return addModel(command.optionsGroup('Model and worker:'), { usual, dtype })
 }
 
 const collect =

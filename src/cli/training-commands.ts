@@ -2,7 +2,8 @@
 import { type Command, Option } from 'commander'
 import type { FinetuneOptions, ShardsOptions } from './finetune.js'
 import { interruptible } from './interrupt.js'
-import { count, natural, notNegative, share, size } from './values.js'
+import { addModel } from './model-options.js'
+import { count, natural, notNegative, share } from './values.js'
 
 export function addShards(program: Command): void {
   const command = program
@@ -13,7 +14,7 @@ export function addShards(program: Command): void {
     .option('--batch <n>', 'pictures read at once', count, 16)
     .option('--per-shard <n>', 'examples of a file', count, 4096)
     .option('--json', 'nothing but the result as JSON on standard output')
-  addModel(command).action((options: ShardsOptions) =>
+  addModel(command.optionsGroup('Model:')).action((options: ShardsOptions) =>
     interruptible(async (signal) => (await import('./finetune.js')).shards(options, signal)),
   )
 }
@@ -67,7 +68,7 @@ export function addFinetune(program: Command): void {
       ]),
     )
     .addHelpText('after', EXAMPLES)
-  addModel(command).action((options: FinetuneOptions) =>
+  addModel(command.optionsGroup('Model:')).action((options: FinetuneOptions) =>
     interruptible(async (signal) => (await import('./finetune.js')).finetune(options, signal)),
   )
 }
@@ -81,22 +82,3 @@ Examples:
       --checkpointing --batch 2 --accumulate 8 --processes 4
   sjd2 generate --model tuned "a lighthouse"
   tensorboard --logdir tuned/training`
-
-function addModel(command: Command): Command {
-  return command
-    .optionsGroup('Model:')
-    .option(
-      '--model <folder|id>',
-      'checkpoint, or a hub’s id in the local cache (default: the bundled scenes)',
-    )
-    .option('--adapter <file.py>', 'how to run a checkpoint of your own family: see examples/my_adapter.py')
-    .option(
-      '--size <n|HxW>',
-      'pictures’ height and width in pixels, if the model draws several (default: its)',
-      size,
-    )
-    .addOption(
-      new Option('--device <name>', 'where the model runs').choices(['auto', 'cpu', 'cuda']).default('auto'),
-    )
-    .option('--python <path>', 'a Python with torch and the worker (default: SJD2_PYTHON, then .venv)')
-}

@@ -48,6 +48,8 @@ interface Row {
 export function rowParallel(pieces: RowPieces): DecodingPolicy {
   checkPieces(pieces)
   const { name, window, initialize, verify, refine } = pieces
+  /** What a pass decided: verification and refinement both ask for it. */
+  const decisions = new WeakMap<Pass, Map<number, number>>()
   return {
     name,
     noisy: false,
@@ -115,6 +117,8 @@ export function rowParallel(pieces: RowPieces): DecodingPolicy {
 
   /** Codes by position: those settled, and those that each row draws, from its left to the first that it refuses. */
   function decide(pass: Pass): Map<number, number> {
+    const known = decisions.get(pass)
+    if (known !== undefined) return known
     const { model, drafts } = pass
     const decided = new Map(
       drafts.flatMap((draft) => (draft.role === 'settled' ? [[draft.position, draft.code]] : [])),
@@ -133,6 +137,7 @@ export function rowParallel(pieces: RowPieces): DecodingPolicy {
         node = place
       }
     }
+    decisions.set(pass, decided)
     return decided
   }
 }

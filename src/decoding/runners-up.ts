@@ -17,6 +17,11 @@ interface Bud {
   readonly chance: number
 }
 
+/**
+ * The chance that a code turns out right is taken as proportional to `(p / e) ** SHARPNESS`: finite, because what still
+ * changes before a position changes its `p`.
+ */
+const SHARPNESS = 1.5
 /** Codes looked at for each position. */
 const CANDIDATES = 5
 /** No runner-up is looked for where the trunk is right up to there with less chance than this. */
@@ -25,10 +30,9 @@ const LEAST = 1e-3
 /**
  * Runners-up where the trunk may be wrong, in at most `entries` entries: a tree grown by always adding the draft whose
  * path is the likeliest to be right, as far as the positions' own noise tells. Gumbel coupling decides by `p / e`, and
- * `e` is known, so that the chance of a code is taken as proportional to `(p / e) ** sharpness`: finite, because what
- * still changes before a position changes its `p`. Branches carry codes only, and end where the trunk becomes noisy.
+ * `e` is known: see `SHARPNESS`. Branches carry codes only, and end where the trunk becomes noisy.
  */
-export function runnersUp(entries: number, sharpness = 1.5): Branching {
+export function runnersUp(entries: number): Branching {
   return {
     name: `runners-up in ${entries} entries`,
     verify: 'gumbel',
@@ -38,7 +42,7 @@ export function runnersUp(entries: number, sharpness = 1.5): Branching {
       const places = noisy < 0 ? trunk.length : noisy
       const candidates: Candidate[][] = []
       const at = (place: number) => {
-        candidates[place] ??= candidatesOf(trunk[place], pass, sharpness)
+        candidates[place] ??= candidatesOf(trunk[place], pass)
         return candidates[place]
       }
       const buds: Bud[] = []
@@ -69,7 +73,7 @@ function likeliest(buds: readonly Bud[]): number {
 }
 
 /** The likeliest codes for a draft's position, its own first. */
-function candidatesOf(draft: Draft, pass: Pass, sharpness: number): Candidate[] {
+function candidatesOf(draft: Draft, pass: Pass): Candidate[] {
   if (draft.proposal?.kind !== 'dense') return [{ code: draft.code, share: 1 }]
   const p = draft.proposal.probabilities
   const e = pass.exponentials(draft.position)
@@ -77,7 +81,7 @@ function candidatesOf(draft: Draft, pass: Pass, sharpness: number): Candidate[] 
   const found: Candidate[] = []
   let total = 0
   for (let code = 0; code < p.length; code += 1) {
-    const share = (p[code] / e[code] / highest) ** sharpness
+    const share = (p[code] / e[code] / highest) ** SHARPNESS
     if (!(share > 1e-4)) continue
     total += share
     found.push({ code, share })

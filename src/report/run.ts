@@ -4,7 +4,11 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { ExperimentError } from '../experiment/error.js'
-import { trajectoriesFolder } from '../experiment/trajectory-record.js'
+import {
+  type RecordedTrajectory,
+  trajectoriesFolder,
+  trajectorySchema,
+} from '../experiment/trajectory-record.js'
 
 const resultSchema = z.object({
   spec: z.string(),
@@ -32,38 +36,6 @@ const resultSchema = z.object({
 
 /** One image's line of results.jsonl. What older runs did not keep is absent. */
 export type Result = z.infer<typeof resultSchema>
-
-const trajectorySchema = z.object({
-  spec: z.string(),
-  guidance: z.number(),
-  prompt: z.string(),
-  seed: z.number(),
-  index: z.number(),
-  grid: z.object({ rows: z.number(), columns: z.number() }),
-  /** [length] final ids over the whole layout. */
-  tokens: z.array(z.number()),
-  passes: z.array(
-    z.object({
-      pass: z.number(),
-      /** Positions that were final before and after the pass, forced ones included. */
-      committedBefore: z.number(),
-      committed: z.number(),
-      /** Drafts accepted. */
-      accepted: z.number(),
-      /** Entries fed. */
-      entries: z.number(),
-      /** Position of the first of `drafts` and `levels`. */
-      windowStart: z.number(),
-      /** [window] ids, -1: none. */
-      drafts: z.array(z.number()),
-      /** [window] levels of noise, 0: clean. */
-      levels: z.array(z.number()),
-    }),
-  ),
-})
-
-/** One image's passes, as `trajectories/` keeps them. */
-export type RecordedTrajectory = z.infer<typeof trajectorySchema>
 
 /** Of the manifest, what a reader wants to know and what makes the pictures again. */
 const manifestSchema = z.object({

@@ -1,9 +1,10 @@
 /** Results as rows of the report's table and as what its plots draw. */
 import { mean } from '../experiment/statistics.js'
 import { type Row, summarize } from '../experiment/summary.js'
+import type { RecordedTrajectory } from '../experiment/trajectory-record.js'
 import type { Grid, PartTime, PlotRow, Setting, TimePart } from './page.js'
 import { commitDistribution, committedByCell, committedByPosition, passesByPrompt } from './passes.js'
-import type { RecordedTrajectory, Result } from './run.js'
+import type { Result } from './run.js'
 
 /** Parts of the image that passes are sorted into where its rows are not known. */
 const BINS = 24

@@ -1,7 +1,8 @@
 /** Recorded trajectories as the viewer shows them: by cells of the grid, with pictures. */
 import type { Session } from '../engine/index.js'
+import type { RecordedTrajectory } from '../experiment/trajectory-record.js'
 import type { Film, Frame, ShownPass, ShownTrajectory, Viewer } from './page.js'
-import type { RecordedTrajectory, Result, Run } from './run.js'
+import type { Result, Run } from './run.js'
 import { settingLabel } from './settings.js'
 import { difference, pngUrl, thumbnail } from './thumbnail.js'
 

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import type { PageData } from '../../src/report/page.js'
 import { type Decoder, type Run, writeReport } from '../../src/report/report.js'
-import { result } from './results.js'
+import { environment, result } from './results.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'page-'))
 const file = join(folder, 'report.html')
@@ -14,14 +14,7 @@ const hostile = '</script><script src="https://example.org/x.js">&'
 const run: Run = {
   manifest: {
     checkpoint: { model: null, adapter: null, size: null },
-    environment: {
-      sjd2: '0.1.0',
-      git: null,
-      torch: '2.13.0',
-      device: 'cpu',
-      dtype: 'f32',
-      model: { name: hostile, hash: 'abc' },
-    },
+    environment: { ...environment, model: { name: hostile, hash: 'abc' } },
   },
   results: [result({ spec: hostile, prompt: hostile }), result({ spec: 'jacobi', exact: false, topK: 5 })],
   trajectories: [],

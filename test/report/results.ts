@@ -20,3 +20,13 @@ export const result = (changes: Partial<Result> = {}): Result => ({
   right: null,
   ...changes,
 })
+
+/** What a manifest says of where a run was made. */
+export const environment = {
+  sjd2: '0.1.0',
+  git: null,
+  torch: '2.13.0',
+  device: 'cpu',
+  dtype: 'f32',
+  model: { name: 'tiny', hash: 'abc' },
+}

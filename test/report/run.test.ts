@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { readRun } from '../../src/report/run.js'
+import { environment } from './results.js'
 
 let folder: string
 beforeEach(() => {
@@ -10,16 +11,7 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(folder, { recursive: true }))
 
-const manifest = {
-  environment: {
-    sjd2: '0.1.0',
-    git: null,
-    torch: '2.13.0',
-    device: 'cpu',
-    dtype: 'f32',
-    model: { name: 'tiny', hash: 'abc' },
-  },
-}
+const manifest = { environment }
 /** What the first comparisons kept, before passes and times were. */
 const line = {
   spec: 'sjd',

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { RecordedTrajectory } from '../../src/report/run.js'
+import type { RecordedTrajectory } from '../../src/experiment/trajectory-record.js'
 import { settingsOf } from '../../src/report/settings.js'
 import { result } from './results.js'
 
