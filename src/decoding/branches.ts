@@ -9,6 +9,9 @@ export interface Branching {
   /**
    * The trunk with branches behind it in the list: drafts that name their parents, and that are distributed like their
    * proposals whatever the trunk's codes are.
+   *
+   * @param stale Positions where the pass was fed something else than what is now committed or held there: what it says
+   * of those behind is said of a wrong context.
    */
-  grow(trunk: readonly Draft[], pass: Pass): Draft[]
+  grow(trunk: readonly Draft[], pass: Pass, stale: ReadonlySet<number>): Draft[]
 }

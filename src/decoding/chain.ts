@@ -1,11 +1,11 @@
 import type { Branching } from './branches.js'
-import { childrenOf, cutBehind, type Draft, type Noise } from './draft.js'
+import { childrenOf, cutBehind, type Draft, type Noise, parentOf } from './draft.js'
 import type { Draw } from './draw.js'
 import type { Initializer } from './initializer.js'
 import type { Denoising } from './levels.js'
 import type { Model } from './model.js'
 import { denoise, noiseSchedules } from './noise-schedule.js'
-import { type DecodingPolicy, type ImageState, PolicyError } from './policy.js'
+import { type DecodingPolicy, type ImageState, type Pass, PolicyError } from './policy.js'
 import { type PrefixRule, verifyPrefix } from './prefix.js'
 
 /** The pieces of a policy whose pass is one chain of drafts behind the committed tokens. */
@@ -61,13 +61,15 @@ export function chain(pieces: ChainPieces): DecodingPolicy {
     verify: (pass) => verifyPrefix(pass, verify, prefix),
 
     refine(pass, image, { held }) {
-      const trunk = trunkBehind(held.at(-1) ?? -1, pass.drafts, image.committed).map((draft, distance) => {
+      const places = trunkBehind(held.at(-1) ?? -1, pass.drafts, image.committed)
+      const trunk = places.map((place, distance) => {
+        const draft = pass.drafts[place]
         const { code, proposal } = refine.draw(draft, pass)
         const noise =
           draft.noise && denoising ? denoised(draft.noise, code, distance, denoising, image.model) : null
         return { position: draft.position, code, proposal, noise }
       })
-      return branches ? branches.grow(trunk, pass) : trunk
+      return branches ? branches.grow(trunk, pass, staleBefore(places, trunk, pass, image)) : trunk
     },
   }
 
@@ -82,21 +84,42 @@ export function chain(pieces: ChainPieces): DecodingPolicy {
 }
 
 /**
- * The drafts from `committed` on along the first-born behind a draft, and beyond its line's end along what is
+ * The drafts, by index, from `committed` on along the first-born behind a draft, and beyond its line's end along what is
  * committed's.
  */
-function trunkBehind(index: number, drafts: readonly Draft[], committed: number): Draft[] {
+function trunkBehind(index: number, drafts: readonly Draft[], committed: number): number[] {
   const children = childrenOf(drafts)
-  const trunk: Draft[] = []
+  const trunk: number[] = []
   let from = committed
   for (const start of [index, -1]) {
     for (let [i] = children[start + 1]; i !== undefined; [i] = children[i + 1]) {
       if (drafts[i].position < from) continue
-      trunk.push(drafts[i])
+      trunk.push(i)
       from = drafts[i].position + 1
     }
   }
   return trunk
+}
+
+/** Where what was fed before the drafts at `places` is not what `trunk`, made of them, or the image now holds. */
+function staleBefore(
+  places: readonly number[],
+  trunk: readonly Draft[],
+  { drafts }: Pass,
+  { tokens, model }: ImageState,
+): Set<number> {
+  const held = new Map(trunk.map(({ position, code }) => [position, code]))
+  const stale = new Set<number>()
+  const seen = new Set<number>()
+  for (const place of places) {
+    for (let i = place; i >= 0 && !seen.has(i); i = parentOf(drafts, i)) {
+      seen.add(i)
+      const { position, code, noise } = drafts[i]
+      const now = held.get(position) ?? tokens[position] - model.image.first
+      if (noise !== null || code !== now) stale.add(position)
+    }
+  }
+  return stale
 }
 
 /** Takes a latent towards its draft's embedding, to the level it should have; null once it is clean. */

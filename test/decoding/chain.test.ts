@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import {
   above,
+  type Branching,
   type ChainPieces,
   chain,
   type Draw,
@@ -16,6 +17,8 @@ import {
   random,
   relaxedPrefix,
 } from '../../src/index.js'
+import { start } from '../support/fake-pass.js'
+import { toy } from '../support/toy-model.js'
 
 const clean: ChainPieces = {
   name: 'mine',
@@ -59,4 +62,27 @@ test.each<[string, ChainPieces, string]>([
 ])('refuses %s', (_, pieces, reason) => {
   expect(() => chain(pieces)).toThrow(PolicyError)
   expect(() => chain(pieces)).toThrow(reason)
+})
+
+test('stale is what the pass was fed otherwise than it is now committed or held', () => {
+  const layout = [7, ...Array.from({ length: 4 }, () => [-1, -1, -1, -1, 7]).flat()]
+  const page = toy({ layout, rowLength: 5, codes: 3 })
+  let found = 0
+  const watching: Branching = {
+    name: 'watching',
+    verify: 'gumbel',
+    grow(trunk, { drafts }, stale) {
+      const held = new Map(trunk.map(({ position, code }) => [position, code]))
+      const now = (position: number) => held.get(position) ?? image.tokens[position] - page.model.image.first
+      const expected = drafts.filter(({ position, code, noise }) => noise !== null || code !== now(position))
+      // behind the front, a chain that ends there has nothing that anything was drawn from
+      if (trunk.length > 0) expect([...stale].sort()).toEqual(expected.map(({ position }) => position).sort())
+      found += stale.size
+      return [...trunk]
+    },
+  }
+  const policy = chain({ ...noisy, window: 6, verify: gumbel, refine: gumbel, branches: watching })
+  const { image, worker } = start(page, { policy })
+  while (!image.done) image.advance(worker.forward(image.plan()))
+  expect(found).toBeGreaterThan(10)
 })

@@ -11,7 +11,7 @@ const trunk = (places: number): Draft[] =>
   )
 
 test('every draft down to the depth has as many followers as the tree is wide, the trunk’s first', () => {
-  const drafts = fanOut(3, 2).grow(trunk(4), pass)
+  const drafts = fanOut(3, 2).grow(trunk(4), pass, new Set())
   const followers = (node: number) => [...drafts.keys()].filter((i) => parentOf(drafts, i) === node)
   expect(drafts.slice(0, 4)).toEqual(trunk(4))
   expect(followers(-1)).toHaveLength(3)
@@ -27,15 +27,15 @@ test('every draft down to the depth has as many followers as the tree is wide, t
 })
 
 test('siblings are drawn from the trunk’s proposal, each by a number of its own', () => {
-  const siblings = fanOut(5, 1).grow(trunk(1), pass).slice(1)
+  const siblings = fanOut(5, 1).grow(trunk(1), pass, new Set()).slice(1)
   expect(siblings.map(({ code }) => code)).toEqual([1, 1, 1, 0])
   for (const { proposal } of siblings) expect(proposal).toEqual({ kind: 'dense', probabilities: p })
 })
 
 test('it ends where the trunk holds no draft that was drawn, or is noisy', () => {
   const copied = draftOf({ position: 1, code: 1, proposal: { kind: 'one-hot' } })
-  expect(fanOut(2, 3).grow([...trunk(1), copied], pass)).toHaveLength(3)
+  expect(fanOut(2, 3).grow([...trunk(1), copied], pass, new Set())).toHaveLength(3)
   const noise = { latent: new Float32Array(1), level: 1, timestep: 1 }
   const noisy = { ...trunk(1)[0], noise }
-  expect(fanOut(2, 3).grow([noisy], pass)).toEqual([noisy])
+  expect(fanOut(2, 3).grow([noisy], pass, new Set())).toEqual([noisy])
 })

@@ -13,20 +13,20 @@ const pass = passOf(new Float32Array(3), {})
 
 test('the first branch leaves the trunk where it is closest, by the runner-up', () => {
   const trunk = [draft(0, 50), draft(1, 1.1), draft(2, 50)]
-  const drafts = runnersUp(1).grow(trunk, pass)
+  const drafts = runnersUp(1).grow(trunk, pass, new Set())
   expect(drafts.slice(0, 3)).toEqual(trunk)
   expect(drafts[3]).toMatchObject({ position: 1, code: 1, parent: 0 })
 })
 
 test('a branch goes on with the trunk’s drafts, and none holds a draft twice', () => {
   const trunk = [draft(0, 1.1), draft(1, 50), draft(2, 50), draft(3, 50)]
-  const drafts = runnersUp(3).grow(trunk, pass)
+  const drafts = runnersUp(3).grow(trunk, pass, new Set())
   expect(drafts.slice(4)).toMatchObject([
     { position: 0, code: 1, parent: -1 },
     { position: 1, code: 0, parent: 4 },
     { position: 2, code: 0, parent: 5 },
   ])
-  const all = runnersUp(500).grow(trunk, pass)
+  const all = runnersUp(500).grow(trunk, pass, new Set())
   const places = all.map(({ code }, i) => `${parentOf(all, i)} ${code}`)
   expect(new Set(places).size).toBe(places.length)
   expect(all.length).toBeLessThanOrEqual(504)
@@ -38,6 +38,24 @@ test('a branch goes on with the trunk’s drafts, and none holds a draft twice',
 
 test('nothing branches off what is noisy, or copied', () => {
   const noise = { latent: new Float32Array(1), level: 1, timestep: 1 }
-  expect(runnersUp(10).grow([{ ...draft(0, 1.1), noise }], pass)).toHaveLength(1)
-  expect(runnersUp(10).grow([draftOf({ code: 1, proposal: { kind: 'one-hot' } })], pass)).toHaveLength(1)
+  expect(runnersUp(10).grow([{ ...draft(0, 1.1), noise }], pass, new Set())).toHaveLength(1)
+  expect(
+    runnersUp(10).grow([draftOf({ code: 1, proposal: { kind: 'one-hot' } })], pass, new Set()),
+  ).toHaveLength(1)
+})
+
+test('a draft behind what was stale is doubted sooner than a closer race in a sound context', () => {
+  const trunk = [draft(0, 9), draft(1, 3), draft(2, 9), draft(3, 4), draft(4, 9)]
+  const grown = (stale: number[]) => runnersUp(1).grow(trunk, pass, new Set(stale)).at(-1)
+  expect(grown([])).toMatchObject({ position: 1 })
+  expect(grown([2])).toMatchObject({ position: 3 })
+  expect(grown([-1])).toMatchObject({ position: 0 })
+})
+
+test('a branch that leaves the trunk doubts what follows it', () => {
+  const sound = [draft(0, 1.01), draft(1, 1.3), draft(2, 9), draft(3, 1.3)]
+  const drafts = runnersUp(4).grow(sound, pass, new Set())
+  const rivals = (parent: number) => drafts.filter((_, i) => parentOf(drafts, i) === parent).length
+  expect(rivals(4)).toBeGreaterThan(1)
+  expect(rivals(0)).toBe(1)
 })
