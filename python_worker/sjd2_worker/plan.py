@@ -11,11 +11,13 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
-from .__main__ import model_arguments, positive
+from .__main__ import family_options, model_arguments, positive
 from .adapters.base import Adapter, Embeddings
 from .errors import StartupError
 from .loading import choose, open_adapter
@@ -42,9 +44,8 @@ def verdict(taken: dict[str, int], images: int, memory: int) -> str | None:
         return None
     if taken["weights"] + each <= memory:
         return f"{(memory - taken['weights']) // each} images at once would fit: --images-at-once."
-    return (
-        f"One image takes {(taken['weights'] + each) / GIB:.2f} GiB: use a smaller --dtype or --size, or more memory."
-    )
+    size = f"{(taken['weights'] + each) / GIB:.2f} GiB"
+    return f"One image takes {size}: use a smaller --dtype or --size, --quantize, or more memory."
 
 
 def _weights(adapter: Adapter) -> dict[int, int]:
@@ -57,13 +58,26 @@ def _weights(adapter: Adapter) -> dict[int, int]:
             tensors += vars(value).values()
         elif isinstance(value, Tensor):
             tensors.append(value)
-    return {id(tensor): tensor.nbytes for tensor in tensors if not tensor._is_view()}
+    return {id(tensor): held_bytes(tensor) for tensor in tensors if not tensor._is_view()}
 
 
-def _memory(device: torch.device) -> int:
-    """Bytes that are free on the device."""
+def held_bytes(tensor: Tensor) -> int:
+    """Of a tensor that `--quantize` rounded: what the library holds in its stead."""
+    if is_traceable_wrapper_subclass(tensor):  # torchao's
+        return sum(getattr(tensor, name).nbytes for name in tensor.__tensor_flatten__()[0])
+    if getattr(tensor, "quant_type", None) != "nf4":
+        return tensor.nbytes
+    state: Any = tensor.quant_state  # type: ignore[attr-defined]
+    if state is not None:
+        return tensor.nbytes + state.absmax.nbytes + state.code.nbytes
+    blocks = -(-tensor.numel() // tensor.blocksize)  # type: ignore[attr-defined]
+    return -(-tensor.numel() // 2) + 4 * blocks + 4 * 16  # not rounded yet: on the meta device it never is
+
+
+def _memory(device: torch.device, gpus: int) -> int:
+    """Bytes that are free on the device, or on so many GPUs together."""
     if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
+        return sum(torch.cuda.mem_get_info(gpu)[0] for gpu in range(min(gpus, torch.cuda.device_count())))
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
         return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
@@ -81,12 +95,12 @@ def main() -> int:
     said = parser.parse_args()
     try:
         device, dtype = choose(said.device, said.dtype)
-        adapter = open_adapter(said.model, said.adapter, torch.device("meta"), dtype, {"size": said.size})
+        adapter = open_adapter(said.model, said.adapter, torch.device("meta"), dtype, family_options(said))
     except StartupError as error:
         print(error.line(), file=sys.stderr)
         return 1
     taken = plan(adapter, dtype, said.window, said.images)
-    memory = int(said.memory * GIB) if said.memory else _memory(device)
+    memory = int(said.memory * GIB) if said.memory else _memory(device, said.gpus or 1)
     report = {"name": adapter.card["name"], "dtype": str(dtype).removeprefix("torch."), **taken}
     print(json.dumps({**report, "memory": memory, "remedy": verdict(taken, said.images, memory)}))
     return 0

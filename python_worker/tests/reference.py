@@ -1,4 +1,4 @@
-"""Tiny checkpoints in DIR and, in reference.json, what each family's reference draws: `python -m tests.reference DIR`."""
+"""Tiny checkpoints in DIR; in reference.json, what each family's reference draws: `python -m tests.reference DIR`."""
 
 from __future__ import annotations
 
