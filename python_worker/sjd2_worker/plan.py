@@ -11,11 +11,9 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
 from .__main__ import family_options, model_arguments, positive
 from .adapters.base import Adapter, Embeddings
@@ -58,20 +56,7 @@ def _weights(adapter: Adapter) -> dict[int, int]:
             tensors += vars(value).values()
         elif isinstance(value, Tensor):
             tensors.append(value)
-    return {id(tensor): held_bytes(tensor) for tensor in tensors if not tensor._is_view()}
-
-
-def held_bytes(tensor: Tensor) -> int:
-    """Of a tensor that `--quantize` rounded: what the library holds in its stead."""
-    if is_traceable_wrapper_subclass(tensor):  # torchao's
-        return sum(getattr(tensor, name).nbytes for name in tensor.__tensor_flatten__()[0])
-    if getattr(tensor, "quant_type", None) != "nf4":
-        return tensor.nbytes
-    state: Any = tensor.quant_state  # type: ignore[attr-defined]
-    if state is not None:
-        return tensor.nbytes + state.absmax.nbytes + state.code.nbytes
-    blocks = -(-tensor.numel() // tensor.blocksize)  # type: ignore[attr-defined]
-    return -(-tensor.numel() // 2) + 4 * blocks + 4 * 16  # not rounded yet: on the meta device it never is
+    return {id(tensor): tensor.nbytes for tensor in tensors if not tensor._is_view()}
 
 
 def _memory(device: torch.device, gpus: int) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -12,10 +11,10 @@ import torch
 from accelerate import cpu_offload
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from sjd2_worker.adapters.placement import LIBRARIES, spread
+from sjd2_worker.adapters.placement import LIBRARY, rounded_bytes, spread
 from sjd2_worker.errors import StartupError
 from sjd2_worker.loading import load, open_adapter
-from sjd2_worker.plan import held_bytes, plan
+from sjd2_worker.plan import plan
 from sjd2_worker.worker import Worker
 
 from .library import Run, close, forward
@@ -46,12 +45,12 @@ def logits(worker: Worker) -> Any:
 
 @pytest.mark.parametrize(
     ("name", "quantize", "tolerance"),
-    [*((name, "int8", 0.05) for name in WRITERS), ("wide lumina", "nf4", 0.5), ("wide emu3", "nf4", 0.5)],
+    [*((name, "int8", 0.1) for name in WRITERS), ("wide lumina", "nf4", 0.5), ("wide emu3", "nf4", 0.5)],
 )
 def test_rounded_weights(folders: Mapping[str, Path], name: str, quantize: str, tolerance: float) -> None:
     """All linear layers of the decoder and nothing else; near the original; planned to the byte; of another hash.
 
-    Random weights have no redundancy: 8 bits keep 1/254 of each row's largest, 16 values of 4 bits about a tenth.
+    Random weights have no redundancy: 8 bits keep 1/254 of a row's largest, 16 values of 4 bits about a tenth.
     """
     family = name.removeprefix("wide ")
     options = OPTIONS[family] | {"quantize": quantize}
@@ -62,7 +61,7 @@ def test_rounded_weights(folders: Mapping[str, Path], name: str, quantize: str, 
     assert rounded == {own for own in linear if own.startswith(PREFIXES[family] + "layers.")}
     assert len(rounded) == 2 * 7
     assert adapter.card["hash"] != before.card["hash"]
-    sizes = {own: taken(before._model.get_parameter(own), quantize) for own in rounded}
+    sizes = {own: rounded_bytes(before._model.get_parameter(own), quantize) for own in rounded}
     assert sizes == {own: held_bytes(adapter._model.get_parameter(own)) for own in rounded}
     saved = sum(before._model.get_parameter(own).nbytes - size for own, size in sizes.items())
     chosen = (OPTIONS[family], options)
@@ -75,24 +74,21 @@ def test_rounded_weights(folders: Mapping[str, Path], name: str, quantize: str, 
 
 
 def is_rounded(weight: torch.Tensor) -> bool:
-    return type(weight).__name__ in ("Int8Tensor", "Params4bit")
+    return type(weight).__name__ in ("Int8Params", "Params4bit")
 
 
-def taken(weight: torch.Tensor, quantize: str) -> int:
-    """Bytes: 8 bits, a scale and a zero point to a row; or 4 bits, a scale to 64 of them, the table of 16 values."""
-    size = weight.numel()
-    return size + 5 * len(weight) if quantize == "int8" else size // 2 + 4 * -(-size // 64) + 4 * 16
+def held_bytes(weight: Any) -> int:
+    """With what belongs to it."""
+    if type(weight).__name__ == "Int8Params":
+        return int(weight.nbytes + weight.SCB.nbytes)
+    return int(weight.nbytes + weight.quant_state.absmax.nbytes + weight.quant_state.code.nbytes)
 
 
-@pytest.mark.parametrize(("quantize", "library"), LIBRARIES.items())
-def test_without_the_library(
-    folders: Mapping[str, Path], monkeypatch: pytest.MonkeyPatch, quantize: str, library: str
-) -> None:
-    monkeypatch.setitem(sys.modules, library, None)
+def test_without_the_library(folders: Mapping[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sjd2_worker.adapters.placement.find_spec", lambda name: None)
-    with pytest.raises(StartupError, match=f"need {library}") as caught:
-        load(folders["janus"], None, "cpu", "f32", 1, {"quantize": quantize})
-    assert (caught.value.code, f"pip install {library}" in caught.value.remedy) == ("missing-library", True)
+    with pytest.raises(StartupError, match=f"need {LIBRARY}") as caught:
+        load(folders["janus"], None, "cpu", "f32", 1, {"quantize": "nf4"})
+    assert (caught.value.code, f"pip install {LIBRARY}" in caught.value.remedy) == ("missing-library", True)
 
 
 @pytest.mark.parametrize("family", WRITERS)

@@ -372,7 +372,7 @@ function addModelOptions(command: Command, usual = 'the bundled scenes'): Comman
     .addOption(
       new Option(
         '--quantize <kind>',
-        'weights of 8 bits (torchao) or 4 (bitsandbytes): less memory, other pictures',
+        'weights of 8 or 4 bits (bitsandbytes): less memory, other pictures',
       ).choices(['int8', 'nf4']),
     )
     .option('--gpus <n>', 'spread the layers over so many GPUs (accelerate)', count)

@@ -20,7 +20,7 @@ from transformers.utils import logging
 from ..checkpoint import check_weights, existing
 from ..errors import RequestError, StartupError, ran_out_of_memory
 from .base import SPARE_CELLS, Attend, CacheShape, Entries
-from .placement import available, rounded, spread
+from .placement import available, round_blank, rounded, spread
 
 SLOTS = "slots"  # the name of our attention in the library
 PROMPT_CELLS = 256  # room for a prompt
@@ -111,7 +111,8 @@ def load_model(
     over so many GPUs. Raises `missing-library`, `wrong-torch`, `out-of-memory` or `wrong-config`.
     """
     if quantize:
-        options["quantization_config"] = rounded(quantize, dtype, layers)
+        way = rounded(quantize, dtype, layers)
+        options |= {} if device.type == "meta" else {"quantization_config": way}
     if gpus and gpus > 1 and device.type == "cuda":
         with torch.device("meta"):
             blank = kind(config)
@@ -121,6 +122,8 @@ def load_model(
             folder, config=config, dtype=dtype, use_safetensors=True, local_files_only=True,
             **{"device_map": device, **options},
         )  # fmt: skip
+    if quantize and device.type == "meta":
+        round_blank(model, quantize, layers)
     return model.eval().requires_grad_(False)
 
 

@@ -1,42 +1,59 @@
 """How a model that is large for a device is loaded: weights of 8 or 4 bits, layers on several GPUs.
 
-The libraries do it: torchao and bitsandbytes round weights as they are read, accelerate hands entries from one GPU to
-the next. Only the decoder's layers are meant; whatever else a model has stays as it is, and on the first GPU.
+The libraries do it: bitsandbytes rounds weights as they are read, accelerate hands entries from one GPU to the next.
+Only the decoder's layers are meant; whatever else a model has stays as it is, and on the first GPU.
 """
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping
 from importlib.util import find_spec
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ..errors import StartupError
 
-# by what rounds them; both round weights alone, so that entries of one pass do not change one another's results
-LIBRARIES = {"int8": "torchao", "nf4": "bitsandbytes"}
+LIBRARY = "bitsandbytes"
+_BLOCK = 64  # weights that have a scale of their own, with nf4
 
 
 def rounded(quantize: str, dtype: torch.dtype, layers: str) -> Any:
-    """The library's way to round the linear layers within the module `layers`. Raises `missing-library`."""
-    library = LIBRARIES[quantize]
-    if find_spec(library) is None:
-        remedy = f'pip install {library}, or pip install -e "python_worker[quantize]" for both kinds.'
-        raise StartupError("missing-library", f"Weights of {quantize} need {library}, which this Python lacks.", remedy)
+    """The library's way to round the linear layers within the module `layers`. Raises `missing-library`.
+
+    `int8` is LLM.int8() (arXiv 2208.07339), `nf4` QLoRA's (arXiv 2305.14314). The first rounds what it multiplies with,
+    too, but keeps no outliers apart: by which entries are in a pass, that would change what becomes of each.
+    """
+    if find_spec(LIBRARY) is None:
+        message = f"Weights of {quantize} need {LIBRARY}, which this Python lacks."
+        raise StartupError("missing-library", message, f"pip install {LIBRARY}, or leave --quantize out.")
+    from transformers import BitsAndBytesConfig
+
+    logging.getLogger(LIBRARY).setLevel(logging.ERROR)  # it says for each layer in which precision it multiplies
     elsewhere = [rf"(?!{re.escape(layers)}\.).*"]
-    if quantize == "nf4":  # QLoRA's, arXiv 2305.14314
-        from transformers import BitsAndBytesConfig
+    if quantize == "int8":
+        return BitsAndBytesConfig(load_in_8bit=True, llm_int8_threshold=0.0, llm_int8_skip_modules=elsewhere)
+    return BitsAndBytesConfig(
+        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype, llm_int8_skip_modules=elsewhere
+    )
 
-        return BitsAndBytesConfig(
-            load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype, llm_int8_skip_modules=elsewhere
-        )
-    from torchao.quantization import Int8WeightOnlyConfig
-    from transformers import TorchAoConfig
 
-    return TorchAoConfig(Int8WeightOnlyConfig(), modules_to_not_convert=elsewhere)
+def rounded_bytes(weight: Tensor, quantize: str) -> int:
+    """What the library holds in a matrix's stead: 8 bits and a scale to a row; or 4 bits, scales, and a table of 16."""
+    if quantize == "int8":
+        return weight.numel() + 4 * len(weight)
+    return -(-weight.numel() // 2) + 4 * -(-weight.numel() // _BLOCK) + 4 * 16
+
+
+def round_blank(model: nn.Module, quantize: str, layers: str) -> None:
+    """Replaces the weights that would be rounded, of a model on the meta device, by as many bytes as would be held."""
+    for layer in model.get_submodule(layers).modules():
+        if isinstance(layer, nn.Linear):
+            held = torch.empty(rounded_bytes(layer.weight, quantize), dtype=torch.uint8, device="meta")
+            layer.weight = nn.Parameter(held, requires_grad=False)
 
 
 def available(gpus: int) -> dict[int, int]:
