@@ -402,6 +402,31 @@ def test_another_parametrisation_is_refused(begun: tuple[Path, Path], tmp_path: 
     assert caught.value.code == "wrong-config"
 
 
+@pytest.mark.parametrize("dtype", ["mixed", "bf16"])
+def test_in_half_precision(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    models: dict[str, Path],
+    shards: Any,
+    tmp_path: Path,
+    dtype: str,
+) -> None:
+    """bf16 weights, or f32 ones with arithmetic in bf16: near each other, and the files keep their precision."""
+    out = tmp_path / dtype
+    more = ["--steps", "2", "--learning-rate", "1e-2", "--window", "8", "--held-out", "2", "--checkpointing"]
+    data = shards(models["anole"], {})
+    code, said = tune(capsys, monkeypatch, models["anole"], data, out, *more, "--dtype", dtype)
+    assert code == 0, said
+    code, exact = tune(capsys, monkeypatch, models["anole"], data, tmp_path / "f32", *more)
+    assert code == 0, exact
+    for when in ("before", "after"):
+        assert said[when]["clean"] == pytest.approx(exact[when]["clean"], rel=0.05)
+    assert said != exact
+    before, after = (load_file(folder / "model.safetensors") for folder in (models["anole"], out))
+    assert {name: tensor.dtype for name, tensor in after.items()} == {n: t.dtype for n, t in before.items()}
+    assert any(not torch.equal(after[name], before[name]) for name in before)
+
+
 def test_checkpointing_changes_no_gradient(models: dict[str, Path]) -> None:
     gradients, runs = [], []
     for less in (False, True):

@@ -83,10 +83,35 @@ describe('sjd2 plan', () => {
     expect(total).toBeGreaterThan(weights + cache)
   })
 
+  test('counts weights as they are held', async () => {
+    const model = ['--model', join(folder, 'janus'), '--memory', '1', '--json']
+    const [usual, rounded] = await Promise.all([plan(...model), plan(...model, '--quantize', 'int8')])
+    expect(rounded.exitCode, rounded.stderr).toBe(0)
+    const weights = [usual, rounded].map(({ stdout }): number => JSON.parse(stdout).weights)
+    expect(weights[1]).toBeLessThan(weights[0])
+  })
+
   test('says why it cannot say', async () => {
     const { exitCode, stderr } = await plan('--model', join(folder, 'nowhere'))
     expect(exitCode).toBe(1)
     expect(stderr).toContain('What to do: Give --model a checkpoint folder that exists.')
+  })
+})
+
+test('weights of 8 bits draw, and the same again', async () => {
+  const out = join(folder, 'rounded')
+  const model = ['--model', join(folder, 'janus'), '--quantize', 'int8', '--policy', 'autoregressive']
+  const drawn = await sjd2(['generate', 'red', ...model, '--out', out, '--json'])
+  expect(drawn.exitCode, drawn.stderr).toBe(0)
+  const { checkpoint } = JSON.parse(readFileSync(join(out, 'manifest.json'), 'utf8'))
+  expect(checkpoint).toMatchObject({ quantize: 'int8' })
+  expect(await sjd2(['replay', out])).toMatchObject({
+    exitCode: 0,
+    stdout: expect.stringContaining('1 of 1 images are identical'),
+  })
+  expect(await sjd2(['generate', 'red', '--quantize', 'int8', '--out', out])).toMatchObject({
+    exitCode: 1,
+    stderr: expect.stringContaining('has no option --quantize'),
   })
 })
 
