@@ -125,6 +125,13 @@ def test_how_layers_are_spread() -> None:
     assert caught.value.code == "out-of-memory"
 
 
+@pytest.mark.skipif(torch.cuda.device_count() > 1, reason="there are several GPUs")
+def test_more_gpus_than_there_are(folders: Mapping[str, Path]) -> None:
+    with pytest.raises(StartupError, match=r"finds \d CUDA devices, not 2") as caught:
+        load(folders["janus"], None, "auto", "f32", 1, {"gpus": 2})
+    assert (caught.value.code, "fewer --gpus" in caught.value.remedy) == ("wrong-torch", True)
+
+
 @pytest.mark.parametrize("option", [{"quantize": "int8"}, {"gpus": 2}])
 def test_a_family_that_does_not_know_it(checkpoint: Path, option: dict[str, Any]) -> None:
     with pytest.raises(StartupError, match=f"has no option --{next(iter(option))}"):

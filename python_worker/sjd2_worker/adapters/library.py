@@ -113,7 +113,7 @@ def load_model(
     if quantize:
         way = rounded(quantize, dtype, layers)
         options |= {} if device.type == "meta" else {"quantization_config": way}
-    if gpus and gpus > 1 and device.type == "cuda":
+    if gpus and gpus > 1 and device.type != "meta":
         with torch.device("meta"):
             blank = kind(config)
         options["device_map"] = spread(blank, layers, available(gpus), torch.int8 if quantize else dtype)
