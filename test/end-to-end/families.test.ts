@@ -109,10 +109,6 @@ test('weights of 8 bits draw, and the same again', async () => {
     exitCode: 0,
     stdout: expect.stringContaining('1 of 1 images are identical'),
   })
-  expect(await sjd2(['generate', 'red', '--quantize', 'int8', '--out', out])).toMatchObject({
-    exitCode: 1,
-    stderr: expect.stringContaining('has no option --quantize'),
-  })
 })
 
 describe('a family of one’s own, by --adapter', () => {
