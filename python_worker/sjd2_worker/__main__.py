@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from . import __version__
 from .errors import StartupError
@@ -69,6 +70,13 @@ def model_arguments(parser: argparse.ArgumentParser) -> None:
     add("--dtype", default="auto", choices=("auto", "f32", "bf16", "f16"), help="auto: bf16 on cuda, f32 on a CPU")
     add("--adapter", type=Path, metavar="FILE", help="a Python file with `load`, for a family of your own")
     add("--size", type=_size, metavar="HxW", help="pictures' height and width in pixels, for families of several sizes")
+    add("--quantize", choices=("int8", "nf4"), help="weights of 8 or 4 bits, for transformers' families")
+    add("--gpus", type=positive, help="spread the layers over so many GPUs, for transformers' families (default: one)")
+
+
+def family_options(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What is the family's to understand, as `loading.load` takes it."""
+    return {name: getattr(arguments, name) for name in ("size", "quantize", "gpus")}
 
 
 def positive(text: str) -> int:
@@ -94,7 +102,7 @@ def _run(arguments: argparse.Namespace) -> None:
     from .endpoint import bound
     from .server import serve
 
-    options = {"size": arguments.size}
+    options = family_options(arguments)
     worker = load(arguments.model, arguments.adapter, arguments.device, arguments.dtype, arguments.slots, options)
     with bound(arguments.endpoint, arguments.curve_secret_file, arguments.insecure) as socket:
         serve(socket, worker, abandoned)

@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from .__main__ import model_arguments, positive
+from .__main__ import family_options, model_arguments, positive
 from .adapters.base import Adapter, Embeddings
 from .errors import StartupError
 from .loading import choose, open_adapter
@@ -42,9 +42,8 @@ def verdict(taken: dict[str, int], images: int, memory: int) -> str | None:
         return None
     if taken["weights"] + each <= memory:
         return f"{(memory - taken['weights']) // each} images at once would fit: --images-at-once."
-    return (
-        f"One image takes {(taken['weights'] + each) / GIB:.2f} GiB: use a smaller --dtype or --size, or more memory."
-    )
+    size = f"{(taken['weights'] + each) / GIB:.2f} GiB"
+    return f"One image takes {size}: use a smaller --dtype or --size, --quantize, or more memory."
 
 
 def _weights(adapter: Adapter) -> dict[int, int]:
@@ -60,10 +59,10 @@ def _weights(adapter: Adapter) -> dict[int, int]:
     return {id(tensor): tensor.nbytes for tensor in tensors if not tensor._is_view()}
 
 
-def _memory(device: torch.device) -> int:
-    """Bytes that are free on the device."""
+def _memory(device: torch.device, gpus: int) -> int:
+    """Bytes that are free on the device, or on so many GPUs together."""
     if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
+        return sum(torch.cuda.mem_get_info(gpu)[0] for gpu in range(min(gpus, torch.cuda.device_count())))
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
         return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
@@ -81,12 +80,12 @@ def main() -> int:
     said = parser.parse_args()
     try:
         device, dtype = choose(said.device, said.dtype)
-        adapter = open_adapter(said.model, said.adapter, torch.device("meta"), dtype, {"size": said.size})
+        adapter = open_adapter(said.model, said.adapter, torch.device("meta"), dtype, family_options(said))
     except StartupError as error:
         print(error.line(), file=sys.stderr)
         return 1
     taken = plan(adapter, dtype, said.window, said.images)
-    memory = int(said.memory * GIB) if said.memory else _memory(device)
+    memory = int(said.memory * GIB) if said.memory else _memory(device, said.gpus or 1)
     report = {"name": adapter.card["name"], "dtype": str(dtype).removeprefix("torch."), **taken}
     print(json.dumps({**report, "memory": memory, "remedy": verdict(taken, said.images, memory)}))
     return 0

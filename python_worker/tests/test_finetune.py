@@ -272,35 +272,56 @@ def test_a_death_while_the_state_is_written_leaves_the_last(monkeypatch: pytest.
     assert weight.tolist() == [1, 1, 1]
 
 
+@pytest.mark.parametrize(
+    ("family", "steps", "shared"), [("scenes", ["3"], []), ("janus", ["2", "3"], ["--shard"])], ids=["whole", "shared"]
+)
 def test_two_processes_are_one_with_twice_the_batches(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
     models: dict[str, Path],
     shards: Any,
     tmp_path: Path,
+    family: str,
+    steps: list[str],
+    shared: list[str],
 ) -> None:
-    model = models["scenes"]
+    """Whether each has all weights, or its share of them; and going on from a state."""
+    model = models[family]
     data = shards(model, {})
-    more = ["--steps", "3", "--learning-rate", "1e-3", "--window", "8"]
-    code, said = tune(capsys, monkeypatch, model, data, tmp_path / "one", *more, "--accumulate", "2")
-    assert code == 0, said
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1]), "WORLD_SIZE": "2"}
-    words = ["--model", str(model), "--data", str(data), "--out", str(tmp_path / "two"), *FIXED, *more]
-    second = subprocess.Popen(
-        [sys.executable, "-m", "sjd2_worker.training.finetune", *words],
-        cwd=PACKAGE, env={**ONE_THREAD, **meeting, "RANK": "1"}, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
-    for name, value in {**meeting, "RANK": "0"}.items():
-        monkeypatch.setenv(name, value)
-    code, said = tune(capsys, monkeypatch, model, data, tmp_path / "two", *more)
-    assert code == 0, said
-    assert (second.communicate(), second.returncode) == ((b"", b""), 0), "only the first speaks"
-    one, two = (load_file(tmp_path / name / "training" / "state.safetensors") for name in ("one", "two"))
-    for name in one:
-        if name.startswith("model."):
-            torch.testing.assert_close(two[name], one[name], rtol=1e-4, atol=1e-6)
+    one, two = tmp_path / "one", tmp_path / "two"
+    for last in steps:
+        more = ["--steps", last, "--learning-rate", "1e-3", "--window", "8"]
+        code, said = tune(capsys, monkeypatch, model, data, one, *more, "--accumulate", "2")
+        assert code == 0, said
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1]), "WORLD_SIZE": "2"}
+        words = ["--model", str(model), "--data", str(data), "--out", str(two), *FIXED, *more, *shared]
+        second = subprocess.Popen(
+            [sys.executable, "-m", "sjd2_worker.training.finetune", *words],
+            cwd=PACKAGE, env={**ONE_THREAD, **meeting, "RANK": "1"}, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+        with monkeypatch.context() as launched:
+            for name, value in {**meeting, "RANK": "0"}.items():
+                launched.setenv(name, value)
+            code, said = tune(capsys, launched, model, data, two, *more, *shared)
+        assert code == 0, said
+        assert (second.communicate(), second.returncode) == ((b"", b""), 0), "only the first speaks"
+    for file in ("training/state.safetensors", "model.safetensors", "denoising.safetensors"):
+        if not (one / file).exists():  # the bundled family has all in one
+            continue
+        alone, together = (load_file(folder / file) for folder in (one, two))
+        assert alone.keys() == together.keys()
+        for name, tensor in alone.items():
+            torch.testing.assert_close(together[name], tensor, rtol=1e-4, atol=1e-6)
+
+
+def test_a_share_is_not_enough_for_muon(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, models: dict[str, Path], tmp_path: Path
+) -> None:
+    more = ["--shard", "--optimiser", "muon"]
+    code, said = tune(capsys, monkeypatch, models["scenes"], tmp_path, tmp_path / "out", *more)
+    assert (code, "needs whole matrices" in said["error"]["message"]) == (1, True)
 
 
 @pytest.mark.parametrize(
@@ -379,6 +400,31 @@ def test_another_parametrisation_is_refused(begun: tuple[Path, Path], tmp_path: 
     with pytest.raises(StartupError, match="'raw'") as caught:
         adapter_of(tmp_path)
     assert caught.value.code == "wrong-config"
+
+
+@pytest.mark.parametrize("dtype", ["mixed", "bf16"])
+def test_in_half_precision(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    models: dict[str, Path],
+    shards: Any,
+    tmp_path: Path,
+    dtype: str,
+) -> None:
+    """bf16 weights, or f32 ones with arithmetic in bf16: near each other, and the files keep their precision."""
+    out = tmp_path / dtype
+    more = ["--steps", "2", "--learning-rate", "1e-2", "--window", "8", "--held-out", "2", "--checkpointing"]
+    data = shards(models["anole"], {})
+    code, said = tune(capsys, monkeypatch, models["anole"], data, out, *more, "--dtype", dtype)
+    assert code == 0, said
+    code, exact = tune(capsys, monkeypatch, models["anole"], data, tmp_path / "f32", *more)
+    assert code == 0, exact
+    for when in ("before", "after"):
+        assert said[when]["clean"] == pytest.approx(exact[when]["clean"], rel=0.05)
+    assert said != exact
+    before, after = (load_file(folder / "model.safetensors") for folder in (models["anole"], out))
+    assert {name: tensor.dtype for name, tensor in after.items()} == {n: t.dtype for n, t in before.items()}
+    assert any(not torch.equal(after[name], before[name]) for name in before)
 
 
 def test_checkpointing_changes_no_gradient(models: dict[str, Path]) -> None:

@@ -65,13 +65,13 @@ def _of_entries(weights: Mapping[str, Tensor], condition: Tensor, codes: list[in
     return logits[len(condition) - 1 :].numpy()
 
 
-def _of_class(folder: Path, label: int, codes: list[int]) -> Array:
+def of_class(folder: Path, label: int, codes: list[int]) -> Array:
     weights = _published(folder)
     condition = weights["cls_embedding.embedding_table.weight"][[label]]
     return _of_entries(weights, condition, codes, torch.ones(1, dtype=torch.bool))
 
 
-def _of_caption(folder: Path, text: str, codes: list[int]) -> tuple[Array, Array]:
+def of_caption(folder: Path, text: str, codes: list[int]) -> tuple[Array, Array]:
     """Conditional and unconditional, both with the caption's padding hidden."""
     weights = _published(folder)
     conditional, empty, shown = reference.padded_caption(weights, _features(folder, text))
@@ -107,9 +107,9 @@ def test_a_class_in_pieces(classes: Worker, folders: Mapping[str, Path]) -> None
         done = len(prompt.committed)
         found.append(logits_of(classes, Draft(prompt, CODES[0][done : done + count - 1]))[0])
         prompt.committed += CODES[0][done : done + count]
-    wanted = _of_class(folders["classes"], 3, CODES[0][:15])
+    wanted = of_class(folders["classes"], 3, CODES[0][:15])
     _close(np.concatenate(found), wanted)
-    assert np.abs(wanted - _of_class(folders["classes"], 2, CODES[0][:15])).max() > 0.1
+    assert np.abs(wanted - of_class(folders["classes"], 2, CODES[0][:15])).max() > 0.1
 
 
 def test_classes_in_a_ragged_guided_batch(classes: Worker, folders: Mapping[str, Path]) -> None:
@@ -125,8 +125,8 @@ def test_classes_in_a_ragged_guided_batch(classes: Worker, folders: Mapping[str,
     shares = [Draft(p, c[len(p.committed) : end]) for p, c, end in zip(prompts, CODES, (11, 14, 6), strict=True)]
     found = logits_of(classes, *shares)
     for logits, label, codes, (first, end) in zip(found, (0, 4, 1), CODES, ((9, 11), (2, 14), (0, 6)), strict=True):
-        conditional = _of_class(folders["classes"], label, codes[:end])[first:]
-        unconditional = _of_class(folders["classes"], tiny.CLASSES, codes[:end])[first:]
+        conditional = of_class(folders["classes"], label, codes[:end])[first:]
+        unconditional = of_class(folders["classes"], tiny.CLASSES, codes[:end])[first:]
         _close(logits, conditional if label == 4 else _guided(conditional, unconditional))
 
 
@@ -135,14 +135,14 @@ def test_a_caption(captions: Worker, folders: Mapping[str, Path], text: str) -> 
     prompt = tokenized(captions, text, [0, 1], GUIDANCE)
     assert [len(ids) for ids in prompt.ids] == [min(len(text.split()) + 1, tiny.CAPTION)] * 2
     found = logits_of(captions, Draft(prompt, CODES[0][:15]))[0]
-    _close(found, _guided(*_of_caption(folders["captions"], text, CODES[0][:15])))
+    _close(found, _guided(*of_caption(folders["captions"], text, CODES[0][:15])))
 
 
 def test_captions_together(captions: Worker, folders: Mapping[str, Path]) -> None:
     prompts = [tokenized(captions, CAPTION, [3, 0], GUIDANCE), tokenized(captions, OTHER, [1, 2], GUIDANCE)]
     found = logits_of(captions, *(Draft(prompt, codes[:5]) for prompt, codes in zip(prompts, CODES, strict=False)))
     for logits, text, codes in zip(found, (CAPTION, OTHER), CODES, strict=False):
-        _close(logits, _guided(*_of_caption(folders["captions"], text, codes[:5])))
+        _close(logits, _guided(*of_caption(folders["captions"], text, codes[:5])))
 
 
 def test_a_tree(captions: Worker, folders: Mapping[str, Path]) -> None:
@@ -162,7 +162,7 @@ def test_a_tree(captions: Worker, folders: Mapping[str, Path]) -> None:
     found = logits_of(captions, draft)[0]
     for node, path in enumerate(paths):
         sequence = CODES[0][:5] + [nodes[n] for n in path]
-        _close(found[1 + node], _guided(*_of_caption(folders["captions"], CAPTION, sequence))[-1])
+        _close(found[1 + node], _guided(*of_caption(folders["captions"], CAPTION, sequence))[-1])
 
 
 @pytest.mark.parametrize("noisy", [False, True], ids=["greedy", "seeded"])
@@ -173,7 +173,7 @@ def test_a_whole_picture_token_for_token(captions: Worker, folders: Mapping[str,
     found = decoded(captions, prompt, lambda logits, position: int((logits + noise[position]).argmax()))
     wanted: list[int] = []
     for row in noise:
-        logits = _guided(*_of_caption(folders["captions"], CAPTION, wanted))[-1]
+        logits = _guided(*of_caption(folders["captions"], CAPTION, wanted))[-1]
         wanted.append(int((logits + row).argmax()))
     assert found == wanted
     assert len(set(wanted)) > 3
@@ -183,7 +183,7 @@ def test_in_half_precision(folders: Mapping[str, Path]) -> None:
     """bf16 keeps 8 bits: the logits stay within 5 % of the largest."""
     worker = _worker(folders["captions"], torch.bfloat16)
     found = logits_of(worker, Draft(tokenized(worker, CAPTION, [0, 1], GUIDANCE), CODES[0][:15]))[0]
-    wanted = _guided(*_of_caption(folders["captions"], CAPTION, CODES[0][:15]))
+    wanted = _guided(*of_caption(folders["captions"], CAPTION, CODES[0][:15]))
     np.testing.assert_allclose(found, wanted, atol=0.05 * np.abs(wanted).max())
 
 
@@ -227,7 +227,7 @@ def test_features_that_are_given(folders: Mapping[str, Path], tmp_path: Path) ->
     save_file({"My circle!": _features(folders["captions"], CAPTION)}, tmp_path / "features.safetensors")
     worker = _worker(tmp_path)
     found = logits_of(worker, Draft(tokenized(worker, "My circle!", [0, 1], GUIDANCE), CODES[0]))[0]
-    _close(found, _guided(*_of_caption(folders["captions"], CAPTION, CODES[0])))
+    _close(found, _guided(*of_caption(folders["captions"], CAPTION, CODES[0])))
     reply, _ = ask(worker, {"op": "tokenize", "id": 1, "prompts": ["a circle"]})
     assert (reply["code"], "no features of the caption 'a circle'" in reply["message"]) == ("bad-prompt", True)
 

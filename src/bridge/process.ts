@@ -11,6 +11,8 @@ export const workerFolder = fileURLToPath(new URL('../../python_worker/', import
 /** How many of the last lines of the worker's standard error are kept to be shown. */
 const tailLines = 40
 
+export type Quantization = 'int8' | 'nf4'
+
 /** Which model, and how it is loaded. */
 export interface ModelOptions {
   /** Folder of the checkpoint, or a hub's id (`org/name`) in the local cache. */
@@ -19,6 +21,9 @@ export interface ModelOptions {
   readonly adapter?: string | undefined
   /** `768` or `512x768`, height and width in pixels, for families that draw several sizes. */
   readonly size?: string | undefined
+  /** Weights of 8 or 4 bits, and over how many GPUs the layers are spread: for transformers' families. */
+  readonly quantize?: Quantization | undefined
+  readonly gpus?: number | undefined
   /** The Python interpreter: a path, or a name on the PATH. */
   readonly python: string
   readonly device: 'auto' | 'cpu' | 'cuda'
@@ -41,11 +46,13 @@ export interface WorkerProcess {
 }
 
 /** Arguments that the worker and its planning share. */
-export function modelArgs({ checkpoint, adapter, size, device, dtype }: ModelOptions) {
+export function modelArgs({ checkpoint, adapter, size, quantize, gpus, device, dtype }: ModelOptions) {
   return {
     model: checkpointPath(checkpoint),
     ...(adapter !== undefined && { adapter: resolve(adapter) }),
     ...(size !== undefined && { size }),
+    ...(quantize !== undefined && { quantize }),
+    ...(gpus !== undefined && { gpus }),
     device,
     dtype,
   }

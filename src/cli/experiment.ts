@@ -20,7 +20,7 @@ export async function runExperiment(
   const study = await readStudy(file)
   const { out = join('runs', basename(file).replace(/\.ya?ml$/, '')) } = options
   const { choices, guidance, sampling, images, judged, metrics, trajectories, prompts } = study
-  const { model, adapter, size, device, dtype, imagesAtOnce } = study
+  const { model, adapter, size, quantize, gpus, device, dtype, imagesAtOnce } = study
   const { python } = options
   progress.log(`results: ${out}   (stopped? the same command goes on)`)
   const plan = {
@@ -35,7 +35,7 @@ export async function runExperiment(
     trajectories,
     pictures: study.pictures || metrics.some(({ needsFile }) => needsFile) ? 'by-row' : 'none',
   } as const
-  const worker = { device, dtype, imagesAtOnce, ...given({ model, adapter, size, python }) }
+  const worker = { device, dtype, imagesAtOnce, ...given({ model, adapter, size, quantize, gpus, python }) }
   await conduct(plan, worker, {
     signal,
     progress,

@@ -37,6 +37,7 @@ export interface FinetuneOptions extends TrainingModelOptions {
   readonly base?: string
   readonly state?: string
   readonly processes: number
+  readonly shard?: true
 }
 
 /** Pictures and captions to codes. */

@@ -13,6 +13,8 @@ import { count, natural, notNegative, real, share } from './values.js'
 /** Which model, where it runs and how precisely. */
 export interface ModelOptions extends ModelChoice {
   readonly dtype: 'auto' | 'f32' | 'bf16' | 'f16'
+  readonly quantize?: 'int8' | 'nf4'
+  readonly gpus?: number
 }
 
 /** And how much it decodes together. */
@@ -367,6 +369,13 @@ function addModelOptions(command: Command, usual = 'the bundled scenes'): Comman
     .choices(['auto', 'f32', 'bf16', 'f16'])
     .default('auto')
   return addModel(command.optionsGroup('Model and worker:'), { usual, dtype })
+    .addOption(
+      new Option(
+        '--quantize <kind>',
+        'weights of 8 or 4 bits (bitsandbytes): less memory, other pictures',
+      ).choices(['int8', 'nf4']),
+    )
+    .option('--gpus <n>', 'spread the layers over so many GPUs (accelerate)', count)
 }
 
 const collect =

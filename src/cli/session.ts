@@ -23,7 +23,8 @@ export async function withSession<T>(
   { signal, progress }: { signal: AbortSignal; progress: Progress },
   use: (session: Session) => Promise<T>,
 ): Promise<T> {
-  const { model: checkpoint = bundledCheckpoint, adapter, size, device, dtype, imagesAtOnce } = options
+  const { model: checkpoint = bundledCheckpoint, imagesAtOnce } = options
+  const { adapter, size, quantize, gpus, device, dtype } = options
   const python = findPython(options.python)
   const { openSession } = await import('../engine/index.js')
   const { openTrace } = await import('./trace.js')
@@ -33,6 +34,8 @@ export async function withSession<T>(
     checkpoint,
     adapter,
     size,
+    quantize,
+    gpus,
     python,
     device,
     dtype,

@@ -18,6 +18,7 @@ import type { Sampling } from '../numerics/index.js'
 import type { SamplingOptions, WorkerOptions } from './program.js'
 import { bundledCheckpoint, findPython, formatRun, tokenize, withSession } from './session.js'
 import { formatDuration, type Progress } from './terminal.js'
+import { given } from './values.js'
 
 /** What a user asks for, before the model is known. */
 export interface Plan {
@@ -134,7 +135,7 @@ function settle(
 
 function manifestOf(
   { command, images, judged, metrics }: Plan,
-  { model, adapter, size, imagesAtOnce }: WorkerOptions,
+  { model, adapter, size, quantize, gpus, imagesAtOnce }: WorkerOptions,
   environment: Environment,
   sampling: Sampling,
   contenders: readonly Contender[],
@@ -144,7 +145,10 @@ function manifestOf(
     format: 1,
     command,
     environment,
-    checkpoint: { model: model ?? null, adapter: adapter ?? null, size: size ?? null },
+    checkpoint: {
+      ...{ model: model ?? null, adapter: adapter ?? null, size: size ?? null },
+      ...given({ quantize, gpus }),
+    },
     imagesAtOnce,
     sampling,
     metrics: judged ? [{ name: SCENES, source: builtIn(SCENES) }, ...own] : own,

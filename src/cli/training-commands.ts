@@ -35,6 +35,7 @@ export function addFinetune(program: Command): void {
     .option('--batch <n>', 'examples of a batch', count, 8)
     .option('--accumulate <n>', 'batches of a step, in each process', count, 1)
     .option('--processes <n>', 'train on so many GPUs, one process each', count, 1)
+    .option('--shard', 'each of them keeps its share of the blocks’ weights, gradients and optimiser (FSDP)')
     .option('--held-out <n>', 'examples, the last ones, to validate with at every state', natural, 0)
     .option('--every <n>', 'steps between two states', count, 100)
     .option('-s, --seed <n>', 'of data order, windows and noise', natural, 0)

@@ -20,6 +20,9 @@ export interface OpenOptions {
   readonly adapter?: ProcessOptions['adapter']
   /** Pictures' size, for families that draw several. */
   readonly size?: ProcessOptions['size']
+  /** Weights of 8 or 4 bits; over how many GPUs the layers are spread. */
+  readonly quantize?: ProcessOptions['quantize']
+  readonly gpus?: ProcessOptions['gpus']
   /** The Python interpreter: a path, or a name on the PATH. */
   readonly python: string
   /** Default: `auto`, CUDA where there is one. */
@@ -56,11 +59,14 @@ export interface Session {
  */
 export async function openSession(options: OpenOptions): Promise<Session> {
   const { device = 'auto', dtype = 'auto', images = 16, onEvent = () => {} } = options
-  const { checkpoint, adapter, size, python } = options
+  const { checkpoint, adapter, size, quantize, gpus, python } = options
   const closing = new AbortController()
   const signal = options.signal ? AbortSignal.any([options.signal, closing.signal]) : closing.signal
   const start = () =>
-    startWorker({ checkpoint, adapter, size, python, device, dtype, slots: 2 * images, signal })
+    startWorker({
+      ...{ checkpoint, adapter, size, quantize, gpus, python, device, dtype, signal },
+      slots: 2 * images,
+    })
   const worker = await LastingWorker.begin({ start, signal, onEvent })
 
   async function close() {

@@ -98,6 +98,7 @@ const deciding = ({
   checkpoint: environment.model.hash,
   adapter: checkpoint.adapter,
   size: checkpoint.size,
+  quantize: checkpoint.quantize,
   device: environment.device,
   dtype: environment.dtype,
   torch: environment.torch,

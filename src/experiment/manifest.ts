@@ -7,11 +7,14 @@ import { ExperimentError } from './error.js'
 import { writeWhole } from './output.js'
 import { sourceSchema } from './source.js'
 
-/** How the model was named: its folder or hub id, the adapter's file, the pictures' size; null: the default. */
+/** How the model was named: its folder or hub id, the adapter's file, the pictures' size; null: the default. And how it
+ * was loaded, if otherwise than usual. */
 export const checkpointSchema = z.strictObject({
   model: z.string().nullable(),
   adapter: z.string().nullable(),
   size: z.string().nullable(),
+  quantize: z.enum(['int8', 'nf4']).optional(),
+  gpus: z.int().optional(),
 })
 
 const rowSchema = z.strictObject({

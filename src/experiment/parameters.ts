@@ -54,7 +54,7 @@ export function readParameters(file: string): Parameters {
 
 /** The arguments of `sjd2` that make the picture again, on the same kind of machine. */
 export function commandOf(of: Parameters): string[] {
-  const options: Record<string, string | number | null> = {
+  const options: Record<string, string | number | null | undefined> = {
     policy: formatSpec(of.policyFile ?? splitSpec(of.spec).name, of.parameters),
     seed: of.seed,
     index: of.index,
@@ -66,7 +66,7 @@ export function commandOf(of: Parameters): string[] {
     device: of.environment.device === 'cpu' ? 'cpu' : 'cuda',
     dtype: of.environment.dtype,
   }
-  const given = Object.entries(options).filter(([, value]) => value !== null)
+  const given = Object.entries(options).filter(([, value]) => value !== null && value !== undefined)
   // with `=`, a negative number is no option
   return ['generate', ...given.map(([key, value]) => `--${key}=${value}`), '--', of.prompt]
 }

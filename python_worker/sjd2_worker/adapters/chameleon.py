@@ -47,7 +47,13 @@ class ChameleonAdapter(Adapter):
     """One checkpoint folder."""
 
     def __init__(
-        self, folder: Path, device: torch.device, dtype: torch.dtype, size: tuple[int, int] | None = None
+        self,
+        folder: Path,
+        device: torch.device,
+        dtype: torch.dtype,
+        size: tuple[int, int] | None = None,
+        quantize: str | None = None,
+        gpus: int | None = None,
     ) -> None:
         values, path = read_config(folder), folder / "config.json"
         config = read_library_config(ChameleonConfig, folder)
@@ -66,8 +72,9 @@ class ChameleonAdapter(Adapter):
         pictures, prefix = find_pictures(folder, weights)
         paths = [path, *dict.fromkeys((*weights, *pictures)), *check_denoising(values, folder)]
         self._model = load_model(
-            ChameleonForConditionalGeneration, config, folder, device, dtype, attn_implementation=SLOTS
-        )
+            ChameleonForConditionalGeneration, config, folder, device, dtype, quantize=quantize, gpus=gpus,
+            attn_implementation=SLOTS,
+        )  # fmt: skip
         del self._model.model.vqmodel  # it only encodes
         self.trained = {"": self._model}
         self._vq, self._pictures_at = vq, (pictures, prefix)
@@ -80,7 +87,7 @@ class ChameleonAdapter(Adapter):
         self.card = {
             "family": "chameleon",
             "name": values.get("name", folder.resolve().name),
-            "hash": hash_files(paths, "x".join(map(str, self._size))),
+            "hash": hash_files(paths, "x".join(map(str, self._size)) + (quantize or "")),
             "vocabulary": config.vocab_size,
             "image": {"first": ids.start, "count": len(ids)},
             "grid": {"rows": rows, "columns": columns},
@@ -123,9 +130,17 @@ class ChameleonAdapter(Adapter):
         return check_prompt(self._tokenizer.encode(text, add_special_tokens=False).ids)
 
 
-def load(folder: Path, device: torch.device, dtype: torch.dtype, *, size: tuple[int, int] | None = None) -> Adapter:
+def load(
+    folder: Path,
+    device: torch.device,
+    dtype: torch.dtype,
+    *,
+    size: tuple[int, int] | None = None,
+    quantize: str | None = None,
+    gpus: int | None = None,
+) -> Adapter:
     """Raises `StartupError` where the folder cannot be used."""
-    return ChameleonAdapter(folder, device, dtype, size)
+    return ChameleonAdapter(folder, device, dtype, size, quantize, gpus)
 
 
 def _is_lumina(values: dict[str, Any]) -> bool:

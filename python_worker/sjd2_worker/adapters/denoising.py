@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..checkpoint import Blank, fill, read_tensors
+from ..checkpoint import Blank, fill, read_header, read_tensors
 from ..errors import StartupError
 from ..models.transformer import TimestepEmbedding
 from .base import Embeddings, untrained
@@ -51,13 +51,19 @@ def said_denoising(values: dict[str, Any], path: Path) -> dict[str, Any] | None:
 
 
 def check_denoising(values: dict[str, Any], folder: Path) -> list[Path]:
-    """The files that belong to it: one or none. Raises `wrong-config` where config.json and the folder disagree."""
+    """The files that belong to it: one or none, and no tensor read.
+
+    Raises `wrong-config` where config.json and the folder disagree, `corrupt-checkpoint` where the file is not whole.
+    """
     said, path = said_denoising(values, folder / "config.json"), folder / FILE
     if (said is not None) != path.is_file():
         has, lacks = ("config.json", FILE) if said is not None else (FILE, "config.json")
         message = f"{folder / has} is of a fine-tuned model, {lacks} beside it is not."
         raise StartupError("wrong-config", message, "Use the files of one and the same checkpoint.")
-    return [path] if said is not None else []
+    if said is None:
+        return []
+    read_header(path)
+    return [path]
 
 
 def read_denoising(values: dict[str, Any], folder: Path, table: Tensor) -> Denoising:

@@ -47,7 +47,13 @@ class Emu3Adapter(Adapter):
     """One checkpoint folder."""
 
     def __init__(
-        self, folder: Path, device: torch.device, dtype: torch.dtype, size: tuple[int, int] | None = None
+        self,
+        folder: Path,
+        device: torch.device,
+        dtype: torch.dtype,
+        size: tuple[int, int] | None = None,
+        quantize: str | None = None,
+        gpus: int | None = None,
     ) -> None:
         values, path = read_config(folder), folder / "config.json"
         config = read_library_config(Emu3Config, folder)
@@ -71,8 +77,9 @@ class Emu3Adapter(Adapter):
         paths = [path, *weights, processor, *check_denoising(values, folder)]
         self._mean, self._deviation = _normalisation(processor, device)
         self._model = load_model(
-            Emu3ForConditionalGeneration, config, folder, device, dtype, attn_implementation={"text_config": SLOTS}
-        )
+            Emu3ForConditionalGeneration, config, folder, device, dtype, layers="model.text_model.layers",
+            quantize=quantize, gpus=gpus, attn_implementation={"text_config": SLOTS},
+        )  # fmt: skip
         del self._model.model.vqmodel.encoder  # pictures are only drawn
         # the library reads and writes the files' names by rules of its own
         self.trained = {"text_model.model.": self._model.model.text_model, "text_model.lm_head.": self._model.lm_head}
@@ -86,7 +93,7 @@ class Emu3Adapter(Adapter):
         self.card = {
             "family": "emu3",
             "name": values.get("name", folder.resolve().name),
-            "hash": hash_files(paths, f"{height}x{width}"),
+            "hash": hash_files(paths, f"{height}x{width}{quantize or ''}"),
             "vocabulary": text.vocab_size,
             "image": {"first": ids.start, "count": len(ids)},
             "grid": {"rows": rows, "columns": columns},
@@ -138,9 +145,17 @@ class Emu3Adapter(Adapter):
         return check_prompt(self._tokenizer.encode(text, add_special_tokens=False).ids)
 
 
-def load(folder: Path, device: torch.device, dtype: torch.dtype, *, size: tuple[int, int] | None = None) -> Adapter:
+def load(
+    folder: Path,
+    device: torch.device,
+    dtype: torch.dtype,
+    *,
+    size: tuple[int, int] | None = None,
+    quantize: str | None = None,
+    gpus: int | None = None,
+) -> Adapter:
     """Raises `StartupError` where the folder cannot be used."""
-    return Emu3Adapter(folder, device, dtype, size)
+    return Emu3Adapter(folder, device, dtype, size, quantize, gpus)
 
 
 def _normalisation(path: Path, device: torch.device) -> tuple[Tensor, Tensor]:

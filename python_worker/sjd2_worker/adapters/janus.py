@@ -42,7 +42,14 @@ SAMPLING = {"guidance": 5.0, "temperature": 1.0, "topK": 0, "topP": 1.0}
 class JanusAdapter(Adapter):
     """One checkpoint folder."""
 
-    def __init__(self, folder: Path, device: torch.device, dtype: torch.dtype) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        device: torch.device,
+        dtype: torch.dtype,
+        quantize: str | None = None,
+        gpus: int | None = None,
+    ) -> None:
         values = read_config(folder)
         config: Any = read_library_config(JanusConfig, folder)
         text, vq, side = config.text_config, config.vq_config, config.vq_config.num_patches
@@ -57,8 +64,9 @@ class JanusAdapter(Adapter):
         special = special_ids(self._tokenizer, (BEGIN, PADDING, START), folder / "tokenizer.json")
         self._begin, self._padding, self._start = special
         loaded = load_model(
-            JanusForConditionalGeneration, config, folder, device, dtype, attn_implementation={"text_config": SLOTS}
-        )
+            JanusForConditionalGeneration, config, folder, device, dtype, layers="model.language_model.layers",
+            quantize=quantize, gpus=gpus, attn_implementation={"text_config": SLOTS},
+        )  # fmt: skip
         self._model = loaded.model
         del loaded.lm_head, loaded.model.vision_model, loaded.model.aligner  # they see and write; drawing needs neither
         parts = ("language_model", "generation_embeddings", "generation_aligner", "generation_head")
@@ -72,7 +80,7 @@ class JanusAdapter(Adapter):
         self.card = {
             "family": "janus",
             "name": values.get("name", folder.resolve().name),
-            "hash": hash_files(paths),
+            "hash": hash_files(paths, quantize or ""),
             "vocabulary": self._first + vq.num_embeddings,
             "image": {"first": self._first, "count": vq.num_embeddings},
             "grid": {"rows": side, "columns": side},
@@ -109,6 +117,8 @@ class JanusAdapter(Adapter):
         return self._model.generation_aligner(self._model.generation_embeddings(codes))
 
 
-def load(folder: Path, device: torch.device, dtype: torch.dtype) -> Adapter:
+def load(
+    folder: Path, device: torch.device, dtype: torch.dtype, *, quantize: str | None = None, gpus: int | None = None
+) -> Adapter:
     """Raises `StartupError` where the folder cannot be used."""
-    return JanusAdapter(folder, device, dtype)
+    return JanusAdapter(folder, device, dtype, quantize, gpus)

@@ -20,6 +20,7 @@ from transformers.utils import logging
 from ..checkpoint import check_weights, existing
 from ..errors import RequestError, StartupError, ran_out_of_memory
 from .base import SPARE_CELLS, Attend, CacheShape, Entries
+from .placement import available, round_blank, rounded, spread
 
 SLOTS = "slots"  # the name of our attention in the library
 PROMPT_CELLS = 256  # room for a prompt
@@ -50,11 +51,19 @@ def cache_shape(config: PretrainedConfig, length: int) -> CacheShape:
 
 
 def hidden_states(decoder: PreTrainedModel, entries: Entries, attend: Attend) -> Tensor:
-    """What the decoder (with SLOTS attention) makes of the wanted entries, [R, width]."""
+    """What the decoder (with SLOTS attention) makes of the wanted entries, [R, width].
+
+    Its layers may be on several devices: the cells, and what comes in and goes out, are on the entries'.
+    """
+    home = entries.embeddings.device
+
+    def at_home(layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        return attend(layer, q.to(home), k.to(home), v.to(home)).to(q.device)
+
     output = decoder(
-        inputs_embeds=entries.embeddings[None], position_ids=entries.places[None], use_cache=False, slots=attend
+        inputs_embeds=entries.embeddings[None], position_ids=entries.places[None], use_cache=False, slots=at_home
     )
-    return output.last_hidden_state[0, entries.rows]
+    return output.last_hidden_state.to(home)[0, entries.rows]
 
 
 def read_library_config(kind: type[Config], folder: Path) -> Config:
@@ -85,14 +94,36 @@ def check_model(kind: type[Model], config: PretrainedConfig, folder: Path, spare
 
 
 def load_model(
-    kind: type[Model], config: PretrainedConfig, folder: Path, device: torch.device, dtype: torch.dtype, **options: Any
+    kind: type[Model],
+    config: PretrainedConfig,
+    folder: Path,
+    device: torch.device,
+    dtype: torch.dtype,
+    *,
+    layers: str = "model.layers",
+    quantize: str | None = None,
+    gpus: int | None = None,
+    **options: Any,
 ) -> Model:
-    """The model with its weights, each read straight to where it belongs. `options` go to the library as they are."""
+    """The model with its weights, each read straight to where it belongs. `options` go to the library as they are.
+
+    `layers` names the decoder's layers: `quantize` rounds their weights to `int8` or `nf4`, and `gpus` spreads them
+    over so many GPUs. Raises `missing-library`, `wrong-torch`, `out-of-memory` or `wrong-config`.
+    """
+    if quantize:
+        way = rounded(quantize, dtype, layers)
+        options |= {} if device.type == "meta" else {"quantization_config": way}
+    if gpus and gpus > 1 and device.type != "meta":
+        with torch.device("meta"):
+            blank = kind(config)
+        options["device_map"] = spread(blank, layers, available(gpus), torch.int8 if quantize else dtype)
     with _faults_of(folder):
         model: Any = kind.from_pretrained(
             folder, config=config, dtype=dtype, use_safetensors=True, local_files_only=True,
             **{"device_map": device, **options},
         )  # fmt: skip
+    if quantize and device.type == "meta":
+        round_blank(model, quantize, layers)
     return model.eval().requires_grad_(False)
 
 

@@ -36,7 +36,7 @@ from .examples import Examples, find_shards, read_data
 from .loop import Plan, Schedule, adamw, muon
 from .loop import run as run_steps
 from .objective import Objective
-from .processes import Processes, joined
+from .processes import Processes, joined, shared_as
 from .subject import Subject
 from .windows import LENGTH
 from .writing import check_writable, write
@@ -75,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--lora", type=positive, metavar="RANK", help="train low-rank additions, and add them in the end")
     add("--dtype", choices=("f32", "mixed", "bf16"), default="mixed", help="mixed: weights f32, arithmetic bf16")
     add("--checkpointing", action="store_true", help="compute blocks twice instead of remembering them")
+    add("--shard", action="store_true", help="each process keeps its share of the blocks' weights (FSDP)")
     add("--compile", action="store_true", help="torch.compile; pays where all prompts are of one length")
     add("--schedule", choices=("cosine", "karras", "linear"), help="of noise (default: the model's, or cosine)")
     add("--window", type=positive, default=LENGTH, help="entries of the windows that are trained")
@@ -109,7 +110,10 @@ def _tune(arguments: argparse.Namespace, processes: Processes, stopped: Callable
     torch.manual_seed(arguments.seed)
     adapter = load_adapter(arguments, "bf16" if arguments.dtype == "bf16" else "f32")
     model = adapter.card["hash"]
-    subject = Subject(adapter, arguments.schedule, arguments.lora)
+    if arguments.shard and arguments.optimiser == "muon":
+        message = "--optimiser muon needs whole matrices, which --shard leaves to no process."
+        raise StartupError("wrong-config", message, "Leave one of them out.")
+    subject = Subject(adapter, arguments.schedule, arguments.lora, arguments.shard and processes.count > 1)
     check_writable(source, out, subject)
     if arguments.base:
         _begin_with(arguments.base, subject.parameters)
@@ -148,8 +152,9 @@ def _tune(arguments: argparse.Namespace, processes: Processes, stopped: Callable
     group = OPTIMISERS[arguments.optimiser](subject.parameters, arguments.learning_rate)
     before = measure(0)
     run_steps(plan, subject.parameters, group, training, measure, processes, stopped)
+    changed, learnt = processes.gather(subject.changed()), subject.learnt()  # of all processes
     if processes.first:
-        write(source, out, subject)
+        write(source, out, subject, changed, learnt)
     return {"out": str(out), "steps": arguments.steps, "before": before, "after": measure(arguments.steps)}
 
 
@@ -188,7 +193,7 @@ def _begin_with(path: Path, parameters: dict[str, nn.Parameter]) -> None:
             if own is None or own.shape != tensor.shape:
                 message = f"{path} has {name} of shape {list(tensor.shape)}, which the model has not."
                 raise StartupError("wrong-config", message, "Give --base a state of the same model.")
-            own.copy_(tensor)
+            own.copy_(shared_as(tensor, own))
 
 
 if __name__ == "__main__":

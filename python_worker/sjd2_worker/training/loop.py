@@ -142,8 +142,7 @@ def run(
             ends = step + 1 == schedule.steps
             interrupted = not ends and processes.agree(stopped())
             if (step + 1) % plan.every == 0 or ends or interrupted:
-                if processes.first:
-                    save_state(plan.state, step + 1, parameters, group, plan.settings)
+                save_state(plan.state, step + 1, parameters, group, plan.settings, processes)
                 if interrupted:
                     raise StoppedError(f"Stopped after step {step + 1} of {schedule.steps}; the state is saved.")
                 if measured := saved(step + 1):

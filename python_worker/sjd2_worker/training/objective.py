@@ -91,9 +91,10 @@ class Objective:
             blind = logits(truth, free.float()).log_softmax(-1)
             race = posterior_gumbel(blind[:, :end][:, places], truth, generator)
             drafts = (predictions(blind) + race).argmax(-1)
-            for _ in range(int(rng.integers(0, 2))):
+            twice = bool(rng.integers(0, 2))
+            if twice or subject.shared:  # processes that share weights must run the model equally often
                 refined = logits(drafts, torch.zeros_like(timesteps)).log_softmax(-1)
-                drafts = (predictions(refined) + race).argmax(-1)
+                drafts = (predictions(refined) + race).argmax(-1) if twice else drafts
             above = codes[:, (numbers - self._columns).clamp(min=0)]
             copied = torch.rand(drafts.shape, generator=generator, device=self._device) < COPIED
             replaced = torch.rand(drafts.shape, generator=generator, device=self._device) < wrong

@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from ..errors import StartupError
+from .processes import ALONE, Processes, shared_as
 
 Parameters = Mapping[str, nn.Parameter]
 Optimisers = Sequence[torch.optim.Optimizer]
@@ -21,12 +22,25 @@ Optimisers = Sequence[torch.optim.Optimizer]
 OTHERWISE = "Give the same options and data to go on, or another --out to begin anew."
 
 
-def save_state(path: Path, step: int, parameters: Parameters, group: Optimisers, run: Mapping[str, Any]) -> None:
-    """Whoever dies meanwhile leaves the last state as it was. `run`: what must be the same when it goes on."""
+def save_state(
+    path: Path,
+    step: int,
+    parameters: Parameters,
+    group: Optimisers,
+    run: Mapping[str, Any],
+    processes: Processes = ALONE,
+) -> None:
+    """Whoever dies meanwhile leaves the last state as it was. `run`: what must be the same when it goes on.
+
+    All processes call it, the first writes.
+    """
     tensors = {f"model.{name}": parameter.detach().contiguous() for name, parameter in parameters.items()}
     for number, optimiser in enumerate(group):
         for index, slots in optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser.{number}.{index}.{name}": torch.as_tensor(t) for name, t in slots.items()}
+    tensors = processes.gather(tensors)
+    if not processes.first:
+        return
     part = path.with_suffix(".part")
     save_file(tensors, part, metadata={"step": json.dumps(step), "run": json.dumps(dict(run))})
     with part.open("rb") as file:
@@ -53,9 +67,12 @@ def load_state(path: Path, parameters: Parameters, group: Optimisers, run: Mappi
         raise StartupError("wrong-config", message, OTHERWISE)
     with torch.no_grad():
         for name, parameter in parameters.items():
-            parameter.copy_(tensors[f"model.{name}"])
+            parameter.copy_(shared_as(tensors[f"model.{name}"], parameter))
     for number, optimiser in enumerate(group):
-        optimiser.load_state_dict({**optimiser.state_dict(), "state": _slots(tensors, f"optimiser.{number}.")})
+        own = [parameter for settings in optimiser.param_groups for parameter in settings["params"]]
+        slots = _slots(tensors, f"optimiser.{number}.")
+        state = {n: {slot: shared_as(t, own[n]) for slot, t in each.items()} for n, each in slots.items()}
+        optimiser.load_state_dict({**optimiser.state_dict(), "state": state})
     return int(json.loads(said["step"]))
 
 

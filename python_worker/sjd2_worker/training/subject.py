@@ -14,6 +14,7 @@ from ..adapters.base import Adapter, Embeddings
 from ..errors import StartupError
 from ..models.transformer import TimestepEmbedding
 from .noise import NOISE_SCHEDULES
+from .processes import shard
 
 TIMESTEP = "timestep."
 
@@ -25,8 +26,9 @@ class Subject:
     embedding is the checkpoint's own, else a new one that gives zeros: at step 0, the model is what it was.
     """
 
-    def __init__(self, adapter: Adapter, schedule: str | None, rank: int | None) -> None:
+    def __init__(self, adapter: Adapter, schedule: str | None, rank: int | None, shared: bool = False) -> None:
         """`rank`: of the low-rank additions to every linear layer of the blocks; None trains the weights themselves.
+        `shared`: the processes share the blocks' weights.
 
         Raises `wrong-family` where there is nothing to train, `wrong-config` where noise is of another schedule.
         """
@@ -37,6 +39,7 @@ class Subject:
         if said and schedule not in (None, said["schedule"]):
             message = f"{adapter.card['name']} reads noise of the schedule {said['schedule']}, not {schedule}."
             raise StartupError("wrong-config", message, "Leave --schedule out, or begin with the original checkpoint.")
+        self.shared = shared
         self.adapter, self.schedule = adapter, schedule or (said["schedule"] if said else "cosine")
         self.count, self.first = adapter.card["image"]["count"], adapter.card["image"]["first"]
         self.table = torch.arange(self.first, self.first + self.count, device=adapter.embeddings.table.device)
@@ -50,6 +53,8 @@ class Subject:
         for name, parameter in _named(adapter):
             parameter.requires_grad_(rank is None or "lora_" in name)
         self.timestep.requires_grad_(True)
+        if shared:
+            shard(_blocks(adapter))
         self.parameters: dict[str, nn.Parameter] = {
             name: parameter for name, parameter in _named(adapter) if parameter.requires_grad
         } | {TIMESTEP + name: parameter for name, parameter in self.timestep.named_parameters()}

@@ -37,13 +37,18 @@ def check_writable(source: Path, out: Path, subject: Subject) -> None:
             raise StartupError("wrong-config", message, remedy)
 
 
-def write(source: Path, out: Path, subject: Subject) -> None:
-    """Each file as a whole; config.json comes last, without which `out` is no checkpoint."""
+def write(
+    source: Path, out: Path, subject: Subject, changed: Mapping[str, Tensor], learnt: Mapping[str, Tensor]
+) -> None:
+    """`changed` and `learnt`: the subject's, whole.
+
+    Each file as a whole; config.json comes last, without which `out` is no checkpoint.
+    """
     out.mkdir(parents=True, exist_ok=True)
     (out / "config.json").unlink(missing_ok=True)
     file, prefix = subject.adapter.denoising_at
-    learnt = {n if n.startswith(TIMESTEP) else prefix + n: tensor for n, tensor in subject.learnt().items()}
-    changed, weights = subject.changed(), check_weights(source)
+    learnt = {n if n.startswith(TIMESTEP) else prefix + n: tensor for n, tensor in learnt.items()}
+    weights = check_weights(source)
     for path in weights:
         _rewrite(path, out / path.name, changed, learnt if path.name == file else {})
     if file not in {path.name for path in weights}:

@@ -30,6 +30,9 @@ export const studySchema = z.strictObject({
   adapter: text.optional(),
   /** `768` or `512x768`, for families that draw several sizes. */
   size: z.union([z.number().int().positive().transform(String), text]).optional(),
+  /** Weights of 8 or 4 bits, and layers over several GPUs, for transformers' families. */
+  quantize: z.enum(['int8', 'nf4']).optional(),
+  gpus: z.int().positive().optional(),
   device: z.enum(['auto', 'cpu', 'cuda']).default('auto'),
   dtype: z.enum(['auto', 'f32', 'bf16', 'f16']).default('auto'),
   imagesAtOnce: z.int().positive().default(8),
