@@ -17,7 +17,6 @@ export const compression: Figure = {
   title: 'Compression against window',
   caption:
     'Up: fewer passes for the same picture. The window is how many tokens a pass guesses at once; a wider one costs more to compute. Each line is a policy with nothing but its window changed; single dots are policies measured with one window. Sequential decoding, and policies whose window the results do not say, have none.',
-  missing: 'no policy was measured with two windows. Give, for example, sjd:window=32 and sjd:window=96.',
   draw({ rows }, width) {
     const points = rows
       .filter((row): row is Point => row.window !== null && row.window > 0)
@@ -25,7 +24,7 @@ export const compression: Figure = {
     const families = [...new Set(points.map(({ family }) => family))]
     const ofFamily = (name: string) => points.filter(({ family }) => family === name)
     if (!families.some((family) => new Set(ofFamily(family).map(({ window }) => window)).size > 1))
-      return null
+      return 'no policy was measured with two windows. Give, for example, sjd:window=32 and sjd:window=96.'
     const right = Math.max(...points.map(({ window }) => window)) * 1.03
     const top = Math.max(...points.map((point) => point.compression.high)) * 1.05
     const ends = families.map((family) => {

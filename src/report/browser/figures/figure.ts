@@ -8,10 +8,8 @@ export interface Figure {
   readonly title: string
   /** How to read it, for somebody who sees it for the first time. */
   readonly caption: string
-  /** Said in the plot's place where the results lack what it draws. */
-  readonly missing: string
-  /** @returns null where the results lack what it draws. */
-  draw(setting: Setting, width: number): Element | null
+  /** The plot, or why there is none. */
+  draw(setting: Setting, width: number): Element | string
 }
 
 /** Colours come from the page's style, so that they follow its light and dark. */
@@ -31,6 +29,9 @@ export const base = (width: number) =>
 
 /** Whether passes commit more than one token at all: where they never do, there is nothing to plot. */
 export const guesses = ({ compression }: PlotRow): boolean => compression.high > 1
+
+/** Why there is no plot of what passes commit. */
+export const ONE_EACH = 'every pass of every policy committed one token.'
 
 /**
  * One small plot for each row, all of one size.

@@ -5,6 +5,9 @@ import { element } from '../dom.js'
 import { base, below, colourOf, type Figure } from './figure.js'
 import { labelMarks, marginFor } from './labelled.js'
 
+const NOT_JUDGED =
+  'the results hold no judgement of the pictures; the bundled judge reads captions of scenes.'
+
 const HEIGHT = 380
 const MARGIN_TOP = 30
 const MARGIN_BOTTOM = 46
@@ -29,13 +32,13 @@ export const quality: Figure = {
   title: 'Quality against compression',
   caption:
     'Right: better pictures, as a program judges them by their captions. Up: fewer passes. The best policy is at the top right. Exact policies draw from one distribution, so that they differ in quality by chance alone. The lines through a point are its intervals, in both directions.',
-  missing: 'the results hold no judgement of the pictures; the bundled judge reads captions of scenes.',
   draw({ rows }, width) {
     const plots = judged.flatMap(({ key, label }) => {
       const points = pointsOf(rows, key)
       return points.length > 0 ? [scatter(points, label, width > 900 ? width / 2 - 12 : width)] : []
     })
-    return plots.length > 0 ? element('div', { class: 'pair' }, ...plots) : null
+    if (plots.length === 0) return NOT_JUDGED
+    return element('div', { class: 'pair' }, ...plots)
   },
 }
 
