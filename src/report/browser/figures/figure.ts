@@ -15,6 +15,18 @@ export interface Figure {
 /** Colours come from the page's style, so that they follow its light and dark. */
 export const colourOf = ({ exact }: { exact: boolean }): string => (exact ? 'var(--exact)' : 'var(--relaxed)')
 
+/** Where policies share a plot: a colour for each family, of those that the page's style names. */
+export function familyColours(rows: readonly PlotRow[]): (row: PlotRow) => string {
+  const families = [...new Set(rows.map(({ family }) => family))]
+  return ({ family }) => `var(--family-${(families.indexOf(family) % FAMILY_COLOURS) + 1})`
+}
+
+const FAMILY_COLOURS = 8
+
+/** Where policies share a plot, a point is filled where its policy is exact, else hollow. */
+export const fillOf = ({ exact, colour }: { exact: boolean; colour: string }): string =>
+  exact ? colour : 'var(--paper)'
+
 /** Where the name of a horizontal axis stands; the plot needs 44 pixels below itself. */
 export const below = { labelAnchor: 'center', labelArrow: 'none', labelOffset: 36 } as const
 

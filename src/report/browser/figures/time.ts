@@ -7,7 +7,7 @@ export const time: Figure = {
   id: 'time',
   title: 'Where the time goes',
   caption:
-    'Seconds of wall time for a picture, those decoded together sharing it. forward: the model’s computing; bridge: to and from its process; policy: the decoding method’s own decisions; the rest: all that was not measured apart, such as turning tokens into pixels and judging. There are no intervals, since pictures that are decoded together have no time of their own.',
+    'What a picture took, those decoded together sharing it. forward: the model’s computing; bridge: waiting for it besides, in the queue and on the way to and from its process; policy: the decoding method’s own decisions; the rest: all that was not measured apart, such as turning tokens into pixels and judging. While some pictures wait, others are decided: a bar may be longer than the seconds of wall time in the table. There are no intervals, since pictures that are decoded together have no time of their own.',
   draw({ rows }, width) {
     const bars = rows.flatMap(({ spec, time }) => time.map((part) => ({ spec, ...part })))
     return Plot.plot({

@@ -24,6 +24,7 @@ function panel(bins: readonly CommitBin[], colour: string, top: number, width: n
   const points = bins.map(({ label, share }) => ({ label, ...share }))
   return Plot.plot({
     ...base(width),
+    style: { background: 'transparent', fontSize: '11px' }, // so that ranges fit beside each other
     width,
     height: HEIGHT,
     marginLeft: 40,
