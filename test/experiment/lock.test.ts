@@ -67,12 +67,12 @@ test('of many that try again and again, one at a time gets in', async () => {
       done += 1
     })
   const tryOften = async () => {
-    for (let own = 0; own < 20; )
+    for (let own = 0; own < 40; )
       await enter().then(
         () => own++,
         () => undefined,
       )
   }
-  await Promise.all(Array.from({ length: 6 }, tryOften))
-  expect({ most, done }).toEqual({ most: 1, done: 120 })
+  await Promise.all(Array.from({ length: 12 }, tryOften))
+  expect({ most, done }).toEqual({ most: 1, done: 480 })
 })
