@@ -7,7 +7,7 @@ export const mark = ({ exact }: { exact: boolean }): string => (exact ? 'exact' 
 
 /** What stands below every table of a comparison, line by line. */
 export const NOTES: readonly string[] = [
-  'passes: forwards of the model for a picture, those apart that only read the prompt; mean over the pictures.',
+  'passes: forwards of the model for a picture, but for those that only read the prompt; mean over the pictures.',
   'compression: image tokens / passes; sequential decoding, a token a pass, has 1. [ ]: 95 % interval, bootstrap over prompts.',
   'seconds: wall time of a picture, with those decoded together sharing it. time gain: autoregressive’s seconds over these.',
   'facts, right: the judge’s share of the captions’ facts that the pictures show, and of pictures that show all.',
