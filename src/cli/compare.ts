@@ -58,5 +58,5 @@ export function show<T extends { rows: readonly Row[] }>(
   if (json) return JSON.stringify(results)
   if (commas) return csv(results.rows)
   const cells = table(results.rows)
-  return `${markdown ? formatMarkdown(cells) : formatTable(cells)}\n\n${NOTES}`
+  return `${markdown ? formatMarkdown(cells) : formatTable(cells)}\n\n${NOTES.join('\n')}`
 }

@@ -4,6 +4,7 @@
  */
 import { Command, CommanderError, Option } from 'commander'
 import { version } from '../experiment/project.js'
+import { addExamples } from './examples.js'
 import { UsageError } from './failure.js'
 import { interruptible } from './interrupt.js'
 import { addModel, type ModelChoice } from './model-options.js'
@@ -81,7 +82,7 @@ export interface CompareOptions extends WorkerOptions, SamplingOptions, TableOpt
   readonly csv?: boolean
 }
 
-export interface ReportOptions extends ModelOptions {
+export interface ReportOptions extends ModelOptions, JsonOption {
   readonly out?: string
 }
 
@@ -127,6 +128,7 @@ export function createProgram(): Command {
   addShards(program)
   addPlan(program)
   addDoctor(program)
+  addExamples(program)
   for (const command of [program, ...program.commands]) {
     command.exitOverride().configureOutput({ writeErr: () => undefined })
   }
@@ -187,12 +189,11 @@ function addGenerate(program: Command): void {
 function addCompare(program: Command): void {
   const command = program
     .command('compare')
-    .argument('[policies...]', 'as name:key=value,…; for example mc-sjd:window=96,init=above', [
-      'autoregressive',
-      'sjd',
-      'mc-sjd',
-      'sjd2',
-    ])
+    .argument(
+      '[policies...]',
+      'as name:key=value,… (see `sjd2 policies`), or a file of your own: mc-sjd:window=96,init=above ./mine.ts',
+      ['autoregressive', 'sjd', 'mc-sjd', 'sjd2'],
+    )
     .description(
       'Measure policies on the same prompts in one session: passes, compression, seconds, judged quality.',
     )
@@ -227,6 +228,7 @@ function addReport(program: Command): void {
       'Write one self-contained report.html of results: the table, plots, a viewer of trajectories.',
     )
     .option('-o, --out <file>', 'where the report goes (default: report.html in the folder)')
+    .option('--json', 'say where it went as one JSON object')
   addModelOptions(command, 'the run’s').action((folder: string, options: ReportOptions) =>
     interruptible(async (signal) => (await import('./report.js')).report(folder, options, signal)),
   )

@@ -10,18 +10,19 @@ import { given } from './values.js'
 
 export async function report(folder: string, options: ReportOptions, signal: AbortSignal): Promise<void> {
   const progress = createProgress(process.stderr)
+  const { json, ...model } = options
   const { out = join(folder, 'report.html') } = options
   const run = await readRun(folder)
   if (run.trajectories.length === 0) await writeReport(out, run, null, pictureProgress(progress))
   else {
     refuseAdapter(run, options)
-    const worker = { ...given(run.manifest.checkpoint), ...options, imagesAtOnce: 1 }
+    const worker = { ...given(run.manifest.checkpoint), ...model, imagesAtOnce: 1 }
     await withSession(worker, 1, { signal, progress }, (session) =>
       writeReport(out, run, session, pictureProgress(progress)),
     )
   }
   progress.clear()
-  console.log(out)
+  console.log(json ? JSON.stringify({ file: out }) : out)
 }
 
 /** An adapter is code: what a folder names is not run because somebody wants to look at that. */

@@ -108,8 +108,10 @@ async function run(
   try {
     const records = await runStudy(session, study, {
       signal,
-      onStep({ choice, guidance }, state, left) {
-        const row = contenders.length > 1 ? `${choice.spec} g=${guidance} · ` : ''
+      onStep(contender, state, left) {
+        const { choice, guidance } = contender
+        const place = `${contenders.indexOf(contender) + 1}/${contenders.length}`
+        const row = contenders.length > 1 ? `row ${place} ${choice.spec} g=${guidance} · ` : ''
         const time = left === null ? '' : ` · about ${formatDuration(left)} left`
         progress.show(`${row}${formatRun(state)}${time}`)
       },

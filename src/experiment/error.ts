@@ -1,3 +1,5 @@
+import { z } from 'zod'
+
 export type ExperimentErrorCode =
   | 'bad-prompt'
   | 'bad-prompts-file'
@@ -22,3 +24,7 @@ export class ExperimentError extends Error {
     super(message, options)
   }
 }
+
+/** Why something could not be read, in one line: what zod found wrong, or the system's or the parser's words. */
+export const reasonOf = (error: unknown): string =>
+  error instanceof z.ZodError ? z.prettifyError(error).replaceAll('\n', ' ') : (error as Error).message

@@ -5,6 +5,7 @@ import { z } from 'zod'
 import { environmentSchema } from './environment.js'
 import { ExperimentError } from './error.js'
 import { writeWhole } from './output.js'
+import { overridesSchema } from './policy.js'
 import { sourceSchema } from './source.js'
 
 /** How the model was named: its folder or hub id, the adapter's file, the pictures' size; null: the default. And how it
@@ -24,7 +25,7 @@ const rowSchema = z.strictObject({
   /** What the policy calls itself. */
   policy: z.string(),
   exact: z.boolean(),
-  overrides: z.record(z.string(), z.union([z.number(), z.string(), z.boolean()])),
+  overrides: overridesSchema,
   guidance: z.number(),
   source: sourceSchema,
 })

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { appendFile, mkdir, open, rename, rm, rmdir, stat, statfs } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { ExperimentError } from './error.js'
+import { withLock } from './lock.js'
 
 /** What a folder must have free besides the files themselves: metadata and directory blocks. */
 const SLACK_BYTES = 1 << 20
@@ -12,15 +13,15 @@ export const pictureBytes = ({ width, height }: { width: number; height: number 
   3 * width * height + (1 << 14)
 
 /**
- * Makes an output folder, shows by writing that files can be written there, and then does the work. Where that fails
- * before anything was written, a folder that was made for it is taken away again.
- * @throws ExperimentError `bad-output` when it cannot be written; whatever `work` throws.
+ * Makes an output folder, shows by writing that files can be written there, and then does the work, alone in it. Where
+ * that fails before anything was written, a folder that was made for it is taken away again.
+ * @throws ExperimentError `bad-output` when it cannot be written or another run is at work in it; whatever `work` throws.
  */
 export async function withOutput<T>(folder: string, work: () => Promise<T>): Promise<T> {
   const isNew = !existsSync(folder)
   try {
     await tryOutput(folder)
-    return await work()
+    return await withLock(folder, work)
   } catch (error) {
     if (isNew) await rmdir(folder).catch(() => undefined) // a folder that holds something stays
     throw error

@@ -7,19 +7,9 @@ import { ExperimentError } from './error.js'
 import { checkpointSchema } from './manifest.js'
 import { PARAMETERS_KEYWORD } from './picture.js'
 import { formatSpec, splitSpec } from './policy.js'
+import { settingsSchema } from './record.js'
 
-const parametersSchema = z.object({
-  spec: z.string(),
-  policy: z.string(),
-  exact: z.boolean(),
-  parameters: z.record(z.string(), z.union([z.number(), z.string(), z.boolean()])),
-  guidance: z.number(),
-  temperature: z.number(),
-  topK: z.number(),
-  topP: z.number(),
-  prompt: z.string(),
-  seed: z.int(),
-  index: z.int(),
+const parametersSchema = settingsSchema.extend({
   /** The policy's file, from the folder that sjd2 ran in; null for a built-in one. */
   policyFile: z.string().nullable(),
   /** SHA-256 over it and the files that it imports. */

@@ -1,5 +1,6 @@
 /** Policies by name or from a user's file, with what is changed of them. */
 import { isAbsolute, join } from 'node:path'
+import { z } from 'zod'
 import type { DecodingPolicy, Model } from '../decoding/index.js'
 import { composePolicy, createPolicy, type PolicyOverrides, policyNames } from '../policies/index.js'
 import { openPolicyFile, type UserPolicy } from '../policies/load.js'
@@ -38,6 +39,9 @@ export const overrideTypes = {
   verify: 'string',
   keepNoisyKeys: 'boolean',
 } as const satisfies Record<keyof PolicyOverrides, string>
+
+/** Overrides as files keep them. */
+export const overridesSchema = z.record(z.string(), z.union([z.number(), z.string(), z.boolean()]))
 
 export const overrideNames: readonly string[] = Object.keys(overrideTypes)
 

@@ -7,7 +7,7 @@ import { ExperimentError } from './error.js'
  * @throws ExperimentError `bad-prompts-file`
  */
 export async function readPrompts(file: string): Promise<string[]> {
-  const remedy = 'Give --prompts a text file with one prompt a line; lines that begin with # are comments.'
+  const remedy = 'Give a text file with one prompt a line; lines that begin with # are comments.'
   let text: string
   try {
     text = new TextDecoder('utf-8', { fatal: true }).decode(await readFile(file))

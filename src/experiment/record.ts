@@ -1,38 +1,34 @@
 /** What is written down of an image: all that makes it again, what came, and what it took. */
 import { z } from 'zod'
 import type { JobStatistics } from '../engine/index.js'
-import type { PolicyOverrides } from '../policies/index.js'
 import type { FinishedImage, ImageRequest } from './images.js'
+import { overridesSchema } from './policy.js'
 
 /** With a checkpoint, these decide the image. */
-export interface ImageSettings {
+export const settingsSchema = z.object({
   /** The policy as it was asked for. */
-  readonly spec: string
-  readonly policy: string
-  readonly exact: boolean
-  readonly parameters: PolicyOverrides
-  readonly guidance: number
-  readonly temperature: number
-  readonly topK: number
-  readonly topP: number
-  readonly prompt: string
-  readonly seed: number
-  readonly index: number
-}
+  spec: z.string(),
+  policy: z.string(),
+  exact: z.boolean(),
+  /** What was changed of it. */
+  parameters: overridesSchema,
+  guidance: z.number(),
+  temperature: z.number(),
+  topK: z.number(),
+  topP: z.number(),
+  prompt: z.string(),
+  seed: z.int(),
+  /** The image's number under its seed. */
+  index: z.int().nonnegative(),
+})
+
+export type ImageSettings = z.infer<typeof settingsSchema>
 
 const seconds = z.number().nonnegative()
 
 const bytes = z.int().nonnegative()
 
-/** The settings of `ImageSettings` are in the line too; these are what is read again. */
-export const recordSchema = z.looseObject({
-  spec: z.string(),
-  policy: z.string(),
-  exact: z.boolean(),
-  guidance: z.number(),
-  prompt: z.string(),
-  seed: z.int(),
-  index: z.int().nonnegative(),
+export const recordSchema = settingsSchema.extend({
   /** The picture's file, in the folder; null where pictures are not kept. */
   file: z.string().nullable(),
   /** Ids over the whole layout. */
@@ -87,7 +83,8 @@ export type ImageRecord = z.infer<typeof recordSchema>
 export function settingsOf(request: ImageRequest): ImageSettings {
   const { spec, prompt, policy, parameters, guidance, sampling, seed, index } = request
   const { name, exact } = policy
-  return { spec, policy: name, exact, parameters, guidance, ...sampling, prompt, seed, index }
+  const changed = Object.fromEntries(Object.entries(parameters))
+  return { spec, policy: name, exact, parameters: changed, guidance, ...sampling, prompt, seed, index }
 }
 
 /** What an image's decoding alone says of it. */

@@ -1,7 +1,7 @@
 /** results.jsonl: a line for each image of a run, appended as it comes. */
 import { existsSync, readFileSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
-import { ExperimentError } from './error.js'
+import { ExperimentError, reasonOf } from './error.js'
 import { appendLine, writeWhole } from './output.js'
 import { type ImageRecord, recordSchema } from './record.js'
 
@@ -18,30 +18,43 @@ export const appendResult = (folder: string, record: ImageRecord): Promise<void>
   appendLine(resultsFile(folder), JSON.stringify(record))
 
 /**
- * The results that are in a folder. A last line that was cut off by a kill is taken out of the file.
- * @throws ExperimentError `bad-output` naming the line that cannot be read.
+ * The results that are in a folder, which somebody may be adding to: a last line without an end is none yet.
+ * @throws ExperimentError `bad-output` naming the line that cannot be read, and why.
  */
 export const readResults = (folder: string): ImageRecord[] => readLines(folder).map(({ record }) => record)
 
+/**
+ * Takes a last line that was cut off by a kill out of a folder's results; for whoever goes on with them.
+ */
+export function mendResults(folder: string): void {
+  const { file, bytes, whole } = wholeLines(folder)
+  if (whole < bytes.length) truncateSync(file, whole)
+}
+
 function readLines(folder: string): { line: string; record: ImageRecord }[] {
+  const { file, bytes, whole } = wholeLines(folder)
+  const lines = bytes.subarray(0, whole).toString('utf8').split('\n').slice(0, -1)
+  return lines.map((line, i) => ({ line, record: parsed(line, `${file}, line ${i + 1}`) }))
+}
+
+/** The file's bytes, and how many of them are whole lines. */
+function wholeLines(folder: string): { file: string; bytes: Buffer; whole: number } {
   const file = resultsFile(folder)
-  if (!existsSync(file)) return []
-  const bytes = readFileSync(file)
-  const whole = bytes.subarray(0, bytes.lastIndexOf('\n') + 1)
-  if (whole.length < bytes.length) truncateSync(file, whole.length)
-  const lines = whole.toString('utf8').split('\n').slice(0, -1)
-  return lines.map((line, i) => {
-    try {
-      return { line, record: recordSchema.parse(JSON.parse(line)) }
-    } catch (error) {
-      throw new ExperimentError(
-        'bad-output',
-        `${file}, line ${i + 1}, is no result of a run.`,
-        'Choose another folder with --out, or remove that line.',
-        { cause: error },
-      )
-    }
-  })
+  const bytes = existsSync(file) ? readFileSync(file) : Buffer.alloc(0)
+  return { file, bytes, whole: bytes.lastIndexOf('\n') + 1 }
+}
+
+function parsed(line: string, where: string): ImageRecord {
+  try {
+    return recordSchema.parse(JSON.parse(line))
+  } catch (cause) {
+    throw new ExperimentError(
+      'bad-output',
+      `${where}, is no result of a run: ${reasonOf(cause)}.`,
+      'Remove that line, or name another folder.',
+      { cause },
+    )
+  }
 }
 
 /**

@@ -9,7 +9,7 @@ import type { MetricChoice } from './metrics/choice.js'
 import { slug } from './picture.js'
 import type { PolicyChoice } from './policy.js'
 import type { ImageRecord } from './record.js'
-import { type ImageKey, keyOf, readResults, sortResults } from './results.js'
+import { type ImageKey, keyOf, mendResults, readResults, sortResults } from './results.js'
 import { secondsLeft } from './time-left.js'
 import { recorded } from './trajectory-record.js'
 
@@ -91,6 +91,7 @@ export async function runStudy(
 ): Promise<ImageRecord[]> {
   const { folder, contenders } = study
   const plans = contenders.map((contender) => ({ contender, requests: requestsOf(study, contender) }))
+  mendResults(folder)
   const before = readResults(folder)
   const done = new Set(before.map(keyOf))
   const missing = plans.map(({ contender, requests }) => ({

@@ -13,6 +13,11 @@ export interface ReportParts {
   readonly style: string
 }
 
+const INTRODUCTION =
+  'Policies that decode pictures of the same prompts with the same model, compared. Sequential decoding asks the model ' +
+  'for one token a pass; these guess many, and keep in each pass the guesses that the model confirms. Fewer passes for ' +
+  'a picture is better, as long as the pictures stay as good.'
+
 /** Scripts, data and pictures are in it, and it may fetch nothing: its own policy forbids the browser to. */
 export function reportHtml({ run, settings, page, bundle, style }: ReportParts): string {
   const prompts = new Set(run.results.map(({ prompt }) => prompt)).size
@@ -32,13 +37,14 @@ export function reportHtml({ run, settings, page, bundle, style }: ReportParts):
 <body>
 <header>
 <h1>${escaped(title)}</h1>
-<p>${escaped(madeBy(run))}</p>
+<p>${INTRODUCTION}</p>
+<p class="made">${escaped(madeBy(run))}</p>
 </header>
 <main>
 <section aria-labelledby="table-title">
-<h2 id="table-title">The table</h2>
+<h2 id="table-title">Results</h2>
 <div class="scroll">${settings.map(settingTable).join('\n')}</div>
-<ul class="notes">${NOTES.split('\n').map(note).join('')}</ul>
+<ul class="notes">${NOTES.map(note).join('')}</ul>
 </section>
 <div id="report"></div>
 <noscript>The plots and the viewer of trajectories need JavaScript.</noscript>

@@ -21,20 +21,22 @@ export interface Grid {
   readonly columns: number
 }
 
-/** A policy's figures. What its results did not keep is null. */
+/** A policy's figures. */
 export interface PlotRow {
   readonly spec: string
   readonly exact: boolean
   /** The spec without its window: rows of one family differ in nothing else. */
   readonly family: string
+  /** null: neither its spec nor a recorded trajectory says. */
   readonly window: number | null
   readonly compression: Estimate
+  /** The judge's; null where there was nothing to judge. */
   readonly facts: Estimate | null
   readonly right: Estimate | null
-  readonly time: readonly PartTime[] | null
-  readonly byPosition: readonly Progress[] | null
-  readonly distribution: readonly CommitBin[] | null
-  /** [rows * columns] mean codes of the pass that committed the cell. */
+  readonly time: readonly PartTime[]
+  readonly byPosition: readonly Progress[]
+  readonly distribution: readonly CommitBin[]
+  /** [rows * columns] mean codes of the pass that committed the cell; null where the grid is not known. */
   readonly byCell: readonly number[] | null
 }
 

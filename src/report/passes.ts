@@ -1,6 +1,6 @@
 /** What passes committed, seen by where they begin, by how much, and by where it lies in the picture. */
+import type { ImageRecord } from '../experiment/record.js'
 import { bootstrapRatios, type Estimate, type RatioPart } from '../experiment/statistics.js'
-import type { Result } from './run.js'
 
 /** Codes committed, pass by pass, of one image. */
 type Passes = readonly number[]
@@ -22,11 +22,10 @@ export interface CommitBin {
   readonly share: Estimate
 }
 
-/** The images' passes, prompt by prompt; null where a result did not keep them. */
-export function passesByPrompt(results: readonly Result[]): ByPrompt | null {
+/** The images' passes, prompt by prompt. */
+export function passesByPrompt(results: readonly ImageRecord[]): ByPrompt {
   const prompts = new Map<string, Passes[]>()
   for (const { prompt, accepted } of results) {
-    if (accepted === undefined) return null
     prompts.set(prompt, [...(prompts.get(prompt) ?? []), accepted])
   }
   return [...prompts.values()]

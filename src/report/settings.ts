@@ -1,10 +1,10 @@
 /** Results as rows of the report's table and as what its plots draw. */
+import type { ImageRecord } from '../experiment/record.js'
 import { mean } from '../experiment/statistics.js'
 import { type Row, summarize } from '../experiment/summary.js'
 import type { RecordedTrajectory } from '../experiment/trajectory-record.js'
-import type { Grid, PartTime, PlotRow, Setting, TimePart } from './page.js'
+import type { Grid, PartTime, PlotRow, Setting } from './page.js'
 import { commitDistribution, committedByCell, committedByPosition, passesByPrompt } from './passes.js'
-import type { Result } from './run.js'
 
 /** Parts of the image that passes are sorted into where its rows are not known. */
 const BINS = 24
@@ -20,7 +20,7 @@ export interface SettingRows {
  * @param random uniform on [0, 1), for the bootstrap over prompts.
  */
 export function settingsOf(
-  results: readonly Result[],
+  results: readonly ImageRecord[],
   trajectories: readonly RecordedTrajectory[],
   random: () => number,
 ): SettingRows[] {
@@ -29,7 +29,7 @@ export function settingsOf(
   return [...groups].map(([label, group], i) => {
     const shown = trajectories.filter(({ guidance }) => guidance === group[0].guidance)
     const grid = shown[0]?.grid ?? null
-    const largest = Math.max(...group.map(({ accepted = [] }) => Math.max(...accepted)))
+    const largest = Math.max(...group.map(({ accepted }) => Math.max(...accepted)))
     const rows = tables[i].map((row) => {
       const own = group.filter(({ spec }) => spec === row.spec)
       return plotRow(row, own, { grid, largest, trajectories: shown, random })
@@ -39,7 +39,7 @@ export function settingsOf(
 }
 
 /** What is set besides the policy, in words; what is at its neutral value is left out. */
-export function settingLabel({ guidance, temperature, topK, topP }: Result): string {
+export function settingLabel({ guidance, temperature, topK, topP }: ImageRecord): string {
   return [
     `guidance ${guidance}`,
     temperature === 1 ? [] : `temperature ${temperature}`,
@@ -51,7 +51,7 @@ export function settingLabel({ guidance, temperature, topK, topP }: Result): str
 }
 
 /** The policies of one setting. */
-const keysOf = (results: readonly Result[]) =>
+const keysOf = (results: readonly ImageRecord[]) =>
   [...groupBy(results, ({ spec }) => spec).values()].map(([{ spec, policy, exact, guidance }]) => ({
     choice: { spec },
     policy: { name: policy, exact },
@@ -68,7 +68,7 @@ interface Surroundings {
 
 function plotRow(
   { spec, exact, compression, facts, right }: Row,
-  results: readonly Result[],
+  results: readonly ImageRecord[],
   { grid, largest, trajectories, random }: Surroundings,
 ): PlotRow {
   const passes = passesByPrompt(results)
@@ -77,14 +77,15 @@ function plotRow(
     exact,
     family: spec.replace(/([:,])window=\d+,?/, '$1').replace(/[:,]$/, ''),
     window:
-      results[0].parameters.window ?? widest(trajectories.filter((trajectory) => trajectory.spec === spec)),
+      windowIn(results[0].parameters) ??
+      widest(trajectories.filter((trajectory) => trajectory.spec === spec)),
     compression,
     facts,
     right,
     time: timeSplit(results),
-    byPosition: passes && committedByPosition(passes, grid?.rows ?? BINS, random),
-    distribution: passes && commitDistribution(passes, largest, random),
-    byCell: passes && grid && committedByCell(passes),
+    byPosition: committedByPosition(passes, grid?.rows ?? BINS, random),
+    distribution: commitDistribution(passes, largest, random),
+    byCell: grid && committedByCell(passes),
   }
 }
 
@@ -94,27 +95,22 @@ function widest(trajectories: readonly RecordedTrajectory[]): number | null {
   return widths.length > 0 ? Math.max(...widths) : null
 }
 
-/** Where the time went; null where no part of it was kept. */
-function timeSplit(results: readonly Result[]): PartTime[] | null {
-  const measured = [
-    ...part('forward', results, ({ forwardSeconds }) => forwardSeconds),
-    ...part('bridge', results, ({ bridgeSeconds }) => bridgeSeconds),
-    ...part('policy', results, ({ policySeconds }) => policySeconds),
-  ]
-  if (measured.length === 0) return null
-  const whole = mean(results.map(({ wall }) => wall))
-  const rest = measured.reduce((left, { seconds }) => left - seconds, whole)
-  return [...measured, { name: 'the rest', seconds: Math.max(0, rest) }]
-}
+const windowIn = ({ window }: ImageRecord['parameters']): number | null =>
+  typeof window === 'number' ? window : null
 
-/** The mean; nothing where a result did not keep it. */
-function part(
-  name: TimePart,
-  results: readonly Result[],
-  secondsOf: (result: Result) => number | undefined,
-): PartTime[] {
-  const kept = results.map(secondsOf).filter((seconds) => seconds !== undefined)
-  return kept.length === results.length ? [{ name, seconds: mean(kept) }] : []
+/** Where the time went, means over the pictures. */
+function timeSplit(results: readonly ImageRecord[]): PartTime[] {
+  const of = (secondsOf: (result: ImageRecord) => number) => mean(results.map(secondsOf))
+  const measured: PartTime[] = [
+    { name: 'forward', seconds: of(({ forwardSeconds }) => forwardSeconds) },
+    { name: 'bridge', seconds: of(({ bridgeSeconds }) => bridgeSeconds) },
+    { name: 'policy', seconds: of(({ policySeconds }) => policySeconds) },
+  ]
+  const rest = measured.reduce(
+    (left, { seconds }) => left - seconds,
+    of(({ wall }) => wall),
+  )
+  return [...measured, { name: 'the rest', seconds: Math.max(0, rest) }]
 }
 
 function groupBy<T>(values: readonly T[], keyOf: (value: T) => string): Map<string, T[]> {

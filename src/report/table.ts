@@ -5,13 +5,14 @@ import type { Row } from '../experiment/summary.js'
 /** How a policy is marked wherever it is named. */
 export const mark = ({ exact }: { exact: boolean }): string => (exact ? 'exact' : 'relaxed')
 
-/** What stands below every table of a comparison. */
-export const NOTES = [
-  'compression: image tokens / passes (sequential decoding: 1), mean over the pictures; reading the prompt is not counted.',
-  'seconds: wall time of a picture, with those decoded together sharing it. [ ]: 95 % interval, bootstrap over prompts.',
+/** What stands below every table of a comparison, line by line. */
+export const NOTES: readonly string[] = [
+  'passes: forwards of the model for a picture, but for those that only read the prompt; mean over the pictures.',
+  'compression: image tokens / passes; sequential decoding, a token a pass, has 1. [ ]: 95 % interval, bootstrap over prompts.',
+  'seconds: wall time of a picture, with those decoded together sharing it. time gain: autoregressive’s seconds over these.',
   'facts, right: the judge’s share of the captions’ facts that the pictures show, and of pictures that show all.',
-  'relaxed: the pictures do not follow sequential decoding’s distribution.',
-].join('\n')
+  'exact: the pictures follow sequential decoding’s distribution. relaxed: they do not.',
+]
 
 /** A comparison as cells, the head first. */
 export function table(rows: readonly Row[]): string[][] {

@@ -1,8 +1,9 @@
 /** Recorded trajectories as the viewer shows them: by cells of the grid, with pictures. */
 import type { Session } from '../engine/index.js'
+import type { ImageKey } from '../experiment/results.js'
 import type { RecordedTrajectory } from '../experiment/trajectory-record.js'
 import type { Film, Frame, ShownPass, ShownTrajectory, Viewer } from './page.js'
-import type { Result, Run } from './run.js'
+import type { Run } from './run.js'
 import { settingLabel } from './settings.js'
 import { difference, pngUrl, thumbnail } from './thumbnail.js'
 
@@ -49,7 +50,7 @@ export async function showTrajectories(
   return { grid: known[0].trajectory.grid, trajectories: shown }
 }
 
-const isSame = (a: Result, b: RecordedTrajectory): boolean =>
+const isSame = (a: ImageKey, b: RecordedTrajectory): boolean =>
   a.spec === b.spec &&
   a.guidance === b.guidance &&
   a.prompt === b.prompt &&

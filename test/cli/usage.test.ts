@@ -1,4 +1,6 @@
 import { describe, expect, test } from 'vitest'
+import { examples } from '../../src/cli/examples.js'
+import { createProgram } from '../../src/cli/program.js'
 import { sjd2 } from './sjd2.js'
 
 describe('help', () => {
@@ -18,6 +20,27 @@ describe('help', () => {
       'doctor',
     ])
       expect(stdout).toContain(`  ${command} `)
+  })
+
+  test.each(Object.values(examples).flat())('shows a line that is understood: %s', (line) => {
+    const words = [...line.matchAll(/"([^"]+)"|(\S+)/g)].map(([, quoted, plain]) => quoted ?? plain)
+    let command = createProgram()
+    for (let next: typeof command | undefined = command; next; ) {
+      command = next
+      next = command.commands.find((one) => one.name() === words[0])
+      if (next) words.shift()
+    }
+    expect(command.commands).toEqual([])
+    const { operands, unknown } = command.parseOptions(words)
+    expect(unknown).toEqual([])
+    expect(operands.length).toBeGreaterThanOrEqual(
+      command.registeredArguments.filter((a) => a.required).length,
+    )
+  })
+
+  test('of a command ends with its examples', async () => {
+    const { stdout } = await sjd2(['experiment', 'run', '--help'])
+    expect(stdout).toMatch(/Examples:\n {2}sjd2 experiment run examples\/study\.yaml\n {6}into runs\/study/)
   })
 
   test('loads neither the worker’s client nor the compiler', async () => {

@@ -118,6 +118,52 @@ describe('maximal coupling', () => {
   })
 })
 
+describe('maximal coupling of a draft with a sibling', () => {
+  /** Where the draft is refused, or not even asked; `accept` is the sibling's chance. */
+  const refused = (p: Float32Array, accept: number, draw = 0.5) => ({
+    ...passOf(p, { draw }),
+    uniform: (purpose: string, _: number, of = 0) =>
+      purpose === 'draw' ? draw : of === 0 ? 1 - 2 ** -33 : accept,
+  })
+
+  test('turns two drafts of q into one code of p, the more often one of them', () => {
+    fc.assert(
+      fc.property(pair, ([p, q]) => {
+        const drafts = [...q.keys()].map((code) =>
+          draftOf({ code, proposal: { kind: 'dense', probabilities: q } }),
+        )
+        const drawn = new Float64Array(p.length)
+        let [ofFirst, ofEither] = [0, 0]
+        for (const first of drafts) {
+          const kept = keepShare(first, p)
+          ofFirst += q[first.code] * kept
+          for (const second of drafts) {
+            const share = q[first.code] * q[second.code]
+            if (share === 0) continue
+            drawn[first.code] += share * kept
+            ofEither += share * kept
+            if (kept > 1 - 1 / STEPS) continue
+            const draw = (accept: number, u?: number) =>
+              maximal.draw(first, refused(p, accept, u), [second]).code
+            // a sibling that can be refused is never drawn behind its refusal
+            const accepted = chances.filter((accept) => draw(accept) === second.code).length / STEPS
+            drawn[second.code] += share * (1 - kept) * accepted
+            ofEither += share * (1 - kept) * accepted
+            if (accepted > 1 - 1 / STEPS) continue
+            for (const u of chances) {
+              drawn[draw(1 - 2 ** -33, u)] += (share * (1 - kept) * (1 - accepted)) / STEPS
+            }
+          }
+        }
+        for (const [v, probability] of p.entries())
+          expect(Math.abs(drawn[v] - probability)).toBeLessThan(0.01)
+        expect(ofEither).toBeGreaterThan(ofFirst - 1e-6)
+      }),
+      { seed: 9, numRuns: 12 },
+    )
+  })
+})
+
 describe('residual sampling', () => {
   test('follows norm(max(0, p - q)), and gives no code with p <= q', () => {
     fc.assert(

@@ -96,6 +96,13 @@ test('a study killed five times, orchestrator and worker, leaves what an undistu
     [16, 'orchestrator'],
   ] as const
   let run = startSjd2(['experiment', 'run', study, '--out', stormy])
+  await reaches(stormy, 1)
+  run.kill('SIGSTOP')
+  const second = await sjd2(['experiment', 'run', study, '--out', stormy])
+  run.kill('SIGCONT')
+  expect(second).toMatchObject({ exitCode: 1, stdout: '' })
+  expect(second.stderr).toMatch(new RegExp(`Another sjd2 is writing into .*process ${run.pid} on `))
+
   for (const [results, victim] of storm) {
     await reaches(stormy, results)
     if (victim === 'worker') killWorker(run.pid!)

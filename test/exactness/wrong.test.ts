@@ -12,13 +12,21 @@ import {
   independent,
   left,
   maximal,
-  type PrefixRule,
   random,
-  relaxedPrefix,
   reuse,
   type Sampling,
   sample,
 } from '../../src/index.js'
+import {
+  alwaysAccepting,
+  exactInName,
+  exactInNameKeeping,
+  keptSaidToComeFromModel,
+  oneChanceForAll,
+  proposalsLeftStale,
+  residualLeftOut,
+  siblingsTriedAgainstAll,
+} from '../support/broken.js'
 import { decodeToy, testDistribution } from '../support/exactness.js'
 import { conditionalOf, enumerate, toy } from '../support/toy-model.js'
 
@@ -54,56 +62,7 @@ test.each([
   expect(await pValue(chain(pieces))).toBeGreaterThan(ALARM)
 })
 
-/** As maximal coupling, but for what it draws after a rejection, or what it accepts by. */
-function brokenDraw(change: Partial<{ draw: Draw['draw'] }>): Draw {
-  return { ...maximal, ...change }
-}
-
 describe('a wrong rule fails', () => {
-  const residualLeftOut = brokenDraw({
-    draw(draft, pass) {
-      const drawn = maximal.draw(draft, pass)
-      if (drawn.code === draft.code || draft.proposal === null) return drawn
-      return { ...drawn, code: sample(pass.distribution(draft), pass.uniform('draw', draft.position)) }
-    },
-  })
-
-  const alwaysAccepting = brokenDraw({
-    draw: (draft, pass) =>
-      draft.proposal === null ? maximal.draw(draft, pass) : { code: draft.code, proposal: draft.proposal },
-  })
-
-  const oneChanceForAll = brokenDraw({
-    draw: (draft, pass) => maximal.draw(draft, { ...pass, uniform: (purpose) => pass.uniform(purpose, 0) }),
-  })
-
-  const siblingsTriedAgainstAll = brokenDraw({
-    draw(draft, pass, siblings = []) {
-      const drawn = maximal.draw(draft, pass)
-      if (drawn.code === draft.code) return drawn
-      const tried = siblings.findIndex(({ position, code, proposal }, i) => {
-        const q = proposal === null ? 1 : draftProbability(proposal, code, 3)
-        return pass.uniform('accept', position, i + 1) * q < pass.distribution(draft)[code]
-      })
-      return tried < 0 ? drawn : { ...drawn, code: siblings[tried].code }
-    },
-  })
-
-  const proposalsLeftStale = brokenDraw({
-    draw(draft, pass) {
-      const drawn = maximal.draw(draft, pass)
-      return { ...drawn, proposal: draft.proposal ?? drawn.proposal }
-    },
-  })
-
-  const keptSaidToComeFromModel: Draw = {
-    ...reuse(0.3),
-    draw(draft, pass) {
-      const { code } = reuse(0.3).draw(draft, pass)
-      return { code, proposal: { kind: 'dense', probabilities: pass.distribution(draft) } }
-    },
-  }
-
   const keptSaidToBeAsBefore: Draw = {
     ...reuse(0.8),
     draw(draft, pass) {
@@ -128,9 +87,6 @@ describe('a wrong rule fails', () => {
       return { ...drawn, code: sample(pass.distribution(draft), pass.uniform('accept', draft.position)) }
     },
   }
-
-  const exactInName: PrefixRule = { ...relaxedPrefix(false), name: 'exact' }
-  const exactInNameKeeping: PrefixRule = { ...relaxedPrefix(true), name: 'exact' }
 
   const wrongs: [string, DecodingPolicy][] = [
     ['residual left out of verification', chain({ ...clean, verify: residualLeftOut })],

@@ -4,23 +4,15 @@ import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { openFolder, renewFolder } from '../../src/experiment/folder.js'
 import { type Manifest, manifestFile, readManifest, writeManifest } from '../../src/experiment/manifest.js'
-import { appendResult, readResults, sortResults } from '../../src/experiment/results.js'
-import { recordOf } from './records.js'
+import { appendResult, mendResults, readResults, sortResults } from '../../src/experiment/results.js'
+import { manifest, recordOf } from './records.js'
 
 const root = mkdtempSync(join(tmpdir(), 'manifest-'))
 afterAll(() => rmSync(root, { recursive: true }))
 let folders = 0
 const fresh = () => mkdtempSync(join(root, `${folders++}-`))
 
-const row: Manifest['rows'][number] = {
-  id: 'sjd2-g3',
-  spec: 'sjd2',
-  policy: 'sjd2',
-  exact: true,
-  overrides: { window: 6, init: 'left', keepNoisyKeys: true },
-  guidance: 3,
-  source: { kind: 'built-in', name: 'sjd2', version: '0.1.0' },
-}
+const [row] = manifest.rows
 const mine: Manifest['rows'][number] = {
   ...row,
   id: 'mine-ts-g3',
@@ -32,30 +24,6 @@ const mine: Manifest['rows'][number] = {
     hash: 'ab',
   },
 }
-const manifest: Manifest = {
-  format: 1,
-  command: 'compare',
-  environment: {
-    sjd2: '0.1.0',
-    git: null,
-    node: 'v20',
-    python: 'Python 3.11',
-    platform: 'linux x64',
-    worker: '0.1.0',
-    torch: '2.13',
-    protocol: 1,
-    device: 'cpu',
-    dtype: 'f32',
-    model: { family: 'scenes', name: 'tiny', hash: 'cd', files: { 'config.json': 'ef' } },
-  },
-  checkpoint: { model: null, adapter: null, size: null },
-  imagesAtOnce: 8,
-  sampling: { temperature: 1, topK: 0, topP: 1 },
-  metrics: [],
-  rows: [row],
-  images: [{ prompt: 'red', seed: 0, index: 0 }],
-}
-
 describe('a manifest', () => {
   test('is read as it was written, and nothing else is left in the folder', async () => {
     const folder = fresh()
@@ -166,6 +134,7 @@ describe('results', () => {
     for (const index of [2, 0]) await appendResult(folder, recordOf({ index }))
     writeFileSync(join(folder, 'results.jsonl'), '{"spec":"sjd', { flag: 'a' })
     expect(readResults(folder)).toHaveLength(2)
+    mendResults(folder)
     await appendResult(folder, recordOf({ index: 1 }))
     const plan = [0, 1, 2].map((index) => recordOf({ index }))
     expect(await sortResults(folder, plan)).toEqual(plan)

@@ -1,3 +1,4 @@
+import type { Manifest } from '../../src/experiment/manifest.js'
 import type { ImageRecord } from '../../src/experiment/record.js'
 
 /** A record of an image of 4 tokens in 2 passes, but for what is given. */
@@ -5,7 +6,11 @@ export const recordOf = (values: Partial<ImageRecord>): ImageRecord => ({
   spec: 'sjd2',
   policy: 'sjd2',
   exact: true,
+  parameters: {},
   guidance: 3,
+  temperature: 1,
+  topK: 0,
+  topP: 1,
   prompt: 'red',
   seed: 0,
   index: 0,
@@ -29,3 +34,38 @@ export const recordOf = (values: Partial<ImageRecord>): ImageRecord => ({
   orchestratorBytes: 200,
   ...values,
 })
+
+/** Of a comparison of one policy on one prompt. */
+export const manifest: Manifest = {
+  format: 1,
+  command: 'compare',
+  environment: {
+    sjd2: '0.1.0',
+    git: null,
+    node: 'v20',
+    python: 'Python 3.11',
+    platform: 'linux x64',
+    worker: '0.1.0',
+    torch: '2.13',
+    protocol: 1,
+    device: 'cpu',
+    dtype: 'f32',
+    model: { family: 'scenes', name: 'tiny', hash: 'cd', files: { 'config.json': 'ef' } },
+  },
+  checkpoint: { model: null, adapter: null, size: null },
+  imagesAtOnce: 8,
+  sampling: { temperature: 1, topK: 0, topP: 1 },
+  metrics: [],
+  rows: [
+    {
+      id: 'sjd2-g3',
+      spec: 'sjd2',
+      policy: 'sjd2',
+      exact: true,
+      overrides: { window: 6, init: 'left', keepNoisyKeys: true },
+      guidance: 3,
+      source: { kind: 'built-in', name: 'sjd2', version: '0.1.0' },
+    },
+  ],
+  images: [{ prompt: 'red', seed: 0, index: 0 }],
+}

@@ -1,27 +1,8 @@
 import { expect, test } from 'vitest'
-import {
-  above,
-  type ChainPieces,
-  chain,
-  createPolicy,
-  type DecodingPolicy,
-  denoiseByPasses,
-  exactPrefix,
-  gaussian,
-  greedy,
-  grouped,
-  gumbel,
-  independent,
-  latentNearest,
-  maximal,
-  random,
-  relaxedPrefix,
-  repeat,
-  reuse,
-  Trajectory,
-} from '../../src/index.js'
+import { chain, createPolicy, type DecodingPolicy, Trajectory } from '../../src/index.js'
 import { plainSampling } from '../support/fake-pass.js'
 import { FakeWorker } from '../support/fake-worker.js'
+import { published } from '../support/published.js'
 import { toy } from '../support/toy-model.js'
 
 const page = toy({ layout: Array.from({ length: 60 }, () => -1), rowLength: 10, codes: 8 })
@@ -35,22 +16,6 @@ function behaviour(policy: DecodingPolicy): unknown {
     new FakeWorker(page).decode(image)
     return { tokens: image.tokens, records }
   })
-}
-
-const sjd = { initialize: random, verify: maximal, refine: independent, prefix: exactPrefix, denoise: null }
-const noisy = (levels: number) => ({ initialize: gaussian(levels), denoise: denoiseByPasses(levels) })
-
-/** Those of the published methods whose pass is a chain: what enters the window, what verifies, what refines. */
-const published: Record<string, Omit<ChainPieces, 'name'>> = {
-  autoregressive: { ...sjd, window: 0, verify: gumbel },
-  jacobi: { ...sjd, window: 32, initialize: repeat, verify: greedy, refine: greedy },
-  sjd: { ...sjd, window: 32 },
-  'sjd++': { ...sjd, window: 32, refine: reuse(1) },
-  'mc-sjd': { ...sjd, window: 64, initialize: above, refine: maximal },
-  gsd: { ...sjd, window: 32, verify: grouped(14) },
-  lantern: { ...sjd, window: 32, initialize: above, verify: latentNearest(32, 0.1) },
-  sjd2: { ...sjd, window: 96, ...noisy(1), verify: gumbel, refine: gumbel },
-  'sjd2-paper': { ...sjd, window: 96, ...noisy(20), prefix: relaxedPrefix(false) },
 }
 
 test.each(Object.entries(published))('%s does what its pieces do', (name, pieces) => {

@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import type { PageData } from '../../src/report/page.js'
 import { type Decoder, type Run, writeReport } from '../../src/report/report.js'
-import { environment, result } from './results.js'
+import { manifest } from '../experiment/records.js'
+import { result } from './results.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'page-'))
 const file = join(folder, 'report.html')
@@ -13,8 +14,11 @@ afterAll(() => rmSync(folder, { recursive: true }))
 const hostile = '</script><script src="https://example.org/x.js">&'
 const run: Run = {
   manifest: {
-    checkpoint: { model: null, adapter: null, size: null },
-    environment: { ...environment, model: { name: hostile, hash: 'abc' } },
+    ...manifest,
+    environment: {
+      ...manifest.environment,
+      model: { ...manifest.environment.model, name: hostile, hash: 'abc' },
+    },
   },
   results: [result({ spec: hostile, prompt: hostile }), result({ spec: 'jacobi', exact: false, topK: 5 })],
   trajectories: [],

@@ -70,36 +70,21 @@ test('so many passes that no call could take them as its arguments', () => {
   expect(setting.rows[0].distribution).toMatchObject([{ label: '1', share: { mean: 1 } }])
 })
 
-test('what results did not keep is left out, never made up', () => {
-  const accepted = [4, 4]
-  const whole = result({
-    accepted,
-    forwardSeconds: 0.5,
-    bridgeSeconds: 0.25,
-    policySeconds: 0.125,
-    right: true,
-    facts: 1,
-  })
-  const seconds = (time: { name: string; seconds: number }[] | null) =>
-    time?.map((part) => [part.name, part.seconds])
-  const rowOf = (...results: ReturnType<typeof result>[]) =>
-    settingsOf(results, [trajectory('sjd', 3, 6)], random)[0].setting.rows[0]
-
-  expect(rowOf(whole).byPosition).toHaveLength(2)
-  expect(rowOf(whole).byCell).toEqual([4, 4, 4, 4, 4, 4, 4, 4])
-  expect(rowOf(whole).right?.mean).toBe(1)
-  expect(seconds([...rowOf(whole).time!])).toEqual([
-    ['forward', 0.5],
-    ['bridge', 0.25],
-    ['policy', 0.125],
-    ['the rest', 0.125],
+test('time, judgement and the grid are what the results and the trajectories say', () => {
+  const times = { forwardSeconds: 0.5, bridgeSeconds: 0.25, policySeconds: 0.125, wall: 1 }
+  const whole = result({ accepted: [4, 4], ...times, right: true, facts: 1 })
+  const settingOf = (...trajectories: RecordedTrajectory[]) =>
+    settingsOf([whole, result({ ...whole, index: 1, policySeconds: 0.375 })], trajectories, random)[0].setting
+  const [row] = settingOf(trajectory('sjd', 3, 6)).rows
+  expect(row.byPosition).toHaveLength(2)
+  expect(row.byCell).toEqual([4, 4, 4, 4, 4, 4, 4, 4])
+  expect(row.right?.mean).toBe(1)
+  expect(row.time).toEqual([
+    { name: 'forward', seconds: 0.5 },
+    { name: 'bridge', seconds: 0.25 },
+    { name: 'policy', seconds: 0.25 },
+    { name: 'the rest', seconds: 0 },
   ])
-  const older = rowOf(whole, result({ forwardSeconds: 0.5 }))
-  expect(older).toMatchObject({ byPosition: null, distribution: null, byCell: null })
-  expect(seconds([...older.time!])).toEqual([
-    ['forward', 0.5],
-    ['the rest', 0.5],
-  ])
-  expect(rowOf(result())).toMatchObject({ time: null, right: null, facts: null })
-  expect(settingsOf([whole], [], random)[0].setting).toMatchObject({ grid: null, rows: [{ byCell: null }] })
+  expect(settingsOf([result()], [], random)[0].setting.rows[0]).toMatchObject({ right: null, facts: null })
+  expect(settingOf()).toMatchObject({ grid: null, rows: [{ byCell: null }] })
 })

@@ -18,6 +18,7 @@ function problems(issue: Issue, above: Path, known: Readonly<Record<string, read
     if (branch) return branch.flatMap((inner) => problems(inner, path, known))
     return [{ path, message: `it must be ${typesOf(issue.errors).join(' or ')}.` }]
   }
+  if (issue.code === 'invalid_type') return [{ path, message: `it must be ${typeInWords(issue.expected)}.` }]
   if (issue.code !== 'unrecognized_keys') return [{ path, message: issue.message }]
   const names = known[String(path[0] ?? '')] ?? []
   return issue.keys.map((key) => ({
@@ -33,12 +34,17 @@ function meant(branches: readonly (readonly Issue[])[]): readonly Issue[] | unde
   )
 }
 
-const inWords: Readonly<Record<string, string>> = { array: 'a list', object: 'a map' }
+const inWords: Readonly<Record<string, string>> = {
+  array: 'a list',
+  object: 'a map',
+  int: 'a whole number',
+  boolean: 'true or false',
+}
+
+const typeInWords = (expected: string): string => inWords[expected] ?? `a ${expected}`
 
 const typesOf = (branches: readonly (readonly Issue[])[]): string[] =>
-  branches.flatMap(([issue]) =>
-    issue?.code === 'invalid_type' ? [inWords[issue.expected] ?? `a ${issue.expected}`] : [],
-  )
+  branches.flatMap(([issue]) => (issue?.code === 'invalid_type' ? [typeInWords(issue.expected)] : []))
 
 /** A hint where a name is nearly one of those that there are. */
 export function didYouMean(name: string, names: readonly string[]): string {

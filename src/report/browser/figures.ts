@@ -66,7 +66,7 @@ export function figuresSection(settings: readonly Setting[]): HTMLElement {
 
 function draw(figure: Figure, setting: Setting, width: number): Element {
   const drawn = figure.draw(setting, width)
-  return drawn ?? element('p', { class: 'missing' }, `Left out: ${figure.missing}`)
+  return typeof drawn === 'string' ? element('p', { class: 'missing' }, `Left out: ${drawn}`) : drawn
 }
 
 function chooser(settings: readonly Setting[], onChoice: (setting: Setting) => void): HTMLElement {

@@ -122,6 +122,9 @@ describe('what is refused, by line and key', () => {
       'prompts: [red]\npolicies:\n  - policy: sjd\n    window:\n      - 3\n      - wide',
       /study\.yaml:6: policies\[0\]\.window\[1\]: .*number/,
     ],
+    ['nothing', '', 'study.yaml:1: it must be a map.'],
+    ['no list of policies', 'prompts: [red]\npolicies: sjd2', 'study.yaml:2: policies: it must be a list.'],
+    ['half a seed', `${good}seeds: [1.5]`, 'study.yaml:3: seeds[0]: it must be a whole number.'],
     ['a number out of range', `${good}sampling: { topP: 2 }`, /study\.yaml:3: sampling\.topP: /],
     ['a missing model', `${good}model: nowhere`, /study\.yaml:3: model: there is no .*nowhere/],
     [

@@ -1,6 +1,6 @@
 import * as Plot from '@observablehq/plot'
 import type { Progress } from '../../passes.js'
-import { base, below, colourOf, type Figure, guesses, smallMultiples } from './figure.js'
+import { base, below, colourOf, type Figure, guesses, ONE_EACH, smallMultiples } from './figure.js'
 
 const HEIGHT = 195
 
@@ -10,13 +10,12 @@ export const acceptance: Figure = {
   title: 'Acceptance against position',
   caption:
     'How many tokens a pass commits on average, by where in the picture it begins: from its top at the left to its bottom at the right. The dashed line is the policy’s compression; the band is the interval. All panels have the same axes, and each step upwards doubles. A policy whose every pass commits one token has no panel.',
-  missing: 'the results do not say what each pass committed.',
   draw({ rows }, width) {
-    const known = rows.filter((row) => row.byPosition !== null && guesses(row))
-    if (known.length === 0) return null
-    const highs = known.flatMap(({ byPosition }) => byPosition!.map(({ committed }) => committed?.high ?? 1))
+    const known = rows.filter(guesses)
+    if (known.length === 0) return ONE_EACH
+    const highs = known.flatMap(({ byPosition }) => byPosition.map(({ committed }) => committed?.high ?? 1))
     return smallMultiples(known, width, 260, (row, own) =>
-      panel(row.byPosition!, row.compression.mean, colourOf(row), Math.max(...highs), own),
+      panel(row.byPosition, row.compression.mean, colourOf(row), Math.max(...highs), own),
     )
   },
 }

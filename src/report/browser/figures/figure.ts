@@ -8,14 +8,24 @@ export interface Figure {
   readonly title: string
   /** How to read it, for somebody who sees it for the first time. */
   readonly caption: string
-  /** Said in the plot's place where the results lack what it draws. */
-  readonly missing: string
-  /** @returns null where the results lack what it draws. */
-  draw(setting: Setting, width: number): Element | null
+  /** The plot, or why there is none. */
+  draw(setting: Setting, width: number): Element | string
 }
 
 /** Colours come from the page's style, so that they follow its light and dark. */
 export const colourOf = ({ exact }: { exact: boolean }): string => (exact ? 'var(--exact)' : 'var(--relaxed)')
+
+/** Where policies share a plot: a colour for each family, of those that the page's style names. */
+export function familyColours(rows: readonly PlotRow[]): (row: PlotRow) => string {
+  const families = [...new Set(rows.map(({ family }) => family))]
+  return ({ family }) => `var(--family-${(families.indexOf(family) % FAMILY_COLOURS) + 1})`
+}
+
+const FAMILY_COLOURS = 8
+
+/** Where policies share a plot, a point is filled where its policy is exact, else hollow. */
+export const fillOf = ({ exact, colour }: { exact: boolean; colour: string }): string =>
+  exact ? colour : 'var(--paper)'
 
 /** Where the name of a horizontal axis stands; the plot needs 44 pixels below itself. */
 export const below = { labelAnchor: 'center', labelArrow: 'none', labelOffset: 36 } as const
@@ -31,6 +41,9 @@ export const base = (width: number) =>
 
 /** Whether passes commit more than one token at all: where they never do, there is nothing to plot. */
 export const guesses = ({ compression }: PlotRow): boolean => compression.high > 1
+
+/** Why there is no plot of what passes commit. */
+export const ONE_EACH = 'every pass of every policy committed one token.'
 
 /**
  * One small plot for each row, all of one size.

@@ -1,7 +1,10 @@
 import * as Plot from '@observablehq/plot'
 import type { Grid } from '../../page.js'
 import { element } from '../dom.js'
-import { type Figure, guesses, smallMultiples } from './figure.js'
+import { type Figure, guesses, ONE_EACH, smallMultiples } from './figure.js'
+
+const NO_GRID =
+  'only a recorded trajectory says the picture’s grid of tokens (sjd2 compare … --report records some).'
 
 /** How large the steps were that passed over each place of the picture. */
 export const heat: Figure = {
@@ -9,11 +12,10 @@ export const heat: Figure = {
   title: 'Where passes are long',
   caption:
     'The picture’s grid of tokens. A token’s colour says how many tokens the pass committed that committed it, as a mean over the pictures: dark places took many short passes, bright ones few long ones. All panels have the same colours. A policy whose every pass commits one token has no panel.',
-  missing:
-    'it needs what each pass committed, and the grid of a recorded trajectory (sjd2 compare … --report records them).',
   draw({ rows, grid }, width) {
-    const known = rows.filter((row) => row.byCell !== null && guesses(row))
-    if (known.length === 0 || grid === null) return null
+    const known = rows.filter(guesses)
+    if (known.length === 0) return ONE_EACH
+    if (grid === null) return NO_GRID
     const color: Plot.ScaleOptions = {
       type: 'sqrt',
       scheme: 'viridis',

@@ -1,11 +1,11 @@
 /** Labels in the right margin, each tied to its point, so that none hides another. */
 import * as Plot from '@observablehq/plot'
 import { spreadOut } from '../../spread-out.js'
-import { colourOf } from './figure.js'
 
 export interface Labelled {
   readonly spec: string
   readonly exact: boolean
+  readonly colour: string
   readonly x: number
   readonly y: number
 }
@@ -42,7 +42,7 @@ export function labelMarks(points: readonly Labelled[], right: number, unit: num
       text: label,
       textAnchor: 'start',
       dx: 6,
-      fill: colourOf,
+      fill: 'colour',
       fontWeight: 600,
     }),
   ]

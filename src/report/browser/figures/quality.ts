@@ -2,8 +2,11 @@ import * as Plot from '@observablehq/plot'
 import type { Estimate } from '../../../experiment/statistics.js'
 import type { PlotRow } from '../../page.js'
 import { element } from '../dom.js'
-import { base, below, colourOf, type Figure } from './figure.js'
+import { base, below, type Figure, familyColours, fillOf } from './figure.js'
 import { labelMarks, marginFor } from './labelled.js'
+
+const NOT_JUDGED =
+  'the results hold no judgement of the pictures; the bundled judge reads captions of scenes.'
 
 const HEIGHT = 380
 const MARGIN_TOP = 30
@@ -19,6 +22,7 @@ const judged: readonly { readonly key: Judged; readonly label: string }[] = [
 interface Point {
   readonly spec: string
   readonly exact: boolean
+  readonly colour: string
   readonly quality: Estimate
   readonly compression: Estimate
 }
@@ -28,21 +32,22 @@ export const quality: Figure = {
   id: 'quality',
   title: 'Quality against compression',
   caption:
-    'Right: better pictures, as a program judges them by their captions. Up: fewer passes. The best policy is at the top right. Exact policies draw from one distribution, so that they differ in quality by chance alone. The lines through a point are its intervals, in both directions.',
-  missing: 'the results hold no judgement of the pictures; the bundled judge reads captions of scenes.',
+    'Right: better pictures, as a program judges them by their captions. Up: fewer passes. The best policy is at the top right. Exact policies draw from one distribution, so that they differ in quality by chance alone. The lines through a point are its intervals, in both directions. Filled: exact; hollow: relaxed.',
   draw({ rows }, width) {
     const plots = judged.flatMap(({ key, label }) => {
-      const points = pointsOf(rows, key)
+      const points = pointsOf(rows, key, familyColours(rows))
       return points.length > 0 ? [scatter(points, label, width > 900 ? width / 2 - 12 : width)] : []
     })
-    return plots.length > 0 ? element('div', { class: 'pair' }, ...plots) : null
+    if (plots.length === 0) return NOT_JUDGED
+    return element('div', { class: 'pair' }, ...plots)
   },
 }
 
-const pointsOf = (rows: readonly PlotRow[], key: Judged): Point[] =>
-  rows.flatMap(({ spec, exact, compression, [key]: quality }) =>
-    quality ? [{ spec, exact, quality, compression }] : [],
-  )
+const pointsOf = (rows: readonly PlotRow[], key: Judged, colour: (row: PlotRow) => string): Point[] =>
+  rows.flatMap((row) => {
+    const { spec, exact, compression, [key]: quality } = row
+    return quality ? [{ spec, exact, colour: colour(row), quality, compression }] : []
+  })
 
 function scatter(points: readonly Point[], label: string, width: number): Element {
   const [worst, best] = [
@@ -52,9 +57,10 @@ function scatter(points: readonly Point[], label: string, width: number): Elemen
   const margin = Math.max(0.005, 0.05 * (best - worst))
   const [left, right] = [Math.max(0, worst - margin), best + margin]
   const top = Math.max(...points.map(({ compression }) => compression.high)) * 1.05
-  const labels = points.map(({ spec, exact, quality, compression }) => ({
+  const labels = points.map(({ spec, exact, colour, quality, compression }) => ({
     spec,
     exact,
+    colour,
     x: quality.mean,
     y: compression.mean,
   }))
@@ -80,7 +86,7 @@ function scatter(points: readonly Point[], label: string, width: number): Elemen
         x2: ({ quality }: Point) => quality.high,
         y1: ({ compression }: Point) => compression.mean,
         y2: ({ compression }: Point) => compression.mean,
-        stroke: colourOf,
+        stroke: 'colour',
         strokeOpacity: 0.6,
       }),
       Plot.link(points, {
@@ -88,14 +94,14 @@ function scatter(points: readonly Point[], label: string, width: number): Elemen
         x2: ({ quality }: Point) => quality.mean,
         y1: ({ compression }: Point) => compression.low,
         y2: ({ compression }: Point) => compression.high,
-        stroke: colourOf,
+        stroke: 'colour',
         strokeOpacity: 0.6,
       }),
       Plot.dot(points, {
         x: ({ quality }: Point) => quality.mean,
         y: ({ compression }: Point) => compression.mean,
-        symbol: ({ exact }: Point) => (exact ? 'circle' : 'diamond'),
-        fill: colourOf,
+        fill: fillOf,
+        stroke: 'colour',
         r: 5,
         tip: true,
         channels: { policy: 'spec' },

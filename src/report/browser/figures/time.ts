@@ -1,39 +1,31 @@
 import * as Plot from '@observablehq/plot'
-import { type PartTime, type PlotRow, timeParts } from '../../page.js'
+import { type PlotRow, timeParts } from '../../page.js'
 import { base, below, type Figure } from './figure.js'
-
-interface Timed extends PlotRow {
-  readonly time: readonly PartTime[]
-}
 
 /** A picture's seconds, by where they went. */
 export const time: Figure = {
   id: 'time',
   title: 'Where the time goes',
   caption:
-    'Seconds of wall time for a picture, those decoded together sharing it. forward: the model’s computing; bridge: to and from its process; policy: the decoding method’s own decisions; the rest: all that was not measured apart, such as turning tokens into pixels and judging. There are no intervals, since pictures that are decoded together have no time of their own.',
-  missing: 'the results do not say where their time went.',
+    'What a picture took, those decoded together sharing it. forward: the model’s computing; bridge: waiting for it besides, in the queue and on the way to and from its process; policy: the decoding method’s own decisions; the rest: all that was not measured apart, such as turning tokens into pixels and judging. While some pictures wait, others are decided: a bar may be longer than the seconds of wall time in the table. There are no intervals, since pictures that are decoded together have no time of their own.',
   draw({ rows }, width) {
-    const timed = rows.filter((row): row is Timed => row.time !== null)
-    if (timed.length === 0) return null
-    const bars = timed.flatMap(({ spec, time }) => time.map((part) => ({ spec, ...part })))
-    const measured = timeParts.filter((name) => bars.some((bar) => bar.name === name))
+    const bars = rows.flatMap(({ spec, time }) => time.map((part) => ({ spec, ...part })))
     return Plot.plot({
       ...base(width),
-      marginLeft: 24 + 6.6 * Math.max(...timed.map((row) => label(row).length)),
+      marginLeft: 24 + 6.6 * Math.max(...rows.map((row) => label(row).length)),
       marginRight: 20,
       marginBottom: 44,
-      height: 64 + 28 * timed.length,
+      height: 64 + 28 * rows.length,
       x: { grid: true, ticks: 8, label: 'seconds for a picture', ...below },
       y: {
-        domain: timed.map(({ spec }) => spec),
+        domain: rows.map(({ spec }) => spec),
         label: null,
         tickSize: 0,
-        tickFormat: (spec: string) => label(timed.find((row) => row.spec === spec)!),
+        tickFormat: (spec: string) => label(rows.find((row) => row.spec === spec)!),
       },
       color: {
-        domain: measured,
-        range: measured.map((name) => `var(--time-${name.replace('the ', '')})`),
+        domain: [...timeParts],
+        range: timeParts.map((name) => `var(--time-${name.replace('the ', '')})`),
         legend: true,
       },
       marks: [

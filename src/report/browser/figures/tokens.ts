@@ -1,6 +1,6 @@
 import * as Plot from '@observablehq/plot'
 import type { CommitBin } from '../../passes.js'
-import { base, below, colourOf, type Figure, guesses, smallMultiples } from './figure.js'
+import { base, below, colourOf, type Figure, guesses, ONE_EACH, smallMultiples } from './figure.js'
 
 const HEIGHT = 195
 
@@ -10,13 +10,12 @@ export const tokens: Figure = {
   title: 'Tokens per pass',
   caption:
     'The share of passes that commit so many tokens. Ranges double in width from bar to bar. The line through a bar’s end is its interval. All panels have the same axes. A policy whose every pass commits one token has no panel.',
-  missing: 'the results do not say what each pass committed.',
   draw({ rows }, width) {
-    const known = rows.filter((row) => row.distribution !== null && guesses(row))
-    if (known.length === 0) return null
-    const highs = known.flatMap(({ distribution }) => distribution!.map(({ share }) => share.high))
+    const known = rows.filter(guesses)
+    if (known.length === 0) return ONE_EACH
+    const highs = known.flatMap(({ distribution }) => distribution.map(({ share }) => share.high))
     return smallMultiples(known, width, 330, (row, own) =>
-      panel(row.distribution!, colourOf(row), Math.max(...highs), own),
+      panel(row.distribution, colourOf(row), Math.max(...highs), own),
     )
   },
 }
@@ -25,6 +24,7 @@ function panel(bins: readonly CommitBin[], colour: string, top: number, width: n
   const points = bins.map(({ label, share }) => ({ label, ...share }))
   return Plot.plot({
     ...base(width),
+    style: { background: 'transparent', fontSize: '11px' }, // so that ranges fit beside each other
     width,
     height: HEIGHT,
     marginLeft: 40,
