@@ -15,3 +15,6 @@ export interface Branching {
    */
   grow(trunk: readonly Draft[], pass: Pass, stale: ReadonlySet<number>): Draft[]
 }
+
+/** Cells that a slot has behind the image's last one, for what stands beside the trunk (the worker's `SPARE_CELLS`). */
+export const SPARE_CELLS = 256

@@ -1,10 +1,11 @@
-import type { Branching } from './branches.js'
+import { type Branching, SPARE_CELLS } from './branches.js'
 import { childrenOf, cutBehind, type Draft, type Noise, parentOf } from './draft.js'
 import type { Draw } from './draw.js'
 import type { Initializer } from './initializer.js'
 import type { Denoising } from './levels.js'
 import type { Model } from './model.js'
 import { denoise, noiseSchedules } from './noise-schedule.js'
+import { freeFrom } from './plan.js'
 import { type DecodingPolicy, type ImageState, type Pass, PolicyError } from './policy.js'
 import { type PrefixRule, verifyPrefix } from './prefix.js'
 
@@ -47,7 +48,9 @@ export function chain(pieces: ChainPieces): DecodingPolicy {
 
     schedule(image) {
       const upcoming = image.upcoming(typeof window === 'number' ? window : window(image))
-      const drafts = cutBehind(image.drafts, upcoming.at(-1) ?? -1)
+      const end = upcoming.at(-1) ?? -1
+      const held = cutBehind(image.drafts, end)
+      const drafts = branches ? withinRoom(held, end, image.model) : held
       let last = drafts.findLastIndex(({ parent }) => parent === undefined)
       const reached = drafts[last]?.position ?? -1
       for (const position of upcoming) {
@@ -81,6 +84,17 @@ export function chain(pieces: ChainPieces): DecodingPolicy {
       'Let the initialiser say noisy: true.',
     )
   }
+}
+
+/** The trunk, and as many of its branches as the slot has cells for where the trunk goes on to position `end`. */
+function withinRoom(drafts: Draft[], end: number, model: Model): Draft[] {
+  let room = model.layout.length - freeFrom(model, end + 1) + SPARE_CELLS
+  for (const [i, { parent, position }] of drafts.entries()) {
+    if (parent === undefined) continue
+    room -= freeFrom(model, position + 1) - position
+    if (room < 0) return drafts.slice(0, i)
+  }
+  return drafts
 }
 
 /**

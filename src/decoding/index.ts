@@ -1,4 +1,4 @@
-export type { Branching } from './branches.js'
+export { type Branching, SPARE_CELLS } from './branches.js'
 export { type ChainPieces, chain } from './chain.js'
 export { type Draft, NO_CODE, type Noise } from './draft.js'
 export { type Draw, type Drawn, greedy, gumbel, independent, maximal } from './draw.js'

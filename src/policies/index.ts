@@ -12,6 +12,7 @@ import { sjdPac } from './sjd-pac.js'
 import { sjdPlusPlus } from './sjd-plus-plus.js'
 import { sjd2 } from './sjd2.js'
 import { sjd2Paper } from './sjd2-paper.js'
+import { sjd2Tree } from './sjd2-tree.js'
 import { zipar } from './zipar.js'
 
 export { loadPolicyFile, type PolicyFactory } from './load.js'
@@ -29,6 +30,7 @@ const definitions: readonly PolicyDefinition[] = [
   zipar,
   pjd,
   sjd2,
+  sjd2Tree,
   sjd2Paper,
 ]
 
@@ -45,7 +47,7 @@ export function describePolicies(): { name: string; exact: boolean; summary: str
 }
 
 /**
- * A published policy by name, with what the user changes of it.
+ * A built-in policy by name, with what the user changes of it.
  *
  * @throws PolicyError where there is no such policy, the overrides make no sense, or the model cannot serve
  *   it.

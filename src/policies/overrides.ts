@@ -22,6 +22,7 @@ import {
   repeat,
   reuse,
   runnersUp,
+  SPARE_CELLS,
   vertical,
 } from '../decoding/index.js'
 import { choose, notNegative, share, wholeNumber, withoutUndefined } from './values.js'
@@ -100,8 +101,8 @@ function verifiers(
 /** So that a level fits a byte of a `PassRecord`. */
 const MOST_LEVELS = 255
 
-/** Drafts beside the chain, for which the worker has cells behind the image's last (`SPARE_CELLS` of its adapters). */
-const MOST_BRANCHES = 128
+/** Drafts of a tree of siblings beside the chain: a slot has spare cells for each, and a forced token behind it. */
+const MOST_SIBLINGS = SPARE_CELLS / 2
 
 /**
  * The pieces that a policy's settings name, under what the user changed of them.
@@ -138,7 +139,7 @@ export function pieces(
 }
 
 function branching(name: string, settings: ChainSettings, asked: PolicyOverrides): Branching | null {
-  const entries = wholeNumber('branches', settings.branches ?? 0, 0, MOST_BRANCHES)
+  const entries = wholeNumber('branches', settings.branches ?? 0, 0)
   const siblings = wholeNumber('siblings', settings.siblings ?? 1, 1)
   const depth = wholeNumber('depth', settings.depth ?? 3, 1)
   if (asked.depth !== undefined && siblings === 1) {
@@ -147,9 +148,9 @@ function branching(name: string, settings: ChainSettings, asked: PolicyOverrides
   if (entries > 0 && siblings > 1) {
     refuse(name, 'branches', 'the tree of siblings is one of its own', 'Leave out branches or siblings.')
   }
-  if (siblings > 1 && besideChain(siblings, depth) > MOST_BRANCHES) {
+  if (siblings > 1 && besideChain(siblings, depth) > MOST_SIBLINGS) {
     throw new PolicyError(
-      `A tree of ${siblings} siblings, ${depth} deep, is more than the ${MOST_BRANCHES} drafts beside the chain that a pass can hold.`,
+      `A tree of ${siblings} siblings, ${depth} deep, is more than the ${MOST_SIBLINGS} drafts beside the chain that a pass can hold.`,
       'Give fewer siblings, or a smaller depth.',
     )
   }

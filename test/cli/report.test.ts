@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import { report } from '../../src/cli/report.js'
+import { manifest } from '../experiment/records.js'
 import { result } from '../report/results.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'report-'))
@@ -12,12 +13,8 @@ test('an adapter that only the folder names is not run', async () => {
   const adapter = join(folder, 'adapter.py')
   const ran = join(folder, 'ran')
   writeFileSync(adapter, `open(${JSON.stringify(ran)}, 'w')`)
-  const model = { name: 'mine', hash: 'abc' }
-  const environment = { sjd2: '0.1.0', git: null, torch: '2.13.0', device: 'cpu', dtype: 'f32', model }
-  writeFileSync(
-    join(folder, 'manifest.json'),
-    JSON.stringify({ checkpoint: { model: folder, adapter }, environment }),
-  )
+  const checkpoint = { ...manifest.checkpoint, model: folder, adapter }
+  writeFileSync(join(folder, 'manifest.json'), JSON.stringify({ ...manifest, checkpoint }))
   writeFileSync(join(folder, 'results.jsonl'), `${JSON.stringify(result())}\n`)
   mkdirSync(join(folder, 'trajectories'))
   const { spec, guidance, prompt, seed, index } = result()

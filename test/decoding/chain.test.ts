@@ -16,6 +16,8 @@ import {
   PolicyError,
   random,
   relaxedPrefix,
+  runnersUp,
+  SPARE_CELLS,
 } from '../../src/index.js'
 import { start } from '../support/fake-pass.js'
 import { toy } from '../support/toy-model.js'
@@ -85,4 +87,18 @@ test('stale is what the pass was fed otherwise than it is now committed or held'
   const { image, worker } = start(page, { policy })
   while (!image.done) image.advance(worker.forward(image.plan()))
   expect(found).toBeGreaterThan(10)
+})
+
+test('branches are cut where the slot would have no cells for them', () => {
+  const layout = [7, ...Array.from({ length: 60 }, () => [-1, -1, 7]).flat()]
+  const page = toy({ layout, rowLength: 3, codes: 4 })
+  const policy = chain({ ...clean, window: 40, verify: gumbel, refine: gumbel, branches: runnersUp(1000) })
+  const { image, worker } = start(page, { policy })
+  const filled: number[] = []
+  while (!image.done) {
+    const plan = image.plan()
+    filled.push(plan.base + plan.tokens.length)
+    image.advance(worker.forward(plan))
+  }
+  expect(Math.max(...filled)).toBe(1 + layout.length + SPARE_CELLS)
 })

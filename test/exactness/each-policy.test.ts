@@ -13,6 +13,7 @@ import {
   policyNames,
   random,
   rowParallel,
+  runnersUp,
 } from '../../src/index.js'
 import {
   alwaysAccepting,
@@ -143,6 +144,13 @@ const cases: Case[] = [
       denoise: denoiseByPasses(3),
       prefix: exactInName,
     }),
+  },
+  {
+    name: 'sjd2-tree',
+    overrides: { branches: 5 },
+    of: page,
+    law: sequential,
+    broken: breaking('sjd2-tree', { branches: runnersUp(5), verify: oneNoiseForAll, refine: oneNoiseForAll }),
   },
 ]
 

@@ -29,6 +29,7 @@ test('policies say whether they are exact', () => {
     pjd: false,
     sjd2: true,
     'sjd2-paper': false,
+    'sjd2-tree': true,
   })
 })
 

@@ -2,7 +2,7 @@
 import {
   type Draw,
   draftProbability,
-  independent,
+  gumbel,
   maximal,
   type PrefixRule,
   relaxedPrefix,
@@ -34,7 +34,7 @@ export const oneChanceForAll: Draw = {
 
 /** Gumbel coupling by noise that is not the position's own. */
 export const oneNoiseForAll: Draw = {
-  ...independent,
+  ...gumbel,
   draw(draft, pass) {
     const p = pass.distribution(draft)
     return { code: race(p, pass.exponentials(0)), proposal: { kind: 'dense', probabilities: p } }

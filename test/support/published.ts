@@ -15,12 +15,13 @@ import {
   relaxedPrefix,
   repeat,
   reuse,
+  runnersUp,
 } from '../../src/index.js'
 
 const sjd = { initialize: random, verify: maximal, refine: independent, prefix: exactPrefix, denoise: null }
 const noisy = (levels: number) => ({ initialize: gaussian(levels), denoise: denoiseByPasses(levels) })
 
-/** The published methods that work along one row: what enters the window, what verifies, what refines. */
+/** The methods that work along one row: what enters the window, what verifies, what refines. */
 export const published: Record<string, Omit<ChainPieces, 'name'>> = {
   autoregressive: { ...sjd, window: 0, verify: gumbel },
   jacobi: { ...sjd, window: 32, initialize: repeat, verify: greedy, refine: greedy },
@@ -31,5 +32,13 @@ export const published: Record<string, Omit<ChainPieces, 'name'>> = {
   gsd: { ...sjd, window: 32, verify: grouped(14) },
   lantern: { ...sjd, window: 32, initialize: above, verify: latentNearest(32, 0.1) },
   sjd2: { ...sjd, window: 96, ...noisy(1), verify: gumbel, refine: gumbel },
+  'sjd2-tree': {
+    ...sjd,
+    window: 192,
+    ...noisy(1),
+    verify: gumbel,
+    refine: gumbel,
+    branches: runnersUp(240),
+  },
   'sjd2-paper': { ...sjd, window: 96, ...noisy(20), prefix: relaxedPrefix(false) },
 }

@@ -1,0 +1,24 @@
+import { chain } from '../decoding/index.js'
+import type { PolicyDefinition } from './definition.js'
+import { pieces } from './overrides.js'
+
+/**
+ * SJD2 for the fewest passes, exact. As sjd2, over a window of several rows, and:
+ * 4. beside the chain of drafts stand runners-up: a tree grown by always adding the draft whose whole path is the
+ *    likeliest to be right. Gumbel coupling decides by `p / e`, the noise `e` is known, and `p` is doubted where the
+ *    pass was fed a wrong draft just before: there the second and third code of the race often win after all.
+ * Verification follows the path that the noise decides for, whichever draft stands on it.
+ */
+export const sjd2Tree: PolicyDefinition = {
+  name: 'sjd2-tree',
+  summary: 'sjd2 over a wide window, with runners-up beside doubtful drafts: the fewest passes; exact',
+  paper: "this project's own: SJD2 (arXiv 2510.08994) with Gumbel coupling and a best-first tree of drafts",
+  create: (overrides) =>
+    chain(
+      pieces(
+        'sjd2-tree',
+        { window: 192, init: 'gaussian', coupling: 'gumbel', levels: 1, branches: 240 },
+        overrides,
+      ),
+    ),
+}
