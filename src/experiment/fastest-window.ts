@@ -30,10 +30,10 @@ export interface PassCost {
 const TRIED = [8, 64] as const
 /** Windows to choose from: near ones take nearly the same time, and measurements vary. */
 const WINDOWS = [8, 12, 16, 24, 32, 48, 64, 96, 128, 192]
-/** Passes of each: some until all is warm, some that are timed. */
-const [WARM_UP, TIMED] = [2, 3]
-/** Seconds of one window's passes after which two of them must do. */
-const PATIENCE = 0.5
+/** Passes of each, of which the quickest counts: the first find nothing warm, and any may be disturbed. */
+const PASSES = 10
+/** Seconds of one window's passes after which as many must do as there are, two at least. */
+const PATIENCE = 0.25
 
 /**
  * What a draft that nothing disturbs takes to become right, in passes, over the share of codes that surprise: the number
@@ -105,12 +105,12 @@ async function secondsOfPass(
     if (job !== jobs[0] || passes === 0) return
     times.push(clock())
     const patient = times.length < 2 || clock() - begin < PATIENCE
-    if (times.length === WARM_UP + TIMED || !patient) enough.abort(enough)
+    if (times.length === PASSES || !patient) enough.abort(enough)
   }
 
   await session.run(jobs, { signal: AbortSignal.any([signal, enough.signal]), onStep }).catch((reason) => {
     if (reason !== enough) throw reason
   })
   const gaps = times.slice(1).map((time, i) => time - times[i])
-  return gaps.length === 0 ? null : Math.min(...gaps.slice(-TIMED))
+  return gaps.length === 0 ? null : Math.min(...gaps)
 }

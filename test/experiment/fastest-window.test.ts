@@ -51,7 +51,7 @@ describe('it is measured', () => {
     expect(choice.overrides).toEqual({ coupling: 'gumbel', window: 32 })
     expect(choice.create(model).name).toBe('mc-sjd')
     expect(run.windows).toEqual([8, 64])
-    expect(Math.max(...run.passes)).toBe(5)
+    expect(Math.max(...run.passes)).toBe(10)
   })
 
   test('by two passes each where they take long', async () => {
@@ -108,7 +108,7 @@ async function tried({ none, draft }: { none: number; draft: number }) {
       const drafts = all[0].image.plan().tokens.length - 1
       run.windows.push(drafts)
       for (let passes = 1; ; passes++) {
-        now += (none + draft * drafts) + (passes === 1 || passes === 4 ? 0.1 : 0)
+        now += none + draft * drafts + (passes === 1 || passes === 4 ? 0.1 : 0)
         for (const job of all) onStep?.(job as Job, { passes } as Parameters<typeof onStep>[1])
         run.passes[run.windows.length - 1] = passes
         signal?.throwIfAborted()
