@@ -1,4 +1,4 @@
-"""What a user would run instead of sjd2, for `against.ts`: prints the seconds of each turn as JSON.
+"""What a user would run instead of sjd2, for `against.ts`: prints each turn's seconds, of wall time and of processors, as JSON.
 
 `prepare DIR`: tiny random checkpoints of Janus and Anole (a Chameleon), 24x24 codes, by their library's `save_pretrained`.
 `decode`: Janus by transformers' own `generate`; Anole, whose `generate` bars images, by a loop over the library's model
@@ -153,13 +153,13 @@ def prepare(folder: Path) -> None:
     print(json.dumps([path.name for path in folder.iterdir()]))
 
 
-def seconds(decode: Decode, images: int, turns: int) -> list[float]:
+def seconds(decode: Decode, images: int, turns: int) -> list[tuple[float, float]]:
     times = []
     with torch.inference_mode():
         for _ in range(1 + turns):  # the first warms up
-            begin = time.perf_counter()
+            wall, processor = time.perf_counter(), time.process_time()
             codes = decode()
-            times.append(time.perf_counter() - begin)
+            times.append((time.perf_counter() - wall, time.process_time() - processor))
             assert codes.shape == (images, TOKENS), codes.shape
     return times[1:]
 

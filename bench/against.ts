@@ -1,10 +1,11 @@
 /**
  * sjd2 beside what a user would run instead (`against.py`), on this machine: `node --import ./bin/typescript.mjs
  * bench/against.ts [--families scenes,janus,chameleon] [--images 1,8] [--turns 3]`. Seconds of all images together, from
- * their prompts to their last tokens, loading not counted; medians over turns. Windows are those that
+ * their prompts to their last tokens, loading not counted; medians over turns, and beside
+ * them the seconds that processors worked, which other work on the machine disturbs less (Linux). Windows are those that
  * `--window fastest` measures.
  */
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -52,8 +53,20 @@ const families: Readonly<Record<string, Family>> = {
 
 const median = (numbers: readonly number[]) => [...numbers].sort((a, b) => a - b)[numbers.length >> 1]
 
+/** What this process and those that it started have used, in seconds. */
+function processorSeconds(): number {
+  const { user, system } = process.cpuUsage()
+  const children = readFileSync(`/proc/self/task/${process.pid}/children`, 'utf8').trim().split(' ')
+  const ticks = children.filter(Boolean).flatMap((pid) => {
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ')
+    return [Number(fields[11]), Number(fields[12])]
+  })
+  return (user + system) / 1e6 + ticks.reduce((sum, value) => sum + value, 0) / 100
+}
+
 interface Measured {
   readonly seconds: number
+  readonly processor: number
   readonly passes: number
   readonly spec: string
 }
@@ -69,6 +82,7 @@ async function measure(session: Session, images: readonly StudyImage[], spec: st
       : await withFastestWindow(plain, session, { images, sampling, guidance, signal })
   const policy = choice.create(session.model)
   const times: number[] = []
+  const used: number[] = []
   let passes = 0
   for (let turn = 0; turn < turns; turn++) {
     const jobs = images.map(({ tokenized: prompt, index }) => ({
@@ -76,13 +90,19 @@ async function measure(session: Session, images: readonly StudyImage[], spec: st
       guidance,
       image: new Trajectory({ model: session.model, policy, sampling, seed: turn, index }),
     }))
-    const begin = performance.now()
+    const [begin, before] = [performance.now(), processorSeconds()]
     await session.run(jobs)
     times.push((performance.now() - begin) / 1000)
+    used.push(processorSeconds() - before)
     passes += jobs.reduce((sum, { image }) => sum + image.passes, 0)
   }
   const window = choice.overrides.window ? ` at ${choice.overrides.window}` : ''
-  return { seconds: median(times), passes: passes / turns / images.length, spec: `${spec}${window}` }
+  return {
+    seconds: median(times),
+    processor: median(used),
+    passes: passes / turns / images.length,
+    spec: `${spec}${window}`,
+  }
 }
 
 async function compare(name: string, checkpoint: string, count: number): Promise<void> {
@@ -100,17 +120,20 @@ async function compare(name: string, checkpoint: string, count: number): Promise
       turns,
     }
     const args = Object.entries(flags).flatMap(([flag, value]) => [`--${flag}`, `${value}`])
-    const theirs = median((await runPython('against.py', ['decode', ...args])) as number[])
+    const took = (await runPython('against.py', ['decode', ...args])) as [number, number][]
+    const [theirs, used] = [0, 1].map((i) => median(took.map((turn) => turn[i])))
     console.log(`${name}, ${count} image${count > 1 ? 's' : ''}: ${session.model.layout.length} positions`)
-    console.log(`  ${instead.padEnd(40)}${theirs.toFixed(2).padStart(8)} s`)
+    console.log(
+      `  ${instead.padEnd(40)}${theirs.toFixed(2).padStart(8)} s ${used.toFixed(2).padStart(8)} s of processors`,
+    )
     const images = Array.from({ length: count }, (_, index) => ({ prompt, tokenized, seed: 0, index }))
     const one: number[] = []
     for (const spec of policies) {
-      const { seconds, passes, spec: said } = await measure(session, images, spec)
+      const { seconds, processor, passes, spec: said } = await measure(session, images, spec)
       one.push(seconds)
       console.log(
-        `  ${said.padEnd(40)}${seconds.toFixed(2).padStart(8)} s ${passes.toFixed(1).padStart(7)} passes` +
-          `${(theirs / seconds).toFixed(2).padStart(7)}× ${(one[0] / seconds).toFixed(2).padStart(6)}× autoregressive`,
+        `  ${said.padEnd(40)}${seconds.toFixed(2).padStart(8)} s ${processor.toFixed(2).padStart(8)} s of processors ${passes.toFixed(1).padStart(7)} passes` +
+          `${(theirs / seconds).toFixed(2).padStart(7)}×, ${(used / processor).toFixed(2)}× of processors; ${(one[0] / seconds).toFixed(2)}× autoregressive`,
       )
     }
   } finally {
