@@ -27,9 +27,12 @@ export interface PassCost {
 }
 
 /** Windows that are tried: far enough apart to tell a draft's cost. */
-const TRIED = [8, 64] as const
-/** Windows to choose from: near ones take nearly the same time, and measurements vary. */
-const WINDOWS = [8, 12, 16, 24, 32, 48, 64, 96, 128, 192]
+const TRIED = [16, 64] as const
+/**
+ * Windows to choose from: near ones take nearly the same time, and measurements vary. Below the narrowest, passes soar:
+ * it was nowhere measured to gain, and a measurement that other work disturbs must not lead there.
+ */
+const WINDOWS = [16, 24, 32, 48, 64, 96, 128, 192]
 /** Passes of each, of which the quickest counts: the first find nothing warm, and any may be disturbed. */
 const PASSES = 10
 /** Seconds of one window's passes after which as many must do as there are, two at least. */
@@ -37,7 +40,7 @@ const PATIENCE = 0.25
 
 /**
  * What a draft that nothing disturbs takes to become right, in passes, over the share of codes that surprise: the number
- * of passes is about `codes * (surprises + settling / window)`. Measured over windows of 6 to 96 with `sjd2` on the
+ * of passes is about `codes * (surprises + settling / window)`. Measured over windows of 8 to 96 with `sjd2` on the
  * bundled scenes: 0.06 and 1.85 fit every one within 4 %.
  */
 const SETTLING_OVER_SURPRISES = 31
