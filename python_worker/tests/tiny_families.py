@@ -52,9 +52,9 @@ def write_lumina(folder: Path) -> None:
     save_file(state, folder / FILE)
 
 
-def write_anole(folder: Path) -> None:
-    """As Anole is published in transformers' layout: the picture decoder among the model's weights. 8 by 8 pixels."""
-    model = _chameleon(_CHAMELEON)
+def write_anole(folder: Path, side: int = 8) -> None:
+    """As Anole is published in transformers' layout: the picture decoder among the model's weights. `side`: pixels."""
+    model = _chameleon(_CHAMELEON, side)
     pictures = _pictures(model.config.vq_config)
     for name, part in pictures.named_children():
         model.model.vqmodel.add_module(name, part)
@@ -62,13 +62,13 @@ def write_anole(folder: Path) -> None:
     _write_tokenizer(folder, model.config.vocabulary_map)
 
 
-def write_janus(folder: Path) -> None:
-    """Codes of 2 by 2 pixels; more heads than key heads."""
+def write_janus(folder: Path, side: int = 8) -> None:
+    """Codes of 2 by 2 pixels; more heads than key heads. `side`: in pixels."""
     special = (janus.BEGIN, janus.PADDING, janus.START, "<|User|>", "<|Assistant|>")
     vocabulary = _numbered([*WORDS, *special, ":"])
     text = SIZES | {"model_type": "llama", "num_key_value_heads": 2, "vocab_size": len(vocabulary)}
-    vision = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "image_size": 8, "patch_size": 2}
-    vision |= {"projection_dim": 32, "num_image_tokens": 16}
+    vision = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "image_size": side, "patch_size": 2}
+    vision |= {"projection_dim": 32, "num_image_tokens": (side // 2) ** 2}
     vq = {"num_embeddings": CODES, "latent_channels": 32, "base_channels": 32, "channel_multiplier": [1, 1]}
     vq |= {"num_res_blocks": 1, "projection_dim": 32, "image_token_embed_dim": 32}
     model = JanusForConditionalGeneration(JanusConfig(text_config=text, vision_config=vision, vq_config=vq))
@@ -133,13 +133,13 @@ _CHAMELEON = [
 ]  # fmt: skip
 
 
-def _chameleon(names: Sequence[str], **more: Any) -> ChameleonForConditionalGeneration:
+def _chameleon(names: Sequence[str], side: int = 8, **more: Any) -> ChameleonForConditionalGeneration:
     vocabulary = _numbered(names)
     vq: dict[str, Any] = {
         "num_embeddings": CODES,
         "embed_dim": 8,
         "latent_channels": 32,
-        "resolution": 8,
+        "resolution": side,
         "base_channels": 32,
     }
     vq |= {"channel_multiplier": [1, 2], "num_res_blocks": 1}

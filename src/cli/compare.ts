@@ -31,7 +31,7 @@ export async function compare(
   const plan = {
     command: 'compare',
     folder: out,
-    choices: () => choices,
+    choices: async () => choices,
     guidance: options.guidance ? [...new Set(options.guidance)] : null,
     sampling: options,
     images: prompts.map((prompt, index) => ({ prompt, seed, index })),

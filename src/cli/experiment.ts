@@ -26,7 +26,7 @@ export async function runExperiment(
   const plan = {
     command: 'experiment',
     folder: out,
-    choices: () => choices,
+    choices: async () => choices,
     guidance,
     sampling: given(sampling),
     images,

@@ -1,6 +1,7 @@
 /** `sjd2 generate`: pictures of prompts. */
 import { join } from 'node:path'
 import type { Model } from '../decoding/index.js'
+import { wantsFastestWindow, withFastestWindow } from '../experiment/fastest-window.js'
 import type { ManifestImage } from '../experiment/manifest.js'
 import { slug } from '../experiment/picture.js'
 import { choosePolicy, type PolicyChoice, usualPolicy } from '../experiment/policy.js'
@@ -29,7 +30,12 @@ export async function generate(
   const plan: Plan = {
     command: 'generate',
     folder: out,
-    choices: (model) => [policyFor(model)],
+    async choices(session, trial) {
+      const choice = policyFor(session.model)
+      if (!wantsFastestWindow(choice, options.window, session.model)) return [choice]
+      progress.show('measuring which window is fastest here …')
+      return [await withFastestWindow(choice, session, trial)]
+    },
     guidance: options.guidance === undefined ? null : [options.guidance],
     sampling: options,
     images: [...numbered(prompts, count, options)],
@@ -54,8 +60,10 @@ export async function generate(
 }
 
 async function wantedPolicy(options: GenerateOptions): Promise<(model: Model) => PolicyChoice> {
-  if (options.policy === undefined) return usualPolicy(options)
-  const choice = await choosePolicy(options.policy, options)
+  const { policy, window, ...others } = options
+  const overrides = { ...others, window: window === 'fastest' ? undefined : window }
+  if (policy === undefined) return usualPolicy(overrides)
+  const choice = await choosePolicy(policy, overrides)
   return () => choice
 }
 

@@ -9,7 +9,7 @@ import { UsageError } from './failure.js'
 import { interruptible } from './interrupt.js'
 import { addModel, type ModelChoice } from './model-options.js'
 import { addFinetune, addShards } from './training-commands.js'
-import { count, natural, notNegative, real, share } from './values.js'
+import { count, natural, notNegative, real, share, window } from './values.js'
 
 /** Which model, where it runs and how precisely. */
 export interface ModelOptions extends ModelChoice {
@@ -33,7 +33,7 @@ export interface SamplingOptions {
 
 /** What is changed of a policy; each policy says which of them it knows. */
 export interface PolicyOptions {
-  readonly window?: number
+  readonly window?: number | 'fastest'
   readonly init?: string
   readonly coupling?: string
   readonly threshold?: number
@@ -323,7 +323,11 @@ function addDoctor(program: Command): void {
 function addPolicyOptions(command: Command): Command {
   return command
     .optionsGroup('Changes to the policy:')
-    .option('--window <n>', 'positions decoded in parallel', count)
+    .option(
+      '--window <n>',
+      'positions decoded in parallel, or fastest: what is so here (sjd2: fastest)',
+      window,
+    )
     .option('--init <name>', 'what enters the window: random, repeat, left, above, vertical, gaussian')
     .option('--coupling <name>', 'how drafts are drawn anew: independent, maximal, gumbel, reuse')
     .option(

@@ -1,8 +1,8 @@
 /** Conducts a run, whoever asked for it: opens the session and the folder, makes the images, shows how far it is. */
 import { join } from 'node:path'
-import type { Model } from '../decoding/index.js'
 import type { Session } from '../engine/index.js'
 import { describeEnvironment, type Environment } from '../experiment/environment.js'
+import type { Trial } from '../experiment/fastest-window.js'
 import { openFolder, renewFolder } from '../experiment/folder.js'
 import type { ImageRequest } from '../experiment/images.js'
 import type { Manifest, ManifestImage } from '../experiment/manifest.js'
@@ -13,7 +13,7 @@ import { pictureName } from '../experiment/picture.js'
 import type { PolicyChoice } from '../experiment/policy.js'
 import type { ImageRecord } from '../experiment/record.js'
 import { builtIn } from '../experiment/source.js'
-import { type Contender, checkRows, rowId, runStudy } from '../experiment/study.js'
+import { type Contender, checkRows, rowId, runStudy, type StudyImage } from '../experiment/study.js'
 import type { Sampling } from '../numerics/index.js'
 import type { SamplingOptions, WorkerOptions } from './program.js'
 import { bundledCheckpoint, findPython, formatRun, tokenize, withSession } from './session.js'
@@ -24,7 +24,7 @@ import { given } from './values.js'
 export interface Plan {
   readonly command: Manifest['command']
   readonly folder: string
-  readonly choices: (model: Model) => readonly PolicyChoice[]
+  readonly choices: (session: Session, trial: Trial) => Promise<readonly PolicyChoice[]>
   /** null: what the model's card recommends. */
   readonly guidance: readonly number[] | null
   /** What is not given comes from the model's card. */
@@ -86,7 +86,8 @@ async function run(
   const { folder, images, judged, metrics, trajectories, pictures } = plan
   const prompts = [...new Set(images.map(({ prompt }) => prompt))]
   const tokenized = await tokenize(session, prompts, options, progress)
-  const { sampling, contenders } = settle(session, plan)
+  const asked = images.map((image) => ({ ...image, tokenized: tokenized[prompts.indexOf(image.prompt)] }))
+  const { sampling, contenders } = await settle(session, plan, asked.slice(0, options.imagesAtOnce), signal)
   checkRows(contenders)
   await checkRoom(folder, roomFor(session, plan, contenders))
   const checkpoint = options.model ?? bundledCheckpoint
@@ -97,7 +98,7 @@ async function run(
   const study = {
     folder,
     contenders,
-    images: images.map((image) => ({ ...image, tokenized: tokenized[prompts.indexOf(image.prompt)] })),
+    images: asked,
     sampling,
     judged,
     metrics,
@@ -123,16 +124,25 @@ async function run(
   }
 }
 
-/** What the model's card and the plan together say. */
-function settle(
-  { card, model }: Session,
-  { choices, guidance, sampling }: Plan,
-): { sampling: Sampling; contenders: Contender[] } {
-  const { temperature, topK, topP } = { ...card.sampling, ...sampling }
-  const contenders = (guidance ?? [card.sampling.guidance]).flatMap((guidance) =>
-    choices(model).map((choice) => ({ choice, policy: choice.create(model), guidance })),
+/**
+ * What the model's card and the plan together say.
+ * @param images those that are decoded together first.
+ */
+async function settle(
+  session: Session,
+  { choices, guidance, sampling: wanted }: Plan,
+  images: readonly StudyImage[],
+  signal: AbortSignal,
+): Promise<{ sampling: Sampling; contenders: Contender[] }> {
+  const { card, model } = session
+  const { temperature, topK, topP } = { ...card.sampling, ...wanted }
+  const sampling = { temperature, topK, topP }
+  const scales = guidance ?? [card.sampling.guidance]
+  const chosen = await choices(session, { images, sampling, guidance: scales[0], signal })
+  const contenders = scales.flatMap((guidance) =>
+    chosen.map((choice) => ({ choice, policy: choice.create(model), guidance })),
   )
-  return { sampling: { temperature, topK, topP }, contenders }
+  return { sampling, contenders }
 }
 
 function manifestOf(

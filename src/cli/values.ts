@@ -15,6 +15,12 @@ export const notNegative = reader('a number from 0', Number, (v) => Number.isFin
 export const share = reader('a number above 0 and at most 1', Number, (v) => v > 0 && v <= 1)
 export const real = reader('a number', Number, Number.isFinite)
 
+/** How many positions, or `fastest`: to be measured. */
+export const window = (text: string): number | 'fastest' =>
+  text === 'fastest'
+    ? text
+    : reader('a whole number from 1, or fastest', Number, (v) => Number.isSafeInteger(v) && v >= 1)(text)
+
 /** `768` or `512x768`: height and width in pixels. */
 export function size(text: string): string {
   if (!/^[1-9]\d{0,4}(x[1-9]\d{0,4})?$/.test(text)) {

@@ -1,6 +1,6 @@
 import { type Branching, SPARE_CELLS } from './branches.js'
 import { childrenOf, cutBehind, type Draft, type Noise, parentOf } from './draft.js'
-import type { Draw } from './draw.js'
+import { type Draw, gumbel } from './draw.js'
 import type { Initializer } from './initializer.js'
 import type { Denoising } from './levels.js'
 import type { Model } from './model.js'
@@ -41,10 +41,13 @@ export function chain(pieces: ChainPieces): DecodingPolicy {
   checkPieces(pieces)
   const { initialize, verify, refine, prefix, window, branches, denoise: denoising } = pieces
   const honest = initialize.honest && refine.follows !== 'neither'
+  const exact =
+    verify.follows === 'model' && (honest || !verify.trusting) && (prefix.exact || !initialize.noisy)
   return {
     name: pieces.name,
     noisy: initialize.noisy,
-    exact: verify.follows === 'model' && (honest || !verify.trusting) && (prefix.exact || !initialize.noisy),
+    exact,
+    freeWindow: exact && verify === gumbel && typeof window === 'number' && window > 0,
 
     schedule(image) {
       const upcoming = image.upcoming(typeof window === 'number' ? window : window(image))

@@ -80,6 +80,11 @@ export interface DecodingPolicy {
   readonly exact: boolean
   /** Whether it feeds noisy entries, which only a checkpoint that was trained to denoise can read. */
   readonly noisy: boolean
+  /**
+   * Whether its window decides how many passes an image takes, and nothing of the image: by Gumbel coupling, that is
+   * sequential decoding's whatever the window. Who decodes may then take the window that is fastest.
+   */
+  readonly freeWindow?: boolean
   /** What the next pass decodes: the drafts of `image.drafts` that stay, then those that enter. */
   schedule(image: ImageState): Draft[]
   /** Which codes become final. */

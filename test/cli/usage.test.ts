@@ -62,6 +62,7 @@ describe('a wrong command line', () => {
     ['an unknown option', ['generate', 'a red circle', '--polcy', 'sjd'], 'unknown option'],
     ['a word for a number', ['generate', '--seed', 'seven'], 'a whole number from 0'],
     ['a number out of range', ['generate', '--count', '0'], 'a whole number from 1'],
+    ['a window that is neither', ['generate', '--window', 'widest'], 'a whole number from 1, or fastest'],
     ['nothing for a number', ['generate', '--guidance', ''], 'It must be a number'],
     ['an unknown device', ['generate', '--device', 'abacus'], 'auto, cpu, cuda'],
     ['prompts twice', ['generate', 'a red circle', '--prompts', 'file'], 'one or the other'],

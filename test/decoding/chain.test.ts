@@ -57,6 +57,17 @@ test.each<[string, ChainPieces, boolean]>([
   expect(chain(pieces).exact).toBe(exact)
 })
 
+test.each<[string, ChainPieces, boolean]>([
+  ['Gumbel verification', { ...clean, verify: gumbel, refine: gumbel }, true],
+  ['Gumbel verification of whatever drafts', { ...clean, verify: gumbel }, true],
+  ['another verification', { ...clean, refine: gumbel }, false],
+  ['Gumbel verification, relaxed', { ...noisy, verify: gumbel, prefix: relaxedPrefix(false) }, false],
+  ['no window', { ...clean, verify: gumbel, window: 0 }, false],
+  ['a window of its own mind', { ...clean, verify: gumbel, window: () => 3 }, false],
+])('the window decides nothing of the image under %s: %s', (_, pieces, free) => {
+  expect(chain(pieces).freeWindow).toBe(free)
+})
+
 test.each<[string, ChainPieces, string]>([
   ['a window that is no number of drafts', { ...clean, window: -1 }, 'window of mine is -1'],
   ['noise without a way to lose it', { ...noisy, denoise: null }, 'no levels'],

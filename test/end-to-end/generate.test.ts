@@ -53,6 +53,7 @@ describe('with --json', () => {
     ])
     const manifest = JSON.parse(readFileSync(join(out, 'manifest.json'), 'utf8'))
     expect(manifest.images).toHaveLength(4)
+    expect(manifest.rows[0].overrides).toEqual({ window: expect.any(Number) })
     const results = readFileSync(join(out, 'results.jsonl'), 'utf8').trimEnd().split('\n')
     expect(results.map((line) => JSON.parse(line).file).sort()).toEqual(names)
   })

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from ..checkpoint import Blank, existing, fill, hash_files, part, read_config, read_tensors
 from ..errors import StartupError
+from ..models.lean import LeanScenes
 from ..models.tokenizer import CODES, STRIDE, ScenesTokenizer
 from ..models.transformer import ScenesConfig, ScenesTransformer, TimestepEmbedding, encode_caption
 from .base import SPARE_CELLS, Adapter, Attend, CacheShape, Embeddings, Encode, Entries, TokenizedPrompt, pixels
@@ -66,12 +68,18 @@ class ScenesAdapter(Adapter):
         return self._transformer.embedding(ids)
 
     def forward(self, entries: Entries, attend: Attend) -> Tensor:
+        if torch.is_inference_mode_enabled():
+            return self._lean.forward(entries.embeddings, entries.positions, attend, entries.rows)
         return self._transformer(entries.embeddings[None], entries.positions[None], attend, entries.rows)[0]
 
     def decode(self, codes: Tensor) -> Tensor:
         grid = codes.view(-1, self._config.rows, self._config.columns)
         pictures = self._tokenizer.decode(grid).permute(0, 2, 3, 1)
         return ((pictures + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+
+    @cached_property
+    def _lean(self) -> LeanScenes:
+        return LeanScenes(self._transformer)
 
     def encoder(self) -> Encode:
         return lambda pictures: self._tokenizer.encode(pixels(pictures)).flatten(1)

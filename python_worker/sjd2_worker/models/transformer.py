@@ -159,12 +159,15 @@ class ScenesTransformer(nn.Module):
         q, k = self._angles(positions + 1), self._angles(positions)
         return tuple(f(a).to(dtype)[:, :, None] for a in (q, k) for f in (torch.cos, torch.sin))
 
-    def forward(self, entries: Tensor, positions: Tensor, attend: Attend, rows: Tensor | None = None) -> Tensor:
-        """With `rows`, int64 [R], logits of those entries only: [B, R, codes]."""
+    def place(self, positions: Tensor) -> Tensor:
+        """What is added to entries at positions [B, T]: the row and column that they predict, [B, T, width]."""
         target = (positions + 1).clamp(min=0)
         row = torch.where(positions >= -1, target // self.config.columns, self.config.rows)
-        row = row.clamp(max=self.config.rows)
-        x = entries + self.row(row) + self.column(target % self.config.columns)
+        return self.row(row.clamp(max=self.config.rows)) + self.column(target % self.config.columns)
+
+    def forward(self, entries: Tensor, positions: Tensor, attend: Attend, rows: Tensor | None = None) -> Tensor:
+        """With `rows`, int64 [R], logits of those entries only: [B, R, codes]."""
+        x = entries + self.place(positions)
         rotary = self.rotary(positions, torch.bfloat16 if torch.is_autocast_enabled("cpu") else x.dtype)
         for layer, block in enumerate(self.blocks):
             x = block(x, layer, rotary, attend)
