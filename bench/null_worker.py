@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -51,11 +52,18 @@ class NullWorker:
         self._table = random.standard_normal((COUNT, WIDTH), np.float32)
         self._limits = Limits(slots, 4096, 16_384, VOCABULARY, len(CARD["layout"]), WIDTH)
 
-    def serve(self, head: Head, tensors: dict[str, Array]) -> tuple[Head, dict[str, Array]]:
-        """Answers one request."""
-        replies: dict[str, Any] = {"hello": self._hello, "embeddings": self._embeddings, "forward": self._forward}
-        reply: tuple[Head, dict[str, Array]] = replies[head["op"]](head, tensors)
-        return reply
+    @property
+    def slots(self) -> int:
+        return self._slots
+
+    def prepare(self, head: Head, tensors: dict[str, Array]) -> Callable[[], tuple[Head, dict[str, Array]]]:
+        """Reads a request; what is returned answers it."""
+        if head["op"] == "forward":
+            lanes = read_lanes(head, tensors, self._limits)
+            pack(lanes)
+            return lambda: self._forward(head, lanes)
+        replies: dict[str, Any] = {"hello": self._hello, "embeddings": self._embeddings}
+        return lambda: replies[head["op"]](head, tensors)
 
     def _hello(self, head: Head, tensors: dict[str, Array]) -> tuple[Head, dict[str, Array]]:
         said = {"protocol": VERSION, "worker": "null", "torch": "none", "device": "none", "dtype": self._dtype}
@@ -65,9 +73,7 @@ class NullWorker:
         zero, one = np.zeros(WIDTH, np.float32), np.ones(WIDTH, np.float32)
         return {}, {"table": self._table, "mean": zero, "deviation": one}
 
-    def _forward(self, head: Head, tensors: dict[str, Array]) -> tuple[Head, dict[str, Array]]:
-        lanes = read_lanes(head, tensors, self._limits)
-        pack(lanes)
+    def _forward(self, head: Head, lanes: Lanes) -> tuple[Head, dict[str, Array]]:
         began = time.monotonic()
         logits = self._logits[head["logits"]][_rows(lanes)]
         time.sleep(max(0.0, began + self._seconds - time.monotonic()))

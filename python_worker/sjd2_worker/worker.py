@@ -44,10 +44,20 @@ class Worker:
             "shutdown": self._shutdown,
         }
 
-    def serve(self, head: Head, tensors: dict[str, Array]) -> Reply:
-        """Runs the operation of a request that `protocol.check_request` let through. Raises `RequestError`."""
-        with torch.inference_mode():
-            return self.operations[head["op"]](head, tensors)
+    @property
+    def slots(self) -> int:
+        return self._limits.slots
+
+    def prepare(self, head: Head, tensors: dict[str, Array]) -> Callable[[], Reply]:
+        """Reads a request that `protocol.check_request` let through; what is returned runs it. Both raise `RequestError`.
+
+        One request may be prepared while another runs: preparing touches neither the device nor the slots.
+        """
+        if head["op"] == "forward":
+            plan = pack(read_lanes(head, tensors, self._limits))
+            return lambda: self._pass(head, plan)
+        operation = self.operations[head["op"]]
+        return lambda: operation(head, tensors)
 
     def _hello(self, head: Head, tensors: dict[str, Array]) -> Reply:
         return {
@@ -56,7 +66,7 @@ class Worker:
             "torch": torch.__version__,
             "device": torch.cuda.get_device_name(self._device) if self._device.type == "cuda" else self._device.type,
             "dtype": {torch.float32: "f32", torch.bfloat16: "bf16", torch.float16: "f16"}[self._dtype],
-            "slots": self._limits.slots,
+            "slots": self.slots,
             "cells": self._limits.cells,
             "maxEntries": self._limits.entries,
             "model": self._adapter.card,
@@ -72,7 +82,9 @@ class Worker:
         return {}, {name: _array(tensor.float()) for name, tensor in vars(self._adapter.embeddings).items()}
 
     def _forward(self, head: Head, tensors: dict[str, Array]) -> Reply:
-        plan = pack(read_lanes(head, tensors, self._limits))
+        return self.prepare(head, tensors)()
+
+    def _pass(self, head: Head, plan: Pass) -> Reply:
         began = time.monotonic()
         logits = _array(self._logits(plan, torch.float16 if head["logits"] == "f16" else torch.float32))
         ended = time.monotonic()

@@ -10,6 +10,7 @@ import type { ImageRecord } from '../experiment/record.js'
 import { type Change, changes, checkCheckpoint } from '../experiment/replay/checks.js'
 import { type Replayed, replayRun, restorePolicies } from '../experiment/replay/replay.js'
 import { readResults } from '../experiment/results.js'
+import { withConnected } from './connection.js'
 import type { ReplayOptions, WorkerOptions } from './program.js'
 import { bundledCheckpoint, findPython, formatRun, tokenize, withSession } from './session.js'
 import { createProgress, type Progress } from './terminal.js'
@@ -29,7 +30,7 @@ export async function replay(path: string, options: ReplayOptions, signal: Abort
     )
   }
   const choices = await restorePolicies(manifest)
-  const worker = workerOptions(manifest, options)
+  const worker = await withConnected(workerOptions(manifest, options))
   await withSession(worker, manifest.images.length, { signal, progress }, async (session) => {
     const { differences, images } = await again(session, manifest, choices, records, worker, options, {
       signal,
@@ -46,6 +47,7 @@ export async function replay(path: string, options: ReplayOptions, signal: Abort
 const workerOptions = (manifest: Manifest, { device, dtype, ...options }: ReplayOptions): WorkerOptions => ({
   ...given(manifest.checkpoint),
   ...given({ model: options.model, adapter: options.adapter, python: options.python }),
+  ...given({ connect: options.connect, key: options.key }),
   device: device ?? (manifest.environment.device === 'cpu' ? 'cpu' : 'cuda'),
   dtype: dtype ?? (manifest.environment.dtype as WorkerOptions['dtype']),
   imagesAtOnce: manifest.imagesAtOnce,
