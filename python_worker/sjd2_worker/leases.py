@@ -27,7 +27,7 @@ class Leases:
         self._held: dict[bytes, Lease] = {}
 
     def enter(self, who: bytes, connection: int, head: Head) -> tuple[Head, Head]:
-        """A request as the worker means it, and what its reply says besides. Raises `busy`, `no-lease` or `bad-slot`."""
+        """A request as the worker means it; what its reply says besides. Raises `busy`, `no-lease` or `bad-slot`."""
         if head["op"] == "hello":
             return head, self._take(who, connection, head)
         if head["op"] == "stats":

@@ -1,4 +1,4 @@
-"""Memory that the worker and an orchestrator of the same machine share: what lies there need not go through a socket."""
+"""Memory that worker and orchestrator share on one machine: what lies there need not go through a socket."""
 
 from __future__ import annotations
 

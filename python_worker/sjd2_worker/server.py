@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -78,7 +79,7 @@ def serve(socket: zmq.Socket[bytes], worker: Worker, abandoned: Callable[[], boo
                 sender, *parts = socket.recv_multipart(copy=False)
                 identity, connection = sender.bytes, sender.get(zmq.SRCFD)
                 run = prepare(worker, [part.buffer for part in parts], Visitor(leases, identity, int(connection)))
-                device.submit(run).add_done_callback(lambda future, to=identity: answered(to, future))
+                device.submit(run).add_done_callback(partial(answered, identity))
             now = time.monotonic()
             if leases.any:
                 used = now

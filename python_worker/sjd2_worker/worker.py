@@ -17,6 +17,7 @@ from .errors import RequestError, StartupError, bad_message
 from .lanes import Limits, read_lanes
 from .passes import Pass, pack
 from .protocol import VERSION, Array, Head, finish, take
+from .room import BRANCHES, fitting_slots
 from .slots import Slots
 
 MAX_ENTRIES = 16_384
@@ -28,7 +29,7 @@ class Worker:
 
     def __init__(self, adapter: Adapter, slots: int, device: torch.device, dtype: torch.dtype) -> None:
         self._adapter, self._device, self._dtype = adapter, device, dtype
-        self._slots = _allocate(adapter, slots, device, dtype)
+        self._slots, slots = _allocate(adapter, slots, device, dtype)
         card = adapter.card
         self._limits = Limits(
             slots, adapter.cache.cells, MAX_ENTRIES, card["vocabulary"], len(card["layout"]), card["width"]
@@ -49,7 +50,7 @@ class Worker:
         return self._limits.slots
 
     def prepare(self, head: Head, tensors: dict[str, Array]) -> Callable[[], Reply]:
-        """Reads a request that `protocol.check_request` let through; what is returned runs it. Both raise `RequestError`.
+        """Reads a request that `protocol.check_request` let through; what is returned runs it. Raises `RequestError`.
 
         One request may be prepared while another runs: preparing touches neither the device nor the slots.
         """
@@ -155,12 +156,18 @@ def _array(tensor: Tensor) -> Array:
     return tensor.cpu().numpy()
 
 
-def _allocate(adapter: Adapter, slots: int, device: torch.device, dtype: torch.dtype) -> Slots:
-    """Raises `out-of-memory`."""
-    shape = adapter.cache
-    size = slots * shape.bytes(dtype)
+def _allocate(adapter: Adapter, wanted: int, device: torch.device, dtype: torch.dtype) -> tuple[Slots, int]:
+    """As many slots as there is memory for, and how many these are: images that find none wait.
+
+    Raises `out-of-memory` where not even one image has room.
+    """
+    shape, least = adapter.cache, min(wanted, BRANCHES)
+    count = fitting_slots(wanted, adapter, device, dtype)
     try:
-        return Slots(shape, slots, device, dtype)
+        if count < least:
+            raise MemoryError
+        return Slots(shape, count, device, dtype), count
     except (RuntimeError, MemoryError) as error:
-        message = f"{slots} slots of {shape.cells} cells take {size / 2**30:.2f} GiB, which {device} does not have."
-        raise StartupError("out-of-memory", message, "Start the worker with fewer --slots.") from error
+        size = max(count, least) * shape.bytes(dtype) / 2**30
+        message = f"{max(count, least)} slots of {shape.cells} cells take {size:.2f} GiB, which {device} does not have."
+        raise StartupError("out-of-memory", message, "Use a smaller --dtype or --size, or more memory.") from error

@@ -2,6 +2,7 @@
 import { existsSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { Session } from '../engine/index.js'
+import { hashCheckpoint } from '../experiment/checkpoint.js'
 import { describeEnvironment } from '../experiment/environment.js'
 import { ExperimentError } from '../experiment/error.js'
 import { type Manifest, manifestFile, readManifest } from '../experiment/manifest.js'
@@ -64,7 +65,7 @@ async function again(
 ): Promise<{ differences: Change[]; images: Replayed[] }> {
   const checkpoint = worker.model ?? bundledCheckpoint
   if (!anyCheckpoint) await checkCheckpoint(manifest.environment, session.hello, checkpoint)
-  const now = await describeEnvironment(session.hello, checkpoint, findPython(worker.python))
+  const now = await describeEnvironment(session.hello, hashCheckpoint(checkpoint), findPython(worker.python))
   const prompts = [...new Set(manifest.images.map(({ prompt }) => prompt))]
   const tokenized = await tokenize(session, prompts, worker, progress)
   const byPrompt = new Map(prompts.map((prompt, i) => [prompt, tokenized[i]]))
