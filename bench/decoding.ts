@@ -11,7 +11,10 @@ import { choosePolicy } from '../src/experiment/policy.js'
 import { python } from './null-worker.js'
 import { numericsClock, timedNumerics } from './numerics-clock.js'
 
-export const median = (numbers: readonly number[]) => [...numbers].sort((a, b) => a - b)[numbers.length >> 1]
+export const quantile = (numbers: readonly number[], share: number) =>
+  [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length * share)]
+
+export const median = (numbers: readonly number[]) => quantile(numbers, 0.5)
 
 export interface Forward extends ForwardTiming {
   /** Seconds, since the start, of numerics, and of this process's processor. */

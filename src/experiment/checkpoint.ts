@@ -9,10 +9,7 @@ import { pipeline } from 'node:stream/promises'
  * SHA-256 of a checkpoint's files, by name; texts for people (*.md) and hidden files are left out. None for a
  * checkpoint that is named otherwise than by its folder: the worker's own hash must do.
  */
-export async function hashCheckpoint(
-  folder: string,
-  signal?: AbortSignal,
-): Promise<Record<string, string>> {
+export async function hashCheckpoint(folder: string, signal?: AbortSignal): Promise<Record<string, string>> {
   if (!existsSync(folder)) return {}
   const entries = await readdir(folder, { withFileTypes: true })
   const names = entries
@@ -26,6 +23,8 @@ export async function hashCheckpoint(
 
 async function hashFile(path: string, signal: AbortSignal | undefined): Promise<string> {
   const hash = createHash('sha256')
-  await pipeline(createReadStream(path, { highWaterMark: 1 << 20 }), hash, signal && { signal })
+  await pipeline(createReadStream(path, { highWaterMark: 1 << 20 }), hash, {
+    ...(signal && { signal }),
+  })
   return hash.digest('hex')
 }
