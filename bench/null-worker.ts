@@ -4,8 +4,7 @@ import { execa } from 'execa'
 import { privateAddress } from '../src/bridge/address.js'
 import { connectClient } from '../src/bridge/client.js'
 import { WorkerError } from '../src/bridge/index.js'
-import { PROTOCOL } from '../src/bridge/messages.js'
-import type { Worker } from '../src/bridge/worker.js'
+import { greet, type Worker } from '../src/bridge/worker.js'
 
 /** The interpreter that runs workers here. */
 export const python =
@@ -14,14 +13,22 @@ export const python =
 const here = fileURLToPath(new URL('.', import.meta.url))
 const environment = { PYTHONPATH: fileURLToPath(new URL('../python_worker', import.meta.url)) }
 
-/**
- * @param milliseconds what a forward takes at least.
- * @param dtype what the model would compute in: logits of less than f32 travel as halves.
- */
-export async function startNullWorker(images: number, milliseconds: number, dtype: string): Promise<Worker> {
+export interface NullOptions {
+  readonly images: number
+  /** What a forward takes at least. */
+  readonly milliseconds?: number
+  /** What the model would compute in: logits of less than f32 travel as halves. */
+  readonly dtype?: string
+  /** Rows and columns of a picture, image codes, width of an embedding; default: Lumina-mGPT's 48, 8192, 4096. */
+  readonly grid?: number
+  readonly count?: number
+  readonly width?: number
+}
+
+export async function startNullWorker({ images, ...shape }: NullOptions): Promise<Worker> {
   const { endpoint, remove } = privateAddress()
   const client = connectClient(endpoint)
-  const options = { endpoint, slots: 2 * images, milliseconds, dtype }
+  const options = { endpoint, slots: 2 * images, ...shape }
   const flags = Object.entries(options).flatMap(([name, value]) => [`--${name}`, `${value}`])
   const subprocess = execa(python, ['null_worker.py', ...flags], {
     cwd: here,
@@ -33,7 +40,7 @@ export async function startNullWorker(images: number, milliseconds: number, dtyp
   const ended = subprocess.then(({ exitCode }) => {
     client.close(new WorkerError('worker-lost', `The null worker ended with ${exitCode}.`, 'See above.'))
   })
-  const { head: hello } = await client.request({ op: 'hello', protocol: PROTOCOL })
+  const hello = await greet(client)
   return {
     pid: subprocess.pid as number,
     hello,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -20,66 +21,76 @@ from sjd2_worker.passes import pack
 from sjd2_worker.protocol import VERSION, Array, Head
 from sjd2_worker.server import serve
 
-GRID, COUNT, WIDTH, VOCABULARY = 48, 8192, 4096, 65_536
+VOCABULARY = 131_072
 STEADY = 7  # positions at the front whose rows stay
 PREPARED = 256  # rows
 SPREAD = 2.5  # deviation of the logits
 
-CARD = {
-    "family": "null",
-    "name": "null",
-    "hash": "null",
-    "vocabulary": VOCABULARY,
-    "image": {"first": 4, "count": COUNT},
-    "grid": {"rows": GRID, "columns": GRID},
-    "picture": {"height": GRID, "width": GRID},
-    "width": WIDTH,
-    "layout": [8197, 8804, 8804, *([-1] * GRID + [8803]) * GRID, 8196],
-    "denoising": {"schedule": "cosine"},
-    "sampling": {"guidance": 3.0, "temperature": 1.0, "topK": 2000, "topP": 1.0},
-}
+
+def card(grid: int, count: int, width: int) -> Head:
+    """Of pictures of `grid` rows and columns, laid out as Lumina-mGPT's."""
+    return {
+        "family": "null",
+        "name": "null",
+        "hash": "null",
+        "vocabulary": VOCABULARY,
+        "image": {"first": 4, "count": count},
+        "grid": {"rows": grid, "columns": grid},
+        "picture": {"height": grid, "width": grid},
+        "width": width,
+        "layout": [8197, 8804, 8804, *([-1] * grid + [8803]) * grid, 8196],
+        "denoising": {"schedule": "cosine"},
+        "sampling": {"guidance": 3.0, "temperature": 1.0, "topK": min(2000, count // 4), "topP": 1.0},
+    }
 
 
 class NullWorker:
     """Serves what decoding asks for."""
 
-    def __init__(self, slots: int, seconds: float, dtype: str) -> None:
-        self._slots, self._seconds, self._dtype = slots, seconds, dtype
+    def __init__(self, slots: int, seconds: float, dtype: str, shape: Head) -> None:
+        self._slots, self._seconds, self._dtype, self._card = slots, seconds, dtype, shape
+        count, self._width, self._length = shape["image"]["count"], shape["width"], len(shape["layout"])
         random = np.random.default_rng(1)
-        logits = random.standard_normal((PREPARED, COUNT), np.float32) * np.float32(SPREAD)
+        logits = random.standard_normal((PREPARED, count), np.float32) * np.float32(SPREAD)
         self._logits = {"f32": logits, "f16": logits.astype(np.float16)}
-        self._table = random.standard_normal((COUNT, WIDTH), np.float32)
-        self._limits = Limits(slots, 4096, 16_384, VOCABULARY, len(CARD["layout"]), WIDTH)
+        self._table = random.standard_normal((count, self._width), np.float32)
+        self._cells = self._length + 1024
+        self._limits = Limits(slots, self._cells, 16_384, VOCABULARY, self._length, self._width)
 
-    def serve(self, head: Head, tensors: dict[str, Array]) -> tuple[Head, dict[str, Array]]:
-        """Answers one request."""
-        replies: dict[str, Any] = {"hello": self._hello, "embeddings": self._embeddings, "forward": self._forward}
-        reply: tuple[Head, dict[str, Array]] = replies[head["op"]](head, tensors)
-        return reply
+    @property
+    def slots(self) -> int:
+        return self._slots
+
+    def prepare(self, head: Head, tensors: dict[str, Array]) -> Callable[[], tuple[Head, dict[str, Array]]]:
+        """Reads a request; what is returned answers it."""
+        if head["op"] == "forward":
+            lanes = read_lanes(head, tensors, self._limits)
+            pack(lanes)
+            return lambda: self._forward(head, lanes)
+        replies: dict[str, Any] = {"hello": self._hello, "embeddings": self._embeddings}
+        return lambda: replies[head["op"]](head, tensors)
 
     def _hello(self, head: Head, tensors: dict[str, Array]) -> tuple[Head, dict[str, Array]]:
         said = {"protocol": VERSION, "worker": "null", "torch": "none", "device": "none", "dtype": self._dtype}
-        return {**said, "slots": self._slots, "cells": 4096, "maxEntries": 16_384, "model": CARD}, {}
+        return {**said, "slots": self._slots, "cells": self._cells, "maxEntries": 16_384, "model": self._card}, {}
 
     def _embeddings(self, head: Head, tensors: dict[str, Array]) -> tuple[Head, dict[str, Array]]:
-        zero, one = np.zeros(WIDTH, np.float32), np.ones(WIDTH, np.float32)
+        zero, one = np.zeros(self._width, np.float32), np.ones(self._width, np.float32)
         return {}, {"table": self._table, "mean": zero, "deviation": one}
 
-    def _forward(self, head: Head, tensors: dict[str, Array]) -> tuple[Head, dict[str, Array]]:
-        lanes = read_lanes(head, tensors, self._limits)
-        pack(lanes)
+    def _forward(self, head: Head, lanes: Lanes) -> tuple[Head, dict[str, Array]]:
         began = time.monotonic()
-        logits = self._logits[head["logits"]][_rows(lanes)]
+        logits = self._logits[head["logits"]][_rows(lanes, self._length)]
         time.sleep(max(0.0, began + self._seconds - time.monotonic()))
         ended = time.monotonic()
         return {"seconds": ended - began, "clock": {"began": began, "ended": ended}}, {"logits": logits}
 
 
-def _rows(lanes: Lanes) -> NDArray[np.int64]:
+def _rows(lanes: Lanes, length: int) -> NDArray[np.int64]:
     """Which prepared row each wanted row is: by its position, and behind the steady ones by its image's front too."""
     positions = lanes.positions[lanes.rows]
     lane = np.searchsorted(lanes.firsts, lanes.rows, "right") - 1
-    fronts = np.array([positions[lane == i].min(initial=len(CARD["layout"])) for i in range(len(lanes.firsts))])[lane]
+    fronts = np.array([positions[lane == i].min(initial=length) for i in range(len(lanes.firsts))])[lane]
     behind = positions - fronts >= STEADY
     return (positions * 37 + behind * (fronts * 101 + 13)) % PREPARED
 
@@ -91,8 +102,12 @@ def main() -> None:
     parser.add_argument("--slots", type=int, default=2)
     parser.add_argument("--milliseconds", type=float, default=0.0, help="what a forward takes at least")
     parser.add_argument("--dtype", default="bf16", help="what the model would compute in")
+    parser.add_argument("--grid", type=int, default=48, help="rows and columns of a picture")
+    parser.add_argument("--count", type=int, default=8192, help="image codes")
+    parser.add_argument("--width", type=int, default=4096, help="of an embedding")
     arguments = parser.parse_args()
-    worker = NullWorker(arguments.slots, arguments.milliseconds / 1000, arguments.dtype)
+    shape = card(arguments.grid, arguments.count, arguments.width)
+    worker = NullWorker(arguments.slots, arguments.milliseconds / 1000, arguments.dtype, shape)
     with bound(arguments.endpoint, None, False) as socket:
         serve(socket, worker, lambda: False)  # type: ignore[arg-type]  # it serves what is asked of it here
 

@@ -44,9 +44,22 @@ export function log64(x: v128): v128 {
 /** log x of four positive, normal numbers, to about 1e-7 of 1 + |log x| (Cephes logf). */
 export function log32(x: v128): v128 {
   const bits = i32x4.sub(x, i32x4.splat(0x3f3504f3)) // of the square root of a half
-  const exponent = f32x4.convert_i32x4_s(i32x4.shr_s(bits, 23))
   const mantissa = i32x4.add(v128.and(bits, i32x4.splat(0x007fffff)), i32x4.splat(0x3f3504f3))
-  const f = f32x4.sub(mantissa, f32x4.splat(1.0))
+  return ofParts(f32x4.sub(mantissa, f32x4.splat(1.0)), f32x4.convert_i32x4_s(i32x4.shr_s(bits, 23)))
+}
+
+/** log x of four numbers on (0, 1), of which `rest` is 1 - x: to about 2e-7 of itself, close to 1 too. */
+export function log32Below1(x: v128, rest: v128): v128 {
+  const bits = i32x4.sub(x, i32x4.splat(0x3f3504f3))
+  const exponent = i32x4.shr_s(bits, 23)
+  const mantissa = i32x4.add(v128.and(bits, i32x4.splat(0x007fffff)), i32x4.splat(0x3f3504f3))
+  const high = i32x4.eq(exponent, i32x4.splat(0))
+  const f = v128.bitselect(f32x4.neg(rest), f32x4.sub(mantissa, f32x4.splat(1.0)), high)
+  return ofParts(f, f32x4.convert_i32x4_s(exponent))
+}
+
+/** log((1 + f) 2^exponent) */
+function ofParts(f: v128, exponent: v128): v128 {
   const z = f32x4.mul(f, f)
   let p = f32x4.splat(7.0376836292e-2)
   p = f32x4.add(f32x4.mul(p, f), f32x4.splat(-1.151461031e-1))

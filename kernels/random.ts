@@ -1,5 +1,5 @@
 // Philox4x32-10 (Salmon, Moraes, Dror, Shaw, SC'11), four blocks at a time, and what is drawn with it.
-import { log32, log64 } from './logarithm'
+import { log32, log32Below1, log64 } from './logarithm'
 
 const PURPOSES: u32 = 256 // as src/numerics/random.ts counts blocks
 
@@ -38,6 +38,26 @@ function draw(first: u32, counter1: u32, counter2: u32, counter3: u32, key0: u32
   word3 = x3
 }
 
+/** As `draw`, but the words of a block one after the other, and so the blocks. */
+function drawInOrder(
+  first: u32,
+  counter1: u32,
+  counter2: u32,
+  counter3: u32,
+  key0: u32,
+  key1: u32,
+): void {
+  draw(first, counter1, counter2, counter3, key0, key1)
+  const low01 = v128.shuffle<i32>(word0, word1, 0, 4, 1, 5)
+  const high01 = v128.shuffle<i32>(word0, word1, 2, 6, 3, 7)
+  const low23 = v128.shuffle<i32>(word2, word3, 0, 4, 1, 5)
+  const high23 = v128.shuffle<i32>(word2, word3, 2, 6, 3, 7)
+  word0 = v128.shuffle<i32>(low01, low23, 0, 1, 4, 5)
+  word1 = v128.shuffle<i32>(low01, low23, 2, 3, 6, 7)
+  word2 = v128.shuffle<i32>(high01, high23, 0, 1, 4, 5)
+  word3 = v128.shuffle<i32>(high01, high23, 2, 3, 6, 7)
+}
+
 /** The lower two lanes, as numbers half-way between two multiples of 2^-32. */
 function uniform(words: v128): v128 {
   const number = f64x2.add(f64x2.convert_low_i32x4_u(words), f64x2.splat(0.5))
@@ -63,25 +83,45 @@ export function exponentials(
   key1: u32,
 ): void {
   for (let i = 0; i < count; i += 16) {
-    draw(purpose + PURPOSES * (<u32>i >> 2), counter1, counter2, counter3, key0, key1)
-    // From word by word to block by block.
-    const low01 = v128.shuffle<i32>(word0, word1, 0, 4, 1, 5)
-    const high01 = v128.shuffle<i32>(word0, word1, 2, 6, 3, 7)
-    const low23 = v128.shuffle<i32>(word2, word3, 0, 4, 1, 5)
-    const high23 = v128.shuffle<i32>(word2, word3, 2, 6, 3, 7)
+    drawInOrder(purpose + PURPOSES * (<u32>i >> 2), counter1, counter2, counter3, key0, key1)
     const to = out + ((<usize>i) << 2)
-    v128.store(to, exponential(v128.shuffle<i32>(low01, low23, 0, 1, 4, 5)))
-    v128.store(to, exponential(v128.shuffle<i32>(low01, low23, 2, 3, 6, 7)), 16)
-    v128.store(to, exponential(v128.shuffle<i32>(high01, high23, 0, 1, 4, 5)), 32)
-    v128.store(to, exponential(v128.shuffle<i32>(high01, high23, 2, 3, 6, 7)), 48)
+    v128.store(to, exponential(word0))
+    v128.store(to, exponential(word1), 16)
+    v128.store(to, exponential(word2), 32)
+    v128.store(to, exponential(word3), 48)
   }
 }
 
-/** Gumbel noise `-log e` of `count`, a multiple of 4, exponential numbers; to about 2e-6. */
-export function gumbels(exponentials: usize, out: usize, count: i32): void {
-  for (let i: usize = 0; i < (<usize>count) << 2; i += 16) {
-    v128.store(out + i, f32x4.neg(log32(v128.load(exponentials + i))))
+/** Gumbel noise `-log e` of the same numbers to `out`, to about 2e-6: in single precision throughout. */
+export function gumbels(
+  out: usize,
+  count: i32,
+  purpose: u32,
+  counter1: u32,
+  counter2: u32,
+  counter3: u32,
+  key0: u32,
+  key1: u32,
+): void {
+  for (let i = 0; i < count; i += 16) {
+    drawInOrder(purpose + PURPOSES * (<u32>i >> 2), counter1, counter2, counter3, key0, key1)
+    const to = out + ((<usize>i) << 2)
+    v128.store(to, gumbel(word0))
+    v128.store(to, gumbel(word1), 16)
+    v128.store(to, gumbel(word2), 32)
+    v128.store(to, gumbel(word3), 48)
   }
+}
+
+function gumbel(words: v128): v128 {
+  const e = f32x4.neg(log32Below1(uniform32(words), uniform32(v128.not(words))))
+  return f32x4.neg(log32(e))
+}
+
+/** As `uniform`, of all lanes; rounded, but never to 0. */
+function uniform32(words: v128): v128 {
+  const number = f32x4.add(f32x4.convert_i32x4_u(words), f32x4.splat(0.5))
+  return f32x4.mul(number, f32x4.splat(2.3283064365386963e-10))
 }
 
 /** `count`, a multiple of 16, standard normal numbers by Box and Muller. */

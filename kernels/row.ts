@@ -2,37 +2,49 @@
 
 /** IEEE half precision to single precision, `count` numbers, a multiple of 8; exact. */
 export function halves(from: usize, to: usize, count: i32): void {
+  let special = i16x8.splat(0)
   for (let i: usize = 0; i < <usize>count; i += 8) {
     const bits = v128.load(from + (i << 1))
-    single(to + (i << 2), i32x4.extend_low_i16x8_u(bits))
-    single(to + (i << 2) + 16, i32x4.extend_high_i16x8_u(bits))
+    special = v128.or(special, i16x8.gt_s(v128.and(bits, i16x8.splat(0x7fff)), i16x8.splat(0x7bff)))
+    v128.store(to + (i << 2), single(i32x4.extend_low_i16x8_s(bits)))
+    v128.store(to + (i << 2) + 16, single(i32x4.extend_high_i16x8_s(bits)))
+  }
+  if (!v128.any_true(special)) return
+  for (let i: usize = 0; i < <usize>count; i += 4) {
+    const at = to + (i << 2)
+    const x = v128.load(at)
+    // Infinity and NaN keep their exponent: all ones.
+    const infinite = f32x4.ge(f32x4.abs(x), f32x4.splat(65536.0))
+    const kept = v128.or(x, i32x4.splat(0x7f800000))
+    v128.store(at, v128.bitselect(kept, x, infinite))
   }
 }
 
-function single(to: usize, bits: v128): void {
-  const magnitude = v128.and(bits, i32x4.splat(0x7fff))
-  const sign = i32x4.shl(v128.xor(bits, magnitude), 16)
-  // As the fraction of a single: 2^112 too small, subnormal halves included. Infinity and NaN keep their exponent.
-  const scaled = f32x4.mul(i32x4.shl(magnitude, 13), f32x4.splat(5.192296858534828e33))
-  const special = v128.or(i32x4.shl(magnitude, 13), i32x4.splat(0x7f800000))
-  const isSpecial = i32x4.ge_s(magnitude, i32x4.splat(0x7c00))
-  v128.store(to, v128.or(v128.bitselect(special, scaled, isSpecial), sign))
-}
-
-function lanesMaximum(x: v128): f32 {
-  const two = f32x4.max(x, v128.shuffle<i32>(x, x, 2, 3, 2, 3))
-  return f32x4.extract_lane(f32x4.max(two, v128.shuffle<i32>(two, two, 1, 1, 1, 1)), 0)
+/** Bits of halves, extended by their sign: where singles have theirs, 2^112 too small, subnormal ones included. */
+function single(bits: v128): v128 {
+  const placed = v128.and(i32x4.shl(bits, 13), i32x4.splat(0x8fffe000))
+  return f32x4.mul(placed, f32x4.splat(5.192296858534828e33))
 }
 
 /** The largest; NaN where there is one. */
 export function maximum(row: usize, count: i32): f32 {
+  // `max` takes several instructions to pass NaN on, `pmax` one to leave it out
   let a = f32x4.splat(-Infinity)
   let b = a
+  let numbers = i32x4.splat(-1)
   for (let i: usize = 0; i < (<usize>count) << 2; i += 32) {
-    a = f32x4.max(a, v128.load(row + i))
-    b = f32x4.max(b, v128.load(row + i, 16))
+    const x = v128.load(row + i)
+    const y = v128.load(row + i, 16)
+    numbers = v128.and(numbers, v128.and(f32x4.eq(x, x), f32x4.eq(y, y)))
+    a = f32x4.pmax(a, x)
+    b = f32x4.pmax(b, y)
   }
-  return lanesMaximum(f32x4.max(a, b))
+  return i32x4.all_true(numbers) ? largestLane(f32x4.pmax(a, b)) : NaN
+}
+
+export function largestLane(x: v128): f32 {
+  const two = f32x4.pmax(x, v128.shuffle<i32>(x, x, 2, 3, 2, 3))
+  return f32x4.extract_lane(f32x4.pmax(two, v128.shuffle<i32>(two, two, 1, 1, 1, 1)), 0)
 }
 
 /** How many are at least, or above, `value`. */
@@ -47,7 +59,7 @@ function countFrom(row: usize, count: i32, value: f32): i32 {
   return lanesSum(i32x4.add(a, b))
 }
 
-function countAbove(row: usize, count: i32, value: f32): i32 {
+export function countAbove(row: usize, count: i32, value: f32): i32 {
   const limit = f32x4.splat(value)
   let a = i32x4.splat(0)
   let b = a

@@ -57,19 +57,20 @@ TREE = {
 CLOCK = {"received": 64.0, "began": 64.25, "ended": 64.2578125}
 
 MESSAGES: dict[str, tuple[str, dict[str, Any], Tensors]] = {
-    "hello-request": ("The first request.", {"op": "hello", "id": 1, "protocol": 1}, {}),
+    "hello-request": ("The first request.", {"op": "hello", "id": 1, "protocol": 2, "slots": 8, "memory": True}, {}),
     "hello-reply": (
         "What the worker is. The layout forces id 10 after the four free codes.",
         {
             "op": "hello",
             "id": 1,
             "ok": True,
-            "protocol": 1,
+            "protocol": 2,
             "worker": "0.1.0",
             "torch": "2.13.0+cpu",
             "device": "cpu",
             "dtype": "f32",
             "slots": 8,
+            "memory": "/proc/4321/fd/7",
             "cells": 137,
             "maxEntries": 16384,
             "model": CARD,
@@ -164,6 +165,8 @@ MESSAGES: dict[str, tuple[str, dict[str, Any], Tensors]] = {
             "forwardSeconds": 0.009765625,
             "cacheBytes": 557056,
             "peakBytes": 8589934592,
+            "slots": 16,
+            "leased": 8,
         },
         {},
     ),

@@ -56,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--endpoint", required=True, help="ipc://PATH in a private directory, or tcp://HOST:PORT")
     add("--slots", type=positive, default=8, help="key/value slots: two per image with guidance (default: 8)")
     add("--parent", type=int, metavar="PID", help="end when this process is gone")
+    add("--idle", type=float, metavar="SECONDS", help="end when for so long nobody has held slots")
     add("--curve-secret-file", type=Path, metavar="FILE", help="for tcp: the secret key that both ends hold")
     add("--insecure", action="store_true", help="for tcp: no keys; anyone who reaches the port may use the worker")
     add("--version", action="version", version=f"sjd2-worker {__version__}")
@@ -105,7 +106,7 @@ def _run(arguments: argparse.Namespace) -> None:
     options = family_options(arguments)
     worker = load(arguments.model, arguments.adapter, arguments.device, arguments.dtype, arguments.slots, options)
     with bound(arguments.endpoint, arguments.curve_secret_file, arguments.insecure) as socket:
-        serve(socket, worker, abandoned)
+        serve(socket, worker, abandoned, arguments.idle)
 
 
 def _leave(number: int, frame: FrameType | None) -> None:

@@ -17,7 +17,16 @@ StartupCode = Literal[
     "internal",
 ]
 RequestCode = Literal[
-    "protocol-version", "bad-message", "too-large", "bad-slot", "bad-token", "bad-prompt", "out-of-memory", "internal"
+    "protocol-version",
+    "busy",
+    "no-lease",
+    "bad-message",
+    "too-large",
+    "bad-slot",
+    "bad-token",
+    "bad-prompt",
+    "out-of-memory",
+    "internal",
 ]
 
 

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -19,19 +17,17 @@ from .__main__ import family_options, model_arguments, positive
 from .adapters.base import Adapter, Embeddings
 from .errors import StartupError
 from .loading import choose, open_adapter
+from .room import BRANCHES, WINDOW, free_memory, slot_bytes
 
-BRANCHES = 2  # of an image, with guidance
 GIB = 2**30
 
 
 def plan(adapter: Adapter, dtype: torch.dtype, window: int, images: int) -> dict[str, int]:
     """Bytes, by what they are for: `images` at once, each with `window` drafts in a pass, guided."""
-    card = adapter.card
+    each = slot_bytes(adapter, dtype, window)
     return {
         "weights": sum(_weights(adapter).values()),
-        "cache": images * BRANCHES * adapter.cache.bytes(dtype),
-        "logits": images * BRANCHES * (window + 1) * card["image"]["count"] * 4,
-        "latents": images * window * card["width"] * 4,
+        **{what: images * BRANCHES * size for what, size in each.items()},
     }
 
 
@@ -59,22 +55,11 @@ def _weights(adapter: Adapter) -> dict[int, int]:
     return {id(tensor): tensor.nbytes for tensor in tensors if not tensor._is_view()}
 
 
-def _memory(device: torch.device, gpus: int) -> int:
-    """Bytes that are free on the device, or on so many GPUs together."""
-    if device.type == "cuda":
-        return sum(torch.cuda.mem_get_info(gpu)[0] for gpu in range(min(gpus, torch.cuda.device_count())))
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
-    except OSError:  # no Linux: what there is at all
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-
-
 def main() -> int:
     """Prints one JSON object; exit code 1 with the worker's error line where there is no such checkpoint."""
     parser = argparse.ArgumentParser(prog="python -m sjd2_worker.plan", description=__doc__)
     model_arguments(parser)
-    parser.add_argument("--window", type=positive, default=96, help="drafts in a pass (default: 96)")
+    parser.add_argument("--window", type=positive, default=WINDOW, help="drafts in a pass (default: 96)")
     parser.add_argument("--images", type=positive, default=8, help="images decoded at once (default: 8)")
     parser.add_argument("--memory", type=float, metavar="GIB", help="of the device (default: what is free here)")
     said = parser.parse_args()
@@ -85,7 +70,7 @@ def main() -> int:
         print(error.line(), file=sys.stderr)
         return 1
     taken = plan(adapter, dtype, said.window, said.images)
-    memory = int(said.memory * GIB) if said.memory else _memory(device, said.gpus or 1)
+    memory = int(said.memory * GIB) if said.memory else free_memory(device, said.gpus or 1)
     report = {"name": adapter.card["name"], "dtype": str(dtype).removeprefix("torch."), **taken}
     print(json.dumps({**report, "memory": memory, "remedy": verdict(taken, said.images, memory)}))
     return 0

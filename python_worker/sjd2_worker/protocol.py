@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from .errors import RequestError, bad_message
 
-VERSION = 1
+VERSION = 2
 
 Head = dict[str, Any]
 Array = NDArray[Any]
@@ -58,9 +58,13 @@ def encode(head: Head, tensors: Mapping[str, Array]) -> list[bytes | memoryview]
         for name, array in tensors.items()
     }
     if arrays:
-        described = [{"name": n, "dtype": _NAMES[a.dtype], "shape": list(a.shape)} for n, a in arrays.items()]
-        head = {**head, "tensors": described}
+        head = {**head, "tensors": [describe(name, array) for name, array in arrays.items()]}
     return [msgpack.packb(head), *(a.reshape(-1).view(np.uint8).data for a in arrays.values())]
+
+
+def describe(name: str, array: Array) -> Head:
+    """How a tensor of that name is announced in a head."""
+    return {"name": name, "dtype": _NAMES[array.dtype], "shape": list(array.shape)}
 
 
 def decode_head(frame: bytes | memoryview) -> Head:

@@ -1,45 +1,109 @@
-"""The loop: one request at a time in, one reply out. Whatever a request does, it is answered and the loop goes on."""
+"""Requests in, replies out, whatever a request does. While one runs, the next are read and checked."""
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from typing import NamedTuple
 
 import torch
 import zmq
+from zmq.utils.monitor import recv_monitor_message
 
 from .errors import RequestError, bad_message, ran_out_of_memory
+from .leases import Leases
+from .memory import Memory
 from .protocol import Head, check_request, decode_head, decode_tensors, encode
 from .worker import Worker
 
 MAX_BYTES = 256 * 2**20  # of a request, its tensors included
 POLL_MILLISECONDS = 1000
+SWITCH_SECONDS = 2e-4  # a thread that reads requests holds up the one that runs them for no longer
 
 Frames = Sequence[bytes | memoryview]
 
 
-def serve(socket: zmq.Socket[bytes], worker: Worker, abandoned: Callable[[], bool]) -> None:
-    """Answers requests on a ROUTER socket until `shutdown`, or until nobody is left to serve."""
-    looked = time.monotonic()
-    while True:
-        if socket.poll(POLL_MILLISECONDS):
-            identity, *frames = socket.recv_multipart(copy=False)
-            reply, last = answer(worker, [frame.buffer for frame in frames])
-            socket.send_multipart([identity.bytes, *reply], copy=False)
-            if last:
-                return
-        if time.monotonic() - looked >= POLL_MILLISECONDS / 1000:
-            looked = time.monotonic()
-            if abandoned():
-                return
+class Answer(NamedTuple):
+    """A reply's frames, and whether the worker ends with it."""
+
+    frames: Frames
+    last: bool
 
 
-def answer(worker: Worker, frames: Frames) -> tuple[Frames, bool]:
-    """The reply's frames to a request's, and whether it was the last. Never raises but to end the process."""
+class Visitor(NamedTuple):
+    """Who asks, over which connection."""
+
+    leases: Leases
+    identity: bytes
+    connection: int
+
+
+def serve(socket: zmq.Socket[bytes], worker: Worker, abandoned: Callable[[], bool], idle: float | None = None) -> None:
+    """Answers requests on a ROUTER socket until `shutdown`, until nobody is left to serve, or, where `idle` is given,
+    until nobody has held slots for so many seconds.
+
+    Requests run one at a time, in the order of their arrival, in a thread of their own.
+    """
+    sys.setswitchinterval(SWITCH_SECONDS)
+    leases = Leases(worker.slots)
+    answers: deque[tuple[bytes, Answer]] = deque()
+    looked = used = time.monotonic()
+    with _hang_ups(socket) as hang_ups, _bell() as (bell, ring), ThreadPoolExecutor(1) as device:
+
+        def answered(identity: bytes, future: Future[Answer]) -> None:
+            answers.append((identity, future.result()))
+            ring()
+
+        poller = zmq.Poller()
+        for one in (socket, hang_ups, bell):
+            poller.register(one, zmq.POLLIN)
+        while True:
+            ready = dict(poller.poll(POLL_MILLISECONDS))
+            while hang_ups.poll(0):
+                leases.hung_up(recv_monitor_message(hang_ups)["value"])
+            if bell in ready:
+                os.read(bell, 4096)
+            while answers:
+                identity, (frames, last) = answers.popleft()
+                socket.send_multipart([identity, *frames], copy=False)
+                if last:
+                    return
+            if socket in ready:
+                sender, *parts = socket.recv_multipart(copy=False)
+                identity, connection = sender.bytes, sender.get(zmq.SRCFD)
+                run = prepare(worker, [part.buffer for part in parts], Visitor(leases, identity, int(connection)))
+                device.submit(run).add_done_callback(partial(answered, identity))
+            now = time.monotonic()
+            if leases.any:
+                used = now
+            if now - looked >= POLL_MILLISECONDS / 1000:
+                looked = now
+                if abandoned() or (idle is not None and now - used > idle):
+                    return
+
+
+def answer(worker: Worker, frames: Frames) -> Answer:
+    """The reply to a request of somebody who holds all slots."""
+    return prepare(worker, frames)()
+
+
+def prepare(worker: Worker, frames: Frames, visitor: Visitor | None = None) -> Callable[[], Answer]:
+    """Reads and checks a request; what is returned runs it. Neither ever raises but to end the process."""
     received = time.monotonic()
     head: Head = {}
+    besides: Head = {}
+    memory: Memory | None = None
+
+    def refuse(error: Exception) -> Answer:
+        return Answer([encode(_refusal(error, head.get("id")), {})[0]], False)
+
     try:
         size = sum(memoryview(frame).nbytes for frame in frames)
         if size > MAX_BYTES:
@@ -49,12 +113,52 @@ def answer(worker: Worker, frames: Frames) -> tuple[Frames, bool]:
             raise bad_message("The message has no frames.")
         head = decode_head(frames[0])
         check_request(head)
-        said, tensors = worker.serve(head, decode_tensors(head, frames[1:]))
-        if "clock" in said:
-            said["clock"]["received"] = received
-        return encode({"op": head["op"], "id": head["id"], "ok": True, **said}, tensors), head["op"] == "shutdown"
+        if visitor:
+            leases, identity, connection = visitor
+            head, besides = leases.enter(identity, connection, head)
+            memory = leases.memory(identity)
+        if "at" in head and memory is None:
+            raise bad_message("There is no shared memory to put the logits in.")
+        ready = worker.prepare(head, decode_tensors(head, frames[1:]))
     except Exception as error:
-        return [encode(_refusal(error, head.get("id")), {})[0]], False
+        refusal = refuse(error)
+        return lambda: refusal
+
+    def run() -> Answer:
+        try:
+            with torch.inference_mode():
+                said, tensors = ready()
+            if "clock" in said:
+                said["clock"]["received"] = received
+            if memory and "at" in head:
+                said["tensors"], tensors = memory.put(head["at"], tensors), {}
+            reply = {"op": head["op"], "id": head["id"], "ok": True, **said, **besides}
+            return Answer(encode(reply, tensors), head["op"] == "shutdown")
+        except Exception as error:
+            return refuse(error)
+
+    return run
+
+
+@contextmanager
+def _hang_ups(socket: zmq.Socket[bytes]) -> Iterator[zmq.Socket[bytes]]:
+    """Tells of connections that have ended, by their file descriptor: before another can have the same."""
+    try:
+        with socket.get_monitor_socket(zmq.EVENT_DISCONNECTED) as monitor:
+            yield monitor
+    finally:
+        socket.disable_monitor()
+
+
+@contextmanager
+def _bell() -> Iterator[tuple[int, Callable[[], object]]]:
+    """What wakes up who polls it, and how another thread rings it."""
+    bell, button = os.pipe()
+    try:
+        yield bell, lambda: os.write(button, b"!")
+    finally:
+        os.close(bell)
+        os.close(button)
 
 
 def _refusal(error: Exception, request: object) -> Head:

@@ -17,6 +17,7 @@ from .errors import RequestError, StartupError, bad_message
 from .lanes import Limits, read_lanes
 from .passes import Pass, pack
 from .protocol import VERSION, Array, Head, finish, take
+from .room import BRANCHES, fitting_slots
 from .slots import Slots
 
 MAX_ENTRIES = 16_384
@@ -28,7 +29,7 @@ class Worker:
 
     def __init__(self, adapter: Adapter, slots: int, device: torch.device, dtype: torch.dtype) -> None:
         self._adapter, self._device, self._dtype = adapter, device, dtype
-        self._slots = _allocate(adapter, slots, device, dtype)
+        self._slots, slots = _allocate(adapter, slots, device, dtype)
         card = adapter.card
         self._limits = Limits(
             slots, adapter.cache.cells, MAX_ENTRIES, card["vocabulary"], len(card["layout"]), card["width"]
@@ -44,10 +45,20 @@ class Worker:
             "shutdown": self._shutdown,
         }
 
-    def serve(self, head: Head, tensors: dict[str, Array]) -> Reply:
-        """Runs the operation of a request that `protocol.check_request` let through. Raises `RequestError`."""
-        with torch.inference_mode():
-            return self.operations[head["op"]](head, tensors)
+    @property
+    def slots(self) -> int:
+        return self._limits.slots
+
+    def prepare(self, head: Head, tensors: dict[str, Array]) -> Callable[[], Reply]:
+        """Reads a request that `protocol.check_request` let through; what is returned runs it. Raises `RequestError`.
+
+        One request may be prepared while another runs: preparing touches neither the device nor the slots.
+        """
+        if head["op"] == "forward":
+            plan = pack(read_lanes(head, tensors, self._limits))
+            return lambda: self._pass(head, plan)
+        operation = self.operations[head["op"]]
+        return lambda: operation(head, tensors)
 
     def _hello(self, head: Head, tensors: dict[str, Array]) -> Reply:
         return {
@@ -56,7 +67,7 @@ class Worker:
             "torch": torch.__version__,
             "device": torch.cuda.get_device_name(self._device) if self._device.type == "cuda" else self._device.type,
             "dtype": {torch.float32: "f32", torch.bfloat16: "bf16", torch.float16: "f16"}[self._dtype],
-            "slots": self._limits.slots,
+            "slots": self.slots,
             "cells": self._limits.cells,
             "maxEntries": self._limits.entries,
             "model": self._adapter.card,
@@ -72,7 +83,9 @@ class Worker:
         return {}, {name: _array(tensor.float()) for name, tensor in vars(self._adapter.embeddings).items()}
 
     def _forward(self, head: Head, tensors: dict[str, Array]) -> Reply:
-        plan = pack(read_lanes(head, tensors, self._limits))
+        return self.prepare(head, tensors)()
+
+    def _pass(self, head: Head, plan: Pass) -> Reply:
         began = time.monotonic()
         logits = _array(self._logits(plan, torch.float16 if head["logits"] == "f16" else torch.float32))
         ended = time.monotonic()
@@ -143,12 +156,18 @@ def _array(tensor: Tensor) -> Array:
     return tensor.cpu().numpy()
 
 
-def _allocate(adapter: Adapter, slots: int, device: torch.device, dtype: torch.dtype) -> Slots:
-    """Raises `out-of-memory`."""
-    shape = adapter.cache
-    size = slots * shape.bytes(dtype)
+def _allocate(adapter: Adapter, wanted: int, device: torch.device, dtype: torch.dtype) -> tuple[Slots, int]:
+    """As many slots as there is memory for, and how many these are: images that find none wait.
+
+    Raises `out-of-memory` where not even one image has room.
+    """
+    shape, least = adapter.cache, min(wanted, BRANCHES)
+    count = fitting_slots(wanted, adapter, device, dtype)
     try:
-        return Slots(shape, slots, device, dtype)
+        if count < least:
+            raise MemoryError
+        return Slots(shape, count, device, dtype), count
     except (RuntimeError, MemoryError) as error:
-        message = f"{slots} slots of {shape.cells} cells take {size / 2**30:.2f} GiB, which {device} does not have."
-        raise StartupError("out-of-memory", message, "Start the worker with fewer --slots.") from error
+        size = max(count, least) * shape.bytes(dtype) / 2**30
+        message = f"{max(count, least)} slots of {shape.cells} cells take {size:.2f} GiB, which {device} does not have."
+        raise StartupError("out-of-memory", message, "Use a smaller --dtype or --size, or more memory.") from error

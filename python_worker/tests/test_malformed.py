@@ -25,7 +25,7 @@ VALUES = st.recursive(
 )
 MASK = np.tri(3, dtype=bool)
 VALID = [
-    encode({"op": "hello", "id": 1, "protocol": 1}, {}),
+    encode({"op": "hello", "id": 1, "protocol": 2}, {}),
     encode({"op": "tokenize", "id": 1, "prompts": ["red circle"]}, {}),
     encode({"op": "decode", "id": 1}, {"codes": np.zeros((1, 16), np.int32)}),
     encode(

@@ -71,7 +71,7 @@ def process(checkpoint: Path, path: Path) -> Iterator[subprocess.Popen[str]]:
 def test_serves_a_picture_and_ends(
     process: subprocess.Popen[str], client: Client, path: Path, adapter: ScenesAdapter
 ) -> None:
-    hello, _ = client.ask(*encode({"op": "hello", "id": 1, "protocol": 1}, {}))
+    hello, _ = client.ask(*encode({"op": "hello", "id": 1, "protocol": 2}, {}))
     assert (hello["slots"], hello["cells"], hello["dtype"], hello["model"]) == (2, 4 + 16 + 256, "f32", adapter.card)
 
     tokenized, _ = client.ask(*encode({"op": "tokenize", "id": 2, "prompts": ["Red, circle; 円!"]}, {}))

@@ -18,6 +18,12 @@ from safetensors.torch import load_file, save_file
 
 from sjd2_worker import server
 from sjd2_worker.__main__ import main
+from sjd2_worker.adapters.scenes import ScenesAdapter
+from sjd2_worker.errors import StartupError
+from sjd2_worker.room import slot_bytes
+from sjd2_worker.worker import Worker
+
+from .helpers import ask
 
 
 @pytest.fixture(autouse=True)
@@ -203,9 +209,23 @@ def test_an_old_torch(refused: Any, checkpoint: Path, monkeypatch: pytest.Monkey
     assert (said["code"], "2.6" in said["remedy"]) == ("wrong-torch", True)
 
 
-def test_more_slots_than_memory(refused: Any, checkpoint: Path) -> None:
-    said = refused(checkpoint, "--slots", str(10**9))
-    assert (said["code"], "fewer --slots" in said["remedy"]) == ("out-of-memory", True)
+def test_no_memory_for_a_single_image(refused: Any, checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sjd2_worker.room.free_memory", lambda _: 100_000)
+    said = refused(checkpoint, "--slots", "8")
+    assert (said["code"], "more memory" in said["remedy"]) == ("out-of-memory", True)
+
+
+def test_memory_for_some_of_the_slots(adapter: ScenesAdapter, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those are there; the orchestrator lets images wait for them."""
+    device, dtype = torch.device("cpu"), torch.float32
+    each = sum(slot_bytes(adapter, dtype).values())
+    for free, slots in ((5 * each + 1, 5), (8 * each, 8), (9 * each, 8), (2 * each, 2)):
+        monkeypatch.setattr("sjd2_worker.room.free_memory", lambda _, free=free: free)
+        worker = Worker(adapter, 8, device, dtype)
+        assert worker.slots == ask(worker, {"op": "hello", "id": 1, "protocol": 2})[0]["slots"] == slots
+    monkeypatch.setattr("sjd2_worker.room.free_memory", lambda _: 2 * each - 1)
+    with pytest.raises(StartupError, match="2 slots of 276 cells"):
+        Worker(adapter, 8, device, dtype)
 
 
 def test_more_weights_than_memory(refused: Any, checkpoint: Path, tmp_path: Path) -> None:

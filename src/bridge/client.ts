@@ -1,7 +1,9 @@
 import { Dealer } from 'zeromq'
 import { decodeHead, decodeTensors, encodeRequest, type Frames } from './codec.js'
 import { badReply, WorkerError } from './error.js'
-import type { Reply } from './messages.generated.js'
+import type { CurveKeys } from './keys.js'
+import { SharedMemory } from './memory.js'
+import type { HelloReply, Reply } from './messages.generated.js'
 import type { Ask, Op, ReplyTo } from './messages.js'
 import { checkedReply } from './schema.js'
 import type { Tensors } from './tensor.js'
@@ -18,23 +20,36 @@ export interface Client {
    * @throws WorkerError what the worker replied, `bad-reply`, or what `close` was given.
    */
   request<O extends Op>(ask: Ask<O>, tensors?: Tensors): Promise<Answer<O>>
+  /** Lets replies come by the memory that the worker shares, where it does and this machine has it. */
+  share(hello: HelloReply): void
   /** Closes the socket; all that is in flight, and all that is asked from now on, rejects with the error. */
   close(error: WorkerError): void
 }
 
 interface Pending {
   readonly op: Op
+  /** Where in the shared memory room was made for the reply. */
+  readonly at: number | undefined
   resolve(head: Reply, tensors: Tensors): void
   reject(error: unknown): void
 }
 
+export interface ClientOptions {
+  /** Without them nothing is encrypted and nobody identified. */
+  readonly keys?: CurveKeys
+  /** Told what happens to the connection. */
+  readonly onEvent?: (event: string) => void
+}
+
 /** A client of the worker that listens, or soon will, at a ZeroMQ endpoint. */
-export function connectClient(endpoint: string): Client {
-  const socket = new Dealer({ linger: 0, reconnectInterval: 20 })
+export function connectClient(endpoint: string, { keys, onEvent }: ClientOptions = {}): Client {
+  const socket = new Dealer({ linger: 0, reconnectInterval: 20, ...(keys && securedBy(keys)) })
   const inFlight = new Map<number, Pending>()
   let lastId = 0
   let closedBy: WorkerError | undefined
+  let memory: SharedMemory | undefined
 
+  if (onEvent) for (const event of connectionEvents) socket.events.on(event, () => onEvent(event))
   socket.connect(endpoint)
   void receive()
 
@@ -48,7 +63,8 @@ export function connectClient(endpoint: string): Client {
       const pending = inFlight.get((head as { id?: number } | null)?.id ?? 0)
       if (pending === undefined) throw badReply(`a reply to nothing that was asked: ${JSON.stringify(head)}`)
       inFlight.delete((head as { id: number }).id)
-      answer(pending, head, frames)
+      answer(pending, head, frames, memory)
+      if (pending.at !== undefined) memory?.release(pending.at)
     } catch (error) {
       rejectAll(error)
     }
@@ -63,27 +79,59 @@ export function connectClient(endpoint: string): Client {
     async request<O extends Op>(ask: Ask<O>, tensors: Tensors = {}) {
       if (closedBy !== undefined) throw closedBy
       const id = ++lastId
+      const at = memory?.reserve(ask, tensors)
       const replied = new Promise<Answer<O>>((resolve, reject) => {
         const settled = (head: Reply, tensors: Tensors) => resolve({ head: head as ReplyTo<O>, tensors })
-        inFlight.set(id, { op: ask.op, resolve: settled, reject })
+        inFlight.set(id, { op: ask.op, at, resolve: settled, reject })
       })
-      const [answer] = await Promise.all([replied, socket.send(encodeRequest({ ...ask, id }, tensors))])
+      const head = { ...ask, id, ...(at !== undefined && { at }) }
+      const [answer] = await Promise.all([replied, socket.send(encodeRequest(head, tensors))])
       return answer
+    },
+
+    share(hello) {
+      memory = SharedMemory.open(hello)
     },
 
     close(error) {
       closedBy ??= error
       rejectAll(error)
       socket.close()
+      memory?.close()
+      memory = undefined
     },
   }
 }
 
-function answer({ op, resolve, reject }: Pending, head: unknown, frames: Frames) {
+/** Of a connection that is lost, was never made, or was refused. */
+const connectionEvents = [
+  'handshake',
+  'disconnect',
+  'connect:retry',
+  'handshake:error:protocol',
+  'handshake:error:auth',
+  'handshake:error:other',
+] as const
+
+/** Both ends hold the one secret, and each proves it to the other; who falls silent counts as gone. */
+const securedBy = ({ secret, public: key }: CurveKeys) => ({
+  curveSecretKey: secret,
+  curvePublicKey: key,
+  curveServerKey: key,
+  heartbeatInterval: 5000,
+  heartbeatTimeout: 15_000,
+})
+
+function answer(
+  { op, resolve, reject }: Pending,
+  head: unknown,
+  frames: Frames,
+  memory: SharedMemory | undefined,
+) {
   try {
     const reply = checkedReply(op, head)
     if (!reply.ok) throw new WorkerError(reply.code, reply.message, reply.remedy)
-    resolve(reply, decodeTensors('tensors' in reply ? reply.tensors : [], frames))
+    resolve(reply, decodeTensors('tensors' in reply ? reply.tensors : [], frames, memory))
   } catch (error) {
     reject(error)
   }

@@ -1,7 +1,8 @@
 import { decode, encode } from '@msgpack/msgpack'
 import { badReply } from './error.js'
+import type { SharedMemory } from './memory.js'
 import type { Tensor as Descriptor, Request } from './messages.generated.js'
-import { describe, frameOf, type Tensors, tensorOf } from './tensor.js'
+import { byteLength, describe, frameOf, type Tensors, tensorOf } from './tensor.js'
 
 /** A message as it travels: the head in MessagePack, then the raw bytes of each tensor. */
 export type Frames = readonly Uint8Array[]
@@ -26,10 +27,25 @@ export function decodeHead(frames: Frames): unknown {
   }
 }
 
-/** The tensors of a message whose head has been checked; views of the frames where alignment allows. */
-export function decodeTensors(descriptors: readonly Descriptor[], frames: Frames): Tensors {
-  if (frames.length !== descriptors.length + 1) {
-    throw badReply(`${descriptors.length} tensors announced, ${frames.length - 1} sent`)
+/**
+ * The tensors of a message whose head has been checked: views of the frames where alignment allows, or what lies in the
+ * shared memory.
+ */
+export function decodeTensors(
+  descriptors: readonly Descriptor[],
+  frames: Frames,
+  memory?: SharedMemory,
+): Tensors {
+  const framed = descriptors.filter(({ at }) => at === undefined)
+  if (frames.length !== framed.length + 1) {
+    throw badReply(`${framed.length} tensors announced, ${frames.length - 1} sent`)
   }
-  return Object.fromEntries(descriptors.map((d, i) => [d.name, tensorOf(d, frames[i + 1])]))
+  return Object.fromEntries(
+    descriptors.map((descriptor) => {
+      const { name, at } = descriptor
+      if (at === undefined) return [name, tensorOf(descriptor, frames[framed.indexOf(descriptor) + 1])]
+      if (memory === undefined) throw badReply(`tensor ${name} lies in a memory that is not shared`)
+      return [name, tensorOf(descriptor, memory.read(at, byteLength(descriptor)))]
+    }),
+  )
 }

@@ -11,6 +11,7 @@ export type WorkerErrorCode =
   | 'missing-library'
   | 'bad-endpoint'
   | 'no-python'
+  | 'no-worker'
   | 'worker-lost'
   | 'bad-reply'
 
@@ -30,6 +31,11 @@ export class WorkerError extends Error {
 /** Whether the worker is gone, so that a new one may be asked the same again. */
 export function isLost(error: unknown): error is WorkerError {
   return error instanceof WorkerError && error.code === 'worker-lost'
+}
+
+/** Whether other runs hold the worker's slots. */
+export function isBusy(error: unknown): error is WorkerError {
+  return error instanceof WorkerError && error.code === 'busy'
 }
 
 /** A reply that the protocol does not allow. */

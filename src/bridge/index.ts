@@ -1,7 +1,8 @@
 /** The way to the worker: its process, the socket, the messages. */
 
 export type { Answer } from './client.js'
-export { isLost, WorkerError, type WorkerErrorCode } from './error.js'
+export { type ConnectOptions, connectWorker } from './connect.js'
+export { isBusy, isLost, WorkerError, type WorkerErrorCode } from './error.js'
 export type {
   ForwardReply,
   HelloReply,

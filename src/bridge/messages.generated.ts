@@ -1,7 +1,7 @@
 // Generated from protocol/schema.json by `npm run protocol`: do not edit.
 
 /**
- * Heads of all messages between orchestrator and worker, protocol version 1. See protocol/README.md.
+ * Heads of all messages between orchestrator and worker, protocol version 2. See protocol/README.md.
  */
 export type Message = Request | Reply
 export type Request =
@@ -35,6 +35,14 @@ export interface HelloRequest {
    * The version the orchestrator speaks; any other is refused.
    */
   protocol: number
+  /**
+   * How many slots it wants for itself, at most all that there are; absent: all.
+   */
+  slots?: number
+  /**
+   * Whether it can read memory that is shared with the worker.
+   */
+  memory?: boolean
 }
 export interface TokenizeRequest {
   op: 'tokenize'
@@ -59,6 +67,10 @@ export interface ForwardRequest {
    * How the logits come back.
    */
   logits: 'f32' | 'f16'
+  /**
+   * Put the logits into the shared memory, from this byte on; absent: into a frame.
+   */
+  at?: number
   tensors: Tensors
 }
 /**
@@ -116,6 +128,10 @@ export interface Tensor {
   name: string
   dtype: 'f32' | 'f16' | 'i32' | 'u8'
   shape: Count[]
+  /**
+   * Of a reply: it has no frame, but lies in the shared memory from this byte on.
+   */
+  at?: number
 }
 /**
  * Tensors: codes i32 [B, rows * columns], image codes counted from 0.
@@ -146,9 +162,13 @@ export interface HelloReply {
   device: string
   dtype: string
   /**
-   * Key/value slots; an image with guidance takes two.
+   * Key/value slots that are this orchestrator's, counted from 0; an image with guidance takes two.
    */
   slots: number
+  /**
+   * Path of the memory that is shared; absent: none.
+   */
+  memory?: string
   /**
    * Cells of a slot.
    */
@@ -307,6 +327,14 @@ export interface StatsReply {
    * Most memory held: of the device, or of the process on a CPU.
    */
   peakBytes: number
+  /**
+   * Of the worker, over all orchestrators.
+   */
+  slots?: number
+  /**
+   * How many of them an orchestrator holds.
+   */
+  leased?: number
 }
 export interface ShutdownReply {
   op: 'shutdown'
@@ -319,6 +347,8 @@ export interface ErrorReply {
   ok: false
   code:
     | 'protocol-version'
+    | 'busy'
+    | 'no-lease'
     | 'bad-message'
     | 'too-large'
     | 'bad-slot'

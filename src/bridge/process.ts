@@ -72,25 +72,37 @@ const isHubId = (checkpoint: string): boolean =>
 export const checkpointPath = (checkpoint: string): string =>
   isHubId(checkpoint) ? checkpoint : resolve(checkpoint)
 
-/** Starts the worker; it ends with this process, however that ends. */
-export function startProcess(endpoint: string, options: ProcessOptions): WorkerProcess {
-  const { slots, signal } = options
-  const python = pathOf(options.python)
-  const tail: string[] = []
-  const flags = flagsOf({ ...modelArgs(options), endpoint, slots, parent: process.pid })
-  const subprocess = execa(python, ['-m', 'sjd2_worker', ...flags], {
+/** How the worker is started: the interpreter, its arguments, and what attached and detached ones share. */
+export function workerCommand(
+  endpoint: string,
+  options: ProcessOptions,
+  more: Readonly<Record<string, string | number>>,
+) {
+  const flags = flagsOf({ ...modelArgs(options), endpoint, slots: options.slots, ...more })
+  const settings = {
     cwd: workerFolder,
     stdin: 'ignore',
     stdout: 'ignore',
+    // OpenMP threads that wait by spinning make a pass many times slower as soon as anything else wants a core
+    env: { OMP_WAIT_POLICY: process.env.OMP_WAIT_POLICY ?? 'PASSIVE' },
+    reject: false,
+    forceKillAfterDelay: 1000,
+  } as const
+  return { python: pathOf(options.python), words: ['-m', 'sjd2_worker', ...flags], settings }
+}
+
+/** Starts the worker; it ends with this process, however that ends. */
+export function startProcess(endpoint: string, options: ProcessOptions): WorkerProcess {
+  const { signal } = options
+  const { python, words, settings } = workerCommand(endpoint, options, { parent: process.pid })
+  const tail: string[] = []
+  const subprocess = execa(python, words, {
+    ...settings,
     // biome-ignore lint/correctness/useYield: it keeps the lines and passes none on
     stderr: function* (line: unknown) {
       tail.push(String(line))
       if (tail.length > tailLines) tail.shift()
     },
-    // OpenMP threads that wait by spinning make a pass many times slower as soon as anything else wants a core
-    env: { OMP_WAIT_POLICY: process.env.OMP_WAIT_POLICY ?? 'PASSIVE' },
-    reject: false,
-    forceKillAfterDelay: 1000,
     ...(signal && { cancelSignal: signal }),
   })
   const ended = subprocess.then((result: Ending) => endingError(python, result, tail))

@@ -42,15 +42,21 @@ export function frameOf({ data }: Tensor): Uint8Array {
   return new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
 }
 
+const lengthOf = (shape: readonly number[]) => shape.reduce((product, size) => product * size, 1)
+
+/** Bytes that a tensor takes. */
+export const byteLength = ({ dtype, shape }: Descriptor): number => lengthOf(shape) * bytesPerElement[dtype]
+
 const bytesPerElement = { f32: 4, f16: 2, i32: 4, u8: 1 }
 
 /**
  * A frame as the tensor that its descriptor announces: a view of the same memory where its alignment allows.
  * @throws WorkerError `bad-reply` when the sizes differ.
  */
-export function tensorOf({ name, dtype, shape }: Descriptor, frame: Uint8Array): Tensor {
-  const length = shape.reduce((product, size) => product * size, 1)
-  if (frame.byteLength !== length * bytesPerElement[dtype]) {
+export function tensorOf(descriptor: Descriptor, frame: Uint8Array): Tensor {
+  const { name, dtype, shape } = descriptor
+  const length = lengthOf(shape)
+  if (frame.byteLength !== byteLength(descriptor)) {
     throw badReply(`tensor ${name} ${dtype} [${shape.join(', ')}] has a frame of ${frame.byteLength} bytes`)
   }
   if (dtype === 'u8') return { data: frame, shape }

@@ -7,7 +7,8 @@ import { type ProcessOptions, startProcess } from './process.js'
 
 /** A running worker that has said hello. */
 export interface Worker {
-  readonly pid: number
+  /** Undefined for one on another machine. */
+  readonly pid: number | undefined
   readonly hello: HelloReply
   readonly request: Client['request']
   /** Ends the worker and waits until it is gone. */
@@ -28,7 +29,7 @@ export async function startWorker(options: ProcessOptions): Promise<Worker> {
 
   try {
     const hello = await greet(client)
-    return { pid: process.pid as number, hello, request: client.request, close: process.stop }
+    return { pid: process.pid, hello, request: client.request, close: process.stop }
   } catch (error) {
     await process.stop()
     options.signal?.throwIfAborted()
@@ -38,9 +39,13 @@ export async function startWorker(options: ProcessOptions): Promise<Worker> {
   }
 }
 
-async function greet(client: Client): Promise<HelloReply> {
-  const { head } = await client.request({ op: 'hello', protocol: PROTOCOL })
-  if (head.protocol === PROTOCOL) return head
+/** Says hello; from then on replies come by shared memory where that can be. @throws WorkerError */
+export async function greet(client: Client, wanted: { readonly slots?: number } = {}): Promise<HelloReply> {
+  const { head } = await client.request({ op: 'hello', protocol: PROTOCOL, memory: true, ...wanted })
+  if (head.protocol === PROTOCOL) {
+    client.share(head)
+    return head
+  }
   throw new WorkerError(
     'protocol-version',
     `The worker speaks version ${head.protocol} of the protocol, this program version ${PROTOCOL}.`,

@@ -5,6 +5,7 @@ import { randomStream } from '../experiment/random.js'
 import { scenePrompts } from '../experiment/scene-prompts.js'
 import { type Row, summarize } from '../experiment/summary.js'
 import { csv, NOTES, table } from '../report/table.js'
+import { withConnected } from './connection.js'
 import type { CompareOptions, TableOptions } from './program.js'
 import { conduct } from './study.js'
 import { createProgress, formatMarkdown, formatTable } from './terminal.js'
@@ -14,9 +15,10 @@ const RECORDED_PROMPTS = 2
 
 export async function compare(
   specs: readonly string[],
-  options: CompareOptions,
+  asked: CompareOptions,
   signal: AbortSignal,
 ): Promise<void> {
+  const options = await withConnected(asked)
   const {
     seed,
     out = `runs/compare-${new Date().toISOString().slice(0, 19).replaceAll(':', '-')}`,

@@ -5,6 +5,7 @@ import { randomStream } from '../experiment/random.js'
 import { readStudy } from '../experiment/study-file/read.js'
 import { summarize } from '../experiment/summary.js'
 import { show } from './compare.js'
+import { withConnected } from './connection.js'
 import { COSTS_NOTES, costsTable } from './costs-table.js'
 import type { ExperimentOptions } from './program.js'
 import { conduct } from './study.js'
@@ -21,7 +22,7 @@ export async function runExperiment(
   const { out = join('runs', basename(file).replace(/\.ya?ml$/, '')) } = options
   const { choices, guidance, sampling, images, judged, metrics, trajectories, prompts } = study
   const { model, adapter, size, quantize, gpus, device, dtype, imagesAtOnce } = study
-  const { python } = options
+  const { python, connect, key } = options
   progress.log(`results: ${out}   (stopped? the same command goes on)`)
   const plan = {
     command: 'experiment',
@@ -35,7 +36,12 @@ export async function runExperiment(
     trajectories,
     pictures: study.pictures || metrics.some(({ needsFile }) => needsFile) ? 'by-row' : 'none',
   } as const
-  const worker = { device, dtype, imagesAtOnce, ...given({ model, adapter, size, quantize, gpus, python }) }
+  const worker = await withConnected({
+    device,
+    dtype,
+    imagesAtOnce,
+    ...given({ model, adapter, size, quantize, gpus, python, connect, key }),
+  })
   await conduct(plan, worker, {
     signal,
     progress,

@@ -9,6 +9,7 @@ import { readPrompts } from '../experiment/prompts.js'
 import type { ImageRecord } from '../experiment/record.js'
 import { mean } from '../experiment/statistics.js'
 import { mark } from '../report/table.js'
+import { withConnected } from './connection.js'
 import { UsageError } from './failure.js'
 import type { GenerateOptions } from './program.js'
 import { conduct, type Plan } from './study.js'
@@ -20,9 +21,10 @@ const DEFAULT_COUNT = 4
 
 export async function generate(
   args: readonly string[],
-  options: GenerateOptions,
+  asked: GenerateOptions,
   signal: AbortSignal,
 ): Promise<void> {
+  const options = await withConnected(asked)
   const { out, json } = options
   const progress = createProgress(process.stderr)
   const { prompts, count } = await wantedPrompts(args, options)

@@ -4,12 +4,14 @@
  */
 import { Command, CommanderError, Option } from 'commander'
 import { version } from '../experiment/project.js'
+import { addConnection, type Connection } from './connection.js'
 import { addExamples } from './examples.js'
 import { UsageError } from './failure.js'
 import { interruptible } from './interrupt.js'
 import { addModel, type ModelChoice } from './model-options.js'
 import { addFinetune, addShards } from './training-commands.js'
 import { count, natural, notNegative, real, share, window } from './values.js'
+import { addWorker } from './worker-commands.js'
 
 /** Which model, where it runs and how precisely. */
 export interface ModelOptions extends ModelChoice {
@@ -19,7 +21,7 @@ export interface ModelOptions extends ModelChoice {
 }
 
 /** And how much it decodes together. */
-export interface WorkerOptions extends ModelOptions {
+export interface WorkerOptions extends ModelOptions, Connection {
   readonly imagesAtOnce: number
   readonly trace?: string
 }
@@ -86,12 +88,15 @@ export interface ReportOptions extends ModelOptions, JsonOption {
   readonly out?: string
 }
 
-export interface ExperimentOptions extends Pick<WorkerOptions, 'python'>, TableOptions {
+export interface ExperimentOptions extends Pick<WorkerOptions, 'python'>, Connection, TableOptions {
   readonly out?: string
   readonly report?: boolean
 }
 
-export interface ReplayOptions extends Pick<WorkerOptions, 'model' | 'adapter' | 'python'>, JsonOption {
+export interface ReplayOptions
+  extends Pick<WorkerOptions, 'model' | 'adapter' | 'python'>,
+    Connection,
+    JsonOption {
   readonly device?: WorkerOptions['device']
   readonly dtype?: WorkerOptions['dtype']
   readonly anyCheckpoint?: true
@@ -127,6 +132,7 @@ export function createProgram(): Command {
   addFinetune(program)
   addShards(program)
   addPlan(program)
+  addWorker(program, addModelOptions)
   addDoctor(program)
   addExamples(program)
   for (const command of [program, ...program.commands]) {
@@ -181,7 +187,7 @@ function addGenerate(program: Command): void {
     .option('--json', 'nothing but one JSON object per picture and line on standard output')
   addPolicyOptions(command)
   addSamplingOptions(command)
-  addWorkerOptions(command).action((prompts: string[], options: GenerateOptions) =>
+  addConnection(addWorkerOptions(command)).action((prompts: string[], options: GenerateOptions) =>
     interruptible(async (signal) => (await import('./generate.js')).generate(prompts, options, signal)),
   )
 }
@@ -215,7 +221,7 @@ function addCompare(program: Command): void {
     .addOption(new Option('--markdown', 'the table in Markdown').conflicts('csv'))
     .option('--csv', 'the table as comma-separated values')
   addSamplingOptions(command)
-  addWorkerOptions(command).action((policies: string[], options: CompareOptions) =>
+  addConnection(addWorkerOptions(command)).action((policies: string[], options: CompareOptions) =>
     interruptible(async (signal) => (await import('./compare.js')).compare(policies, options, signal)),
   )
 }
@@ -238,8 +244,7 @@ function addExperiment(program: Command): void {
   const command = program
     .command('experiment')
     .description('Measure what a study file says: policies, sweeps, prompts, seeds, metrics.')
-  const run = command
-    .command('run')
+  const run = addConnection(command.command('run'))
     .argument('<study.yaml>', 'what to measure; examples/study.yaml shows all that one can say')
     .description('Run a study, or go on with it where it was stopped.')
     .option('-o, --out <folder>', 'where results are appended as they come (default: runs/<study>)')
@@ -256,8 +261,7 @@ function addExperiment(program: Command): void {
 }
 
 function addReplay(program: Command): void {
-  program
-    .command('replay')
+  addConnection(program.command('replay'))
     .argument('<folder>', 'of a run of generate, compare or experiment, or its manifest.json')
     .description(
       'Run all of it again and say for each image whether its tokens are identical; exit code 0 only where all are.',

@@ -2,6 +2,7 @@
 import { existsSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { Session } from '../engine/index.js'
+import { hashCheckpoint } from '../experiment/checkpoint.js'
 import { describeEnvironment } from '../experiment/environment.js'
 import { ExperimentError } from '../experiment/error.js'
 import { type Manifest, manifestFile, readManifest } from '../experiment/manifest.js'
@@ -10,6 +11,7 @@ import type { ImageRecord } from '../experiment/record.js'
 import { type Change, changes, checkCheckpoint } from '../experiment/replay/checks.js'
 import { type Replayed, replayRun, restorePolicies } from '../experiment/replay/replay.js'
 import { readResults } from '../experiment/results.js'
+import { withConnected } from './connection.js'
 import type { ReplayOptions, WorkerOptions } from './program.js'
 import { bundledCheckpoint, findPython, formatRun, tokenize, withSession } from './session.js'
 import { createProgress, type Progress } from './terminal.js'
@@ -29,7 +31,7 @@ export async function replay(path: string, options: ReplayOptions, signal: Abort
     )
   }
   const choices = await restorePolicies(manifest)
-  const worker = workerOptions(manifest, options)
+  const worker = await withConnected(workerOptions(manifest, options))
   await withSession(worker, manifest.images.length, { signal, progress }, async (session) => {
     const { differences, images } = await again(session, manifest, choices, records, worker, options, {
       signal,
@@ -46,6 +48,7 @@ export async function replay(path: string, options: ReplayOptions, signal: Abort
 const workerOptions = (manifest: Manifest, { device, dtype, ...options }: ReplayOptions): WorkerOptions => ({
   ...given(manifest.checkpoint),
   ...given({ model: options.model, adapter: options.adapter, python: options.python }),
+  ...given({ connect: options.connect, key: options.key }),
   device: device ?? (manifest.environment.device === 'cpu' ? 'cpu' : 'cuda'),
   dtype: dtype ?? (manifest.environment.dtype as WorkerOptions['dtype']),
   imagesAtOnce: manifest.imagesAtOnce,
@@ -62,7 +65,7 @@ async function again(
 ): Promise<{ differences: Change[]; images: Replayed[] }> {
   const checkpoint = worker.model ?? bundledCheckpoint
   if (!anyCheckpoint) await checkCheckpoint(manifest.environment, session.hello, checkpoint)
-  const now = await describeEnvironment(session.hello, checkpoint, findPython(worker.python))
+  const now = await describeEnvironment(session.hello, hashCheckpoint(checkpoint), findPython(worker.python))
   const prompts = [...new Set(manifest.images.map(({ prompt }) => prompt))]
   const tokenized = await tokenize(session, prompts, worker, progress)
   const byPrompt = new Map(prompts.map((prompt, i) => [prompt, tokenized[i]]))

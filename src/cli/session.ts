@@ -6,6 +6,7 @@ import type { Session, TokenizedPrompt } from '../engine/index.js'
 import type { RunState } from '../experiment/images.js'
 import { projectRoot } from '../experiment/project.js'
 import { checkWords, knownWords } from '../experiment/words.js'
+import { checkConnected } from './connection.js'
 import { UsageError } from './failure.js'
 import type { WorkerOptions } from './program.js'
 import type { Progress } from './terminal.js'
@@ -24,13 +25,14 @@ export async function withSession<T>(
   use: (session: Session) => Promise<T>,
 ): Promise<T> {
   const { model: checkpoint = bundledCheckpoint, imagesAtOnce } = options
-  const { adapter, size, quantize, gpus, device, dtype } = options
+  const { adapter, size, quantize, gpus, device, dtype, connect: to, key } = options
   const python = findPython(options.python)
   const { openSession } = await import('../engine/index.js')
   const { openTrace } = await import('./trace.js')
   const trace = options.trace === undefined ? undefined : await openTrace(options.trace)
-  progress.show(`starting the worker and loading ${checkpoint} …`)
+  progress.show(to ? `connecting to the worker ${to} …` : `starting the worker and loading ${checkpoint} …`)
   const session = await openSession({
+    ...(to !== undefined && { connect: { to, key } }),
     checkpoint,
     adapter,
     size,
@@ -43,11 +45,14 @@ export async function withSession<T>(
     signal,
     ...(trace && { onForward: trace.onForward }),
     onEvent(event) {
-      if (event.kind === 'worker-lost')
-        progress.log(`${event.error.message} Starting it again; the images go on.`)
+      if (event.kind === 'worker-busy') progress.log(`${event.error.message} Waiting for it …`)
+      if (event.kind === 'worker-lost') {
+        progress.log(`${event.error.message} ${to ? 'Connecting' : 'Starting it'} again; the images go on.`)
+      }
     },
   })
   try {
+    if (to !== undefined) checkConnected(session.hello, options)
     return await use(session)
   } finally {
     await session.close()

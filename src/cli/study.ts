@@ -1,6 +1,7 @@
 /** Conducts a run, whoever asked for it: opens the session and the folder, makes the images, shows how far it is. */
 import { join } from 'node:path'
 import type { Session } from '../engine/index.js'
+import { hashCheckpoint } from '../experiment/checkpoint.js'
 import { describeEnvironment, type Environment } from '../experiment/environment.js'
 import type { Trial } from '../experiment/fastest-window.js'
 import { openFolder, renewFolder } from '../experiment/folder.js'
@@ -69,18 +70,23 @@ const PASS_BYTES = 1 << 10
 /** @throws whatever the session, the folder, the policies and the metrics refuse. */
 export async function conduct(plan: Plan, options: WorkerOptions, conducting: Conducting): Promise<void> {
   const { folder, images } = plan
-  await withOutput(folder, () =>
-    withSession(options, images.length, conducting, async (session) => {
-      const outcome = await run(session, plan, options, conducting)
+  await withOutput(folder, () => {
+    // while the worker reads the same files
+    const over = new AbortController()
+    const files = hashCheckpoint(options.model ?? bundledCheckpoint, { signal: over.signal })
+    files.catch(() => {})
+    return withSession(options, images.length, conducting, async (session) => {
+      const outcome = await run(session, plan, options, files, conducting)
       await conducting.onEnd?.(outcome, session)
-    }),
-  )
+    }).finally(() => over.abort())
+  })
 }
 
 async function run(
   session: Session,
   plan: Plan,
   options: WorkerOptions,
+  files: ReturnType<typeof hashCheckpoint>,
   { signal, progress, onImage }: Conducting,
 ): Promise<Outcome> {
   const { folder, images, judged, metrics, trajectories, pictures } = plan
@@ -90,8 +96,7 @@ async function run(
   const { sampling, contenders } = await settle(session, plan, asked.slice(0, options.imagesAtOnce), signal)
   checkRows(contenders)
   await checkRoom(folder, roomFor(session, plan, contenders))
-  const checkpoint = options.model ?? bundledCheckpoint
-  const environment = await describeEnvironment(session.hello, checkpoint, findPython(options.python))
+  const environment = await describeEnvironment(session.hello, files, findPython(options.python))
   const manifest = manifestOf(plan, options, environment, sampling, contenders)
   await (plan.command === 'generate' ? renewFolder : openFolder)(folder, manifest)
 

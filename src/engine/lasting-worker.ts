@@ -14,7 +14,9 @@ const patience = 3
 
 /** What happens to the worker while a session lasts. */
 export type WorkerEvent =
-  | { readonly kind: 'worker-ready'; readonly pid: number; readonly hello: HelloReply }
+  | { readonly kind: 'worker-ready'; readonly pid: number | undefined; readonly hello: HelloReply }
+  /** Other runs hold the slots of the worker that this one was to share: it is waited for them. */
+  | { readonly kind: 'worker-busy'; readonly error: WorkerError }
   | { readonly kind: 'worker-lost'; readonly error: WorkerError }
 
 export interface LastingOptions {
@@ -126,11 +128,12 @@ export class LastingWorker {
 
   /** The images in progress would not be the same with another checkpoint. */
   async #recognise(worker: Worker): Promise<void> {
-    if (worker.hello.model.hash === this.hello.model.hash) return
+    const { model, slots } = this.hello
+    if (worker.hello.model.hash === model.hash && worker.hello.slots >= slots) return
     await worker.close()
     throw new WorkerError(
       'wrong-config',
-      'The worker died, and the checkpoint has changed since it was started.',
+      'The worker died, and the one that is there now has another checkpoint, or fewer slots.',
       'Leave a checkpoint as it is while images are decoded from it; start again.',
     )
   }

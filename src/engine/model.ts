@@ -26,5 +26,9 @@ function rowLength(layout: Int32Array, columns: number): number {
 /** `(E - mean) / deviation`, [count, width]; a dimension in which all rows agree becomes 0. */
 function normalised(table: Float32Array, mean: Float32Array, deviation: Float32Array): Float32Array {
   const width = mean.length
-  return table.map((value, i) => (value - mean[i % width]) / (deviation[i % width] || 1))
+  const result = new Float32Array(table.length)
+  for (let row = 0; row < table.length; row += width) {
+    for (let i = 0; i < width; i++) result[row + i] = (table[row + i] - mean[i]) / (deviation[i] || 1)
+  }
+  return result
 }

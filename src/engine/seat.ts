@@ -6,6 +6,13 @@ import type { Job, JobStatistics } from './job.js'
 import { type Branch, type LanePlan, promptPlan } from './lane.js'
 import { splitPlan } from './split.js'
 
+/**
+ * Entries of a prompt, for each branch, that a forward takes at most: so many take about as long as an image's pass does,
+ * so that images which decode meanwhile are not held up, and enough that a forward's time goes by its entries, so that a
+ * prompt loses nothing by its pieces.
+ */
+const PREFILL = 256
+
 /** What an image wants in one forward. */
 interface Step {
   readonly lanes: readonly LanePlan[]
@@ -94,7 +101,7 @@ export class Seat {
   #promptSteps(): Step[] {
     const { vectors } = this.job.prompt
     const pieces = this.branches.map((branch) =>
-      branch.prompt.length === 1 ? [] : splitPlan(promptPlan(branch.prompt), this.#limit),
+      branch.prompt.length === 1 ? [] : splitPlan(promptPlan(branch.prompt), Math.min(PREFILL, this.#limit)),
     )
     const count = Math.max(...pieces.map(({ length }) => length))
     return Array.from({ length: count }, (_, step) => ({

@@ -1,4 +1,6 @@
 import {
+  type ConnectOptions,
+  connectWorker,
   type HelloReply,
   type ModelCard,
   type ProcessOptions,
@@ -14,6 +16,8 @@ import { decodePictures, type Picture } from './pictures.js'
 import { tokenizedPrompts } from './prompts.js'
 
 export interface OpenOptions {
+  /** A worker that runs already, to be used instead of starting one; what it runs is as it was started. */
+  readonly connect?: Pick<ConnectOptions, 'to' | 'key'>
   /** Folder of the checkpoint, or a hub's id (`org/name`) in the local cache. */
   readonly checkpoint: string
   /** A Python file with `load`, for a family of one's own. */
@@ -53,20 +57,28 @@ export interface Session {
 }
 
 /**
- * Starts a worker on a checkpoint and asks it for all that decoding must know. A worker that dies later is started
- * again, a few times in a row at most.
+ * Starts a worker on a checkpoint, or connects to one, and asks it for all that decoding must know. A worker that dies
+ * later is started again, a few times in a row at most; a connection that is lost is made again.
  * @throws WorkerError when Python, its packages, the checkpoint or the worker are not as they must be
  */
 export async function openSession(options: OpenOptions): Promise<Session> {
   const { device = 'auto', dtype = 'auto', images = 16, onEvent = () => {} } = options
-  const { checkpoint, adapter, size, quantize, gpus, python } = options
+  const { checkpoint, adapter, size, quantize, gpus, python, connect } = options
   const closing = new AbortController()
   const signal = options.signal ? AbortSignal.any([options.signal, closing.signal]) : closing.signal
-  const start = () =>
-    startWorker({
-      ...{ checkpoint, adapter, size, quantize, gpus, python, device, dtype, signal },
-      slots: 2 * images,
+  const slots = 2 * images
+  const start = () => {
+    if (connect === undefined) {
+      const loading = { checkpoint, adapter, size, quantize, gpus, python, device, dtype }
+      return startWorker({ ...loading, slots, signal })
+    }
+    return connectWorker({
+      ...connect,
+      slots,
+      signal,
+      onBusy: (error) => onEvent({ kind: 'worker-busy', error }),
     })
+  }
   const worker = await LastingWorker.begin({ start, signal, onEvent })
 
   async function close() {

@@ -2,7 +2,6 @@
 import { execFileSync } from 'node:child_process'
 import { z } from 'zod'
 import type { HelloReply } from '../engine/index.js'
-import { hashCheckpoint } from './checkpoint.js'
 import { gitState, version } from './project.js'
 
 export const environmentSchema = z.strictObject({
@@ -30,12 +29,12 @@ export const environmentSchema = z.strictObject({
 export type Environment = z.infer<typeof environmentSchema>
 
 /**
- * @param checkpoint its folder.
+ * @param files what `hashCheckpoint` says of the checkpoint's folder: reading it takes long, and may have begun already.
  * @param python the interpreter that the worker runs on.
  */
 export async function describeEnvironment(
   hello: HelloReply,
-  checkpoint: string,
+  files: Promise<Readonly<Record<string, string>>>,
   python: string,
 ): Promise<Environment> {
   const { worker, torch, protocol, device, dtype, model } = hello
@@ -54,7 +53,7 @@ export async function describeEnvironment(
       family: model.family,
       name: model.name,
       hash: model.hash,
-      files: await hashCheckpoint(checkpoint),
+      files: await files,
     },
   }
 }

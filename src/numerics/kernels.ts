@@ -16,7 +16,7 @@ interface Exports {
   readonly memory: WebAssembly.Memory
   halves(from: number, to: number, count: number): void
   exponentials(out: number, count: number, purpose: number, ...counters: Counters): void
-  gumbels(exponentials: number, out: number, count: number): void
+  gumbels(out: number, count: number, purpose: number, ...counters: Counters): void
   normals(out: number, count: number, purpose: number, ...counters: Counters): void
   probabilities(
     row: number,
@@ -28,15 +28,7 @@ interface Exports {
     weights: number,
     scratch: number,
   ): number
-  race(
-    row: number,
-    gumbels: number,
-    count: number,
-    scale: number,
-    k: number,
-    scores: number,
-    scratch: number,
-  ): number
+  race(row: number, gumbels: number, count: number, scale: number, k: number): number
 }
 
 const wasm = new WebAssembly.Module(readFileSync(new URL('./kernels.wasm', import.meta.url)))
@@ -139,39 +131,34 @@ export function filteredRace(
   { temperature, topK }: Omit<Sampling, 'topP'>,
   gumbels: Float32Array,
 ): number {
-  const { length, row, noise, scores, sorted } = load(logits, offset, gumbels.length)
+  const { length, row, noise } = load(logits, offset, gumbels.length)
   noise.set(gumbels)
   noise.fill(0, gumbels.length)
   const k = topK < gumbels.length ? topK : 0
-  return kernels.race(row.byteOffset, noise.byteOffset, length, 1 / temperature, k, scores, sorted)
+  return kernels.race(row.byteOffset, noise.byteOffset, length, 1 / temperature, k)
 }
 
 /** Exponential numbers of mean 1 to `out`; `plainExponentials`' to the bit. */
 export function exponentials(stream: Stream, out: Float32Array): void {
-  const at = drawExponentials(stream, out.length)
-  out.set(at.out.subarray(0, out.length))
+  draw(kernels.exponentials, stream, out)
 }
 
 /** `-log` of the same numbers to `out`, to 2e-6. */
 export function gumbels(stream: Stream, out: Float32Array): void {
-  const at = drawExponentials(stream, out.length)
-  kernels.gumbels(at.out.byteOffset, at.noise.byteOffset, at.length)
-  out.set(at.noise.subarray(0, out.length))
-}
-
-function drawExponentials(
-  { purpose, image, position, iteration, key0, key1 }: Stream,
-  count: number,
-): Memory {
-  const at = memoryFor(count)
-  kernels.exponentials(at.out.byteOffset, at.length, purpose, image, position, iteration, key0, key1)
-  return at
+  draw(kernels.gumbels, stream, out)
 }
 
 /** Standard normal numbers to `out`; `plainNormals`' to the last bit or the one before. */
 export function normals(stream: Stream, out: Float32Array): void {
-  const { purpose, image, position, iteration, key0, key1 } = stream
+  draw(kernels.normals, stream, out)
+}
+
+function draw(
+  kernel: Exports['exponentials'],
+  { purpose, image, position, iteration, key0, key1 }: Stream,
+  out: Float32Array,
+): void {
   const at = memoryFor(out.length)
-  kernels.normals(at.out.byteOffset, at.length, purpose, image, position, iteration, key0, key1)
+  kernel(at.out.byteOffset, at.length, purpose, image, position, iteration, key0, key1)
   out.set(at.out.subarray(0, out.length))
 }

@@ -81,7 +81,7 @@ describe('with captions', () => {
       checkpoint: join(folder, 'captions'),
       python,
       images: 2,
-      onEvent: (event) => event.kind === 'worker-ready' && pids.push(event.pid),
+      onEvent: (event) => event.kind === 'worker-ready' && pids.push(event.pid as number),
     })
     async function images(killAfter?: number) {
       const { image, layout } = session.model

@@ -23,7 +23,7 @@ const hello: HelloReply = {
   op: 'hello',
   id: 1,
   ok: true,
-  protocol: 1,
+  protocol: 2,
   worker: 'fake',
   torch: 'none',
   device: 'none',

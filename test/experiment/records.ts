@@ -47,7 +47,7 @@ export const manifest: Manifest = {
     platform: 'linux x64',
     worker: '0.1.0',
     torch: '2.13',
-    protocol: 1,
+    protocol: 2,
     device: 'cpu',
     dtype: 'f32',
     model: { family: 'scenes', name: 'tiny', hash: 'cd', files: { 'config.json': 'ef' } },

@@ -24,7 +24,7 @@ function sockets() {
 async function endlessRun(signal?: AbortSignal) {
   let pid = 0
   const onEvent = (event: WorkerEvent) => {
-    if (event.kind === 'worker-ready') pid = event.pid
+    if (event.kind === 'worker-ready') pid = event.pid as number
   }
   const options = { checkpoint: checkpoint.folder, python, images: 1, onEvent }
   const session = await openSession(signal ? { ...options, signal } : options)

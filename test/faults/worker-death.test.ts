@@ -10,8 +10,8 @@ let session: Session
 let stormy = false
 
 function onEvent(event: WorkerEvent) {
-  if (event.kind === 'worker-lost') return
-  pids.push(event.pid)
+  if (event.kind !== 'worker-ready') return
+  pids.push(event.pid as number)
   if (stormy) killWorker()
 }
 

@@ -1,0 +1,67 @@
+import { closeSync, openSync, readSync } from 'node:fs'
+import type { HelloReply } from './messages.generated.js'
+import type { Ask, Op } from './messages.js'
+import type { Tensors } from './tensor.js'
+
+/** Regions begin at whole pages. */
+const PAGE = 4096
+
+/**
+ * Memory that a worker on this machine shares: logits are put there, and read from there, in a tenth of the time that
+ * they take through a socket. It has no name in any folder, so that nothing is left of it when its processes end.
+ */
+export class SharedMemory {
+  readonly #file: number
+  /** Logits of a row. */
+  readonly #count: number
+  /** Bytes of a region; each request in flight has one. */
+  #region = 0
+  readonly #taken = new Set<number>()
+
+  private constructor(file: number, count: number) {
+    this.#file = file
+    this.#count = count
+  }
+
+  /** Undefined where the worker shares none, or has it elsewhere than here. */
+  static open({ memory, model }: HelloReply): SharedMemory | undefined {
+    if (memory === undefined) return undefined
+    try {
+      return new SharedMemory(openSync(memory, 'r'), model.image.count)
+    } catch {
+      return undefined
+    }
+  }
+
+  /** Where the logits of a request shall be put; undefined where there are none, or no room while others are there. */
+  reserve<O extends Op>(ask: Ask<O>, tensors: Tensors): number | undefined {
+    if (ask.op !== 'forward') return undefined
+    const { logits } = ask as unknown as Ask<'forward'>
+    const bytes = tensors.rows.data.length * this.#count * (logits === 'f32' ? 4 : 2)
+    if (this.#taken.size === 0) this.#region = Math.max(this.#region, Math.ceil(bytes / PAGE) * PAGE)
+    if (bytes === 0 || bytes > this.#region) return undefined
+    let at = 0
+    while (this.#taken.has(at)) at += this.#region
+    this.#taken.add(at)
+    return at
+  }
+
+  /** The bytes that a reply put there: copied, since the next reply is put there too. */
+  read(at: number, length: number): Uint8Array {
+    const bytes = new Uint8Array(length)
+    for (let done = 0; done < length; ) {
+      const more = readSync(this.#file, bytes, done, length - done, at + done)
+      if (more === 0) throw new RangeError(`The shared memory ends before byte ${at + length}.`)
+      done += more
+    }
+    return bytes
+  }
+
+  release(at: number): void {
+    this.#taken.delete(at)
+  }
+
+  close(): void {
+    closeSync(this.#file)
+  }
+}

@@ -1,0 +1,72 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { decodeTensors } from '../../src/bridge/codec.js'
+import { SharedMemory } from '../../src/bridge/memory.js'
+import { tensor } from '../../src/bridge/tensor.js'
+import { helloOf } from '../engine/fake-worker.js'
+
+let folder: string
+let path: string
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'test-'))
+  path = join(folder, 'memory')
+})
+
+afterEach(() => rmSync(folder, { recursive: true }))
+
+function opened(content: Uint8Array): SharedMemory {
+  writeFileSync(path, content)
+  return SharedMemory.open(helloOf({ memory: path })) as SharedMemory
+}
+
+/** Room for the logits of so many rows of 8 codes, in f32. */
+const reserve = (memory: SharedMemory, rows: number) =>
+  memory.reserve({ op: 'forward', lanes: [], logits: 'f32' }, { rows: tensor(new Int32Array(rows)) })
+
+test('there is none where the worker names none, or none that is here', () => {
+  expect(SharedMemory.open(helloOf({}))).toBeUndefined()
+  expect(SharedMemory.open(helloOf({ memory: join(folder, 'elsewhere') }))).toBeUndefined()
+})
+
+test('requests in flight have regions of their own, which are used again', () => {
+  const memory = opened(new Uint8Array(1))
+  expect([reserve(memory, 2), reserve(memory, 128), reserve(memory, 1)]).toEqual([0, 4096, 8192])
+  memory.release(4096)
+  expect(reserve(memory, 3)).toBe(4096)
+  memory.close()
+})
+
+test('what does not fit beside others goes through the socket, until these are there', () => {
+  const memory = opened(new Uint8Array(1))
+  expect(reserve(memory, 0)).toBeUndefined()
+  expect([reserve(memory, 1), reserve(memory, 129)]).toEqual([0, undefined])
+  memory.release(0)
+  expect([reserve(memory, 129), reserve(memory, 1)]).toEqual([0, 8192])
+  memory.close()
+})
+
+test('tensors are read from where they lie, and stay when the memory changes', () => {
+  const memory = opened(new Uint8Array(Float32Array.of(1, 2, 3, 4, 5).buffer))
+  const descriptors = [
+    { name: 'there', dtype: 'f32', shape: [2], at: 8 },
+    { name: 'here', dtype: 'u8', shape: [1] },
+  ] as const
+  const { there, here } = decodeTensors(
+    descriptors.map((one) => ({ ...one, shape: [...one.shape] })),
+    [new Uint8Array(), Uint8Array.of(7)],
+    memory,
+  )
+  writeFileSync(path, new Uint8Array(20))
+  expect([...there.data]).toEqual([3, 4])
+  expect([...here.data]).toEqual([7])
+  expect(() => memory.read(16, 8)).toThrow('ends before byte 24')
+  memory.close()
+})
+
+test('a tensor in a memory that nobody shares is a fault', () => {
+  const descriptor = { name: 'there', dtype: 'f32' as const, shape: [2], at: 8 }
+  expect(() => decodeTensors([descriptor], [new Uint8Array()])).toThrow('not shared')
+})

@@ -1,0 +1,73 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { decode } from 'fast-png'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { sjd2 } from '../cli/sjd2.js'
+import { python, tinyCheckpoint } from '../engine/tiny.js'
+
+const checkpoint = tinyCheckpoint()
+const folder = mkdtempSync(join(tmpdir(), 'test-'))
+const place = { cwd: folder, env: { TMPDIR: folder, XDG_RUNTIME_DIR: '', SJD2_PYTHON: python } }
+const run = (...words: string[]) => sjd2(words, place)
+
+afterAll(async () => {
+  await run('worker', 'stop', 'tiny', '--force')
+  rmSync(folder, { recursive: true })
+  checkpoint.remove()
+})
+
+describe('a worker that stays', () => {
+  beforeAll(async () => {
+    const model = ['--model', checkpoint.folder, '--dtype', 'f32']
+    const { stdout, stderr } = await run(
+      'worker',
+      'start',
+      '--name',
+      'tiny',
+      ...model,
+      '--images-at-once',
+      '2',
+      '--json',
+    )
+    expect(JSON.parse(stdout), stderr).toMatchObject({
+      name: 'tiny',
+      endpoint: expect.stringMatching(/^ipc:/),
+    })
+  })
+
+  test('draws what a worker of one’s own draws, and is replayed on', async () => {
+    const words = ['generate', 'red circle', '--count', '2', '--policy', 'mc-sjd', '--json']
+    const own = await run(...words, '--model', checkpoint.folder, '--out', 'own')
+    const shared = await run(...words, '--connect', 'tiny', '--out', 'shared')
+    const pictures = [own, shared].map(({ stdout, stderr }) => {
+      const lines = stdout.split('\n')
+      expect(lines.length, stderr).toBe(2)
+      return lines.map((line) => decode(readFileSync(join(folder, JSON.parse(line).file))).data)
+    })
+    expect(pictures[1]).toEqual(pictures[0])
+    const replayed = await run('replay', 'own', '--connect', 'tiny')
+    expect(replayed.stdout, replayed.stderr).toContain('2 of 2 images are identical')
+    expect(replayed.exitCode).toBe(0)
+  })
+
+  test('is told of by its name', async () => {
+    const { stdout } = await run('worker', 'status', '--json')
+    expect(JSON.parse(stdout)).toMatchObject([
+      { name: 'tiny', slots: 4, leased: 0, checkpoint: checkpoint.folder },
+    ])
+  })
+
+  test.each([
+    [['--connect', 'nobody'], 1, 'There are: tiny'],
+    [['--connect', 'tiny', '--model', '/elsewhere'], 2, 'Leave --model'],
+    [['--connect', 'tiny', '--dtype', 'bf16'], 2, 'Leave --dtype out'],
+    [['--connect', 'tcp://127.0.0.1:1'], 2, '--model'],
+    [['--connect', 'tcp://127.0.0.1:1', '--model', 'x'], 1, '--key'],
+    [['--key', 'file'], 2, '--connect'],
+  ] as const)('is not what %j asks for', async (words, exitCode, says) => {
+    const refused = await run('generate', 'red', ...words)
+    expect(refused.stderr).toContain(says)
+    expect(refused.exitCode).toBe(exitCode)
+  })
+})
