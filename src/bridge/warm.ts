@@ -45,12 +45,14 @@ export async function startWarmWorker(options: WarmOptions): Promise<WarmWorker>
   signal?.addEventListener('abort', stop, { once: true })
   try {
     await Promise.race([ready(endpoint, key), worker.ended.then((error) => Promise.reject(error))])
-    const { adapter, size, python, device, dtype } = options
+    const { adapter, size, quantize, gpus, python, device, dtype } = options
     const checkpoint = checkpointPath(options.checkpoint)
     const model = {
       checkpoint,
       adapter: adapter && pathOf(adapter),
       size,
+      quantize,
+      gpus,
       python: pathOf(python),
       device,
       dtype,

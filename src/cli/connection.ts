@@ -10,6 +10,9 @@ export interface Connection {
   readonly key?: string
 }
 
+/** How a model is loaded, besides from where. */
+const HOW = ['size', 'quantize', 'gpus'] as const
+
 export function addConnection(command: Command): Command {
   return command
     .option('--connect <name|address>', 'use a worker that runs already: see `sjd2 worker`')
@@ -21,7 +24,7 @@ export function addConnection(command: Command): Command {
  * @throws UsageError where another model was asked for; WorkerError where there is no such worker
  */
 export async function withConnected<O extends Partial<ModelOptions> & Connection>(options: O): Promise<O> {
-  const { connect, key, model, adapter, size } = options
+  const { connect, key, model, adapter } = options
   if (connect === undefined) {
     if (key === undefined) return options
     throw new UsageError('There is a key, and nothing to connect to.', 'Give --connect tcp://HOST:PORT too.')
@@ -39,18 +42,20 @@ export async function withConnected<O extends Partial<ModelOptions> & Connection
   const other =
     (model !== undefined && checkpointPath(model) !== checkpoint) ||
     (adapter !== undefined && checkpointPath(adapter) !== started.adapter) ||
-    (size !== undefined && size !== started.size)
+    HOW.some((name) => options[name] !== undefined && options[name] !== started[name])
   if (other) {
     throw new UsageError(
-      `The worker ${connect} has loaded ${[checkpoint, started.adapter, started.size].filter(Boolean).join(', ')}.`,
-      'Leave --model, --adapter and --size out, or start another worker: sjd2 worker start --model …',
+      `The worker ${connect} has loaded ${[checkpoint, started.adapter, ...HOW.map((name) => started[name])].filter(Boolean).join(', ')}.`,
+      `Leave --model, --adapter, ${HOW.map((name) => `--${name}`).join(', ')} out, or start another worker: sjd2 worker start --model …`,
     )
   }
   return {
     ...options,
     model: checkpoint,
     ...(started.adapter !== undefined && { adapter: started.adapter }),
-    ...(started.size !== undefined && { size: started.size }),
+    ...Object.fromEntries(
+      HOW.flatMap((name) => (started[name] === undefined ? [] : [[name, started[name]]])),
+    ),
     python: options.python ?? python,
   }
 }
