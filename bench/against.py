@@ -40,9 +40,7 @@ def scenes(
     )
     prompts = torch.tensor([conditional, unconditional] * images)
     length = prompts.shape[1]
-    keys, values = torch.zeros(
-        2, shape.layers, 2 * images, shape.heads, length + TOKENS, shape.head_width
-    )
+    keys, values = torch.zeros(2, shape.layers, 2 * images, shape.heads, length + TOKENS, shape.head_width)
     last = torch.tensor([-1])
 
     def forward(ids: Tensor, start: int) -> Tensor:
@@ -54,9 +52,7 @@ def scenes(
                 v.transpose(1, 2),
             )
             seen = keys[layer, :, :, :end], values[layer, :, :, :end]
-            return scaled_dot_product_attention(
-                q.transpose(1, 2), *seen, is_causal=end - start > 1
-            ).transpose(1, 2)
+            return scaled_dot_product_attention(q.transpose(1, 2), *seen, is_causal=end - start > 1).transpose(1, 2)
 
         positions = torch.arange(start - length, end - length).expand(2 * images, -1)
         return model(model.embedding(ids), positions, attend, last)[:, -1]
@@ -91,9 +87,7 @@ def chameleon(
     # the shorter prompt is padded on the left, as `generate` wants it
     pad = len(conditional) - len(unconditional)
     prompts = torch.tensor([conditional, [0] * pad + unconditional] * images)
-    seen = torch.tensor(
-        [[1] * len(conditional), [0] * pad + [1] * len(unconditional)] * images
-    )
+    seen = torch.tensor([[1] * len(conditional), [0] * pad + [1] * len(unconditional)] * images)
 
     def decode() -> Tensor:
         ids, mask, cache, codes = prompts, seen, None, []
@@ -107,9 +101,7 @@ def chameleon(
                 use_cache=True,
             )
             cache = output.past_key_values
-            codes.append(
-                sample(linear(output.last_hidden_state[:, -1], head), guidance)
-            )
+            codes.append(sample(linear(output.last_hidden_state[:, -1], head), guidance))
             ids = image["first"] + codes[-1].repeat_interleave(2)[:, None]
             mask = torch.cat((mask, torch.ones(2 * images, 1, dtype=mask.dtype)), 1)
         return torch.stack(codes, 1)
