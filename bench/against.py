@@ -1,9 +1,9 @@
-"""What a user would run instead of sjd2, for `against.ts`: prints each turn's seconds, of wall time and of processors, as JSON.
+"""What a user would run instead of sjd2, for `against.ts`: prints each turn's seconds, of wall time and of processors.
 
-`prepare DIR`: tiny random checkpoints of Janus and Anole (a Chameleon), 24x24 codes, by their library's `save_pretrained`.
+`prepare DIR`: tiny random checkpoints of Janus and Anole (a Chameleon), 24x24 codes, by its `save_pretrained`.
 `decode`: Janus by transformers' own `generate`; Anole, whose `generate` bars images, by a loop over the library's model
-and its cache; scenes by a loop over the plain model and a static cache. All sample in eager mode, with guidance, a batch
-of two rows for each image.
+and its cache; scenes by a loop over the plain model and a static cache. All sample in eager mode, with guidance, a
+batch of two rows for each image.
 """
 
 from __future__ import annotations
@@ -78,8 +78,9 @@ def chameleon(
     images: int,
     guidance: float,
 ) -> Decode:
-    from sjd2_worker.adapters.chameleon import load
     from transformers import ChameleonForConditionalGeneration
+
+    from sjd2_worker.adapters.chameleon import load
 
     image = load(folder, torch.device("cpu"), torch.float32).card["image"]
     whole: Any = ChameleonForConditionalGeneration.from_pretrained(folder).eval()
