@@ -39,14 +39,7 @@ function draw(first: u32, counter1: u32, counter2: u32, counter3: u32, key0: u32
 }
 
 /** As `draw`, but the words of a block one after the other, and so the blocks. */
-function drawInOrder(
-  first: u32,
-  counter1: u32,
-  counter2: u32,
-  counter3: u32,
-  key0: u32,
-  key1: u32,
-): void {
+function drawInOrder(first: u32, counter1: u32, counter2: u32, counter3: u32, key0: u32, key1: u32): void {
   draw(first, counter1, counter2, counter3, key0, key1)
   const low01 = v128.shuffle<i32>(word0, word1, 0, 4, 1, 5)
   const high01 = v128.shuffle<i32>(word0, word1, 2, 6, 3, 7)
