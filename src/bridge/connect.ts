@@ -70,9 +70,9 @@ export function connectTo(to: string, key: string | undefined): Client {
     ...(keys && { keys }),
     onEvent(event) {
       if (event === 'handshake') connected = true
-      else if (event.startsWith('handshake:error')) client.close(refused(to))
-      // without a key there is nothing to refuse: it died meanwhile
-      else if (event === 'disconnect' && !connected) client.close(keys ? refused(to) : nobody(to))
+      else if (event.startsWith('handshake:error') || (event === 'disconnect' && !connected))
+        // without a key there is nothing to refuse: it died meanwhile
+        client.close(keys ? refused(to) : nobody(to))
       else if (event === 'connect:retry') client.close(nobody(to))
       else client.close(goneAway(to))
     },

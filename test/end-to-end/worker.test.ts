@@ -41,9 +41,10 @@ describe('a worker that stays', () => {
     const own = await run(...words, '--model', checkpoint.folder, '--out', 'own')
     const shared = await run(...words, '--connect', 'tiny', '--out', 'shared')
     const pictures = [own, shared].map(({ stdout, stderr }) => {
-      const lines = stdout.split('\n')
-      expect(lines.length, stderr).toBe(2)
-      return lines.map((line) => decode(readFileSync(join(folder, JSON.parse(line).file))).data)
+      const files: string[] = stdout.split('\n').map((line) => JSON.parse(line).file)
+      expect(files.length, stderr).toBe(2)
+      // lines come as pictures are finished
+      return files.sort().map((file) => decode(readFileSync(join(folder, file))).data)
     })
     expect(pictures[1]).toEqual(pictures[0])
     const replayed = await run('replay', 'own', '--connect', 'tiny')
