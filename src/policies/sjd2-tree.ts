@@ -17,7 +17,7 @@ export const sjd2Tree: PolicyDefinition = {
     chain(
       pieces(
         'sjd2-tree',
-        { window: 192, init: 'gaussian', coupling: 'gumbel', levels: 1, branches: 240 },
+        { window: 192, init: 'gaussian', coupling: 'gumbel', levels: 1, branches: 120 },
         overrides,
       ),
     ),

@@ -38,7 +38,7 @@ export const published: Record<string, Omit<ChainPieces, 'name'>> = {
     ...noisy(1),
     verify: gumbel,
     refine: gumbel,
-    branches: runnersUp(240),
+    branches: runnersUp(120),
   },
   'sjd2-paper': { ...sjd, window: 96, ...noisy(20), prefix: relaxedPrefix(false) },
 }
