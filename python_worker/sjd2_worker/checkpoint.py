@@ -17,6 +17,7 @@ from torch.overrides import TorchFunctionMode
 
 from .errors import StartupError
 
+FETCHED = ["*.safetensors", "*.json", "*.txt", "*.model", "*.jinja"]  # of a hub's model: no pickles, no code
 PICKLES = (".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle")
 _PIECE, _PIECES = 1 << 20, 512  # bytes, and at most so many of them, that stand for a file's contents
 _LONGEST_HEADER = 100_000_000  # bytes, as the format has it
@@ -24,19 +25,24 @@ _PICKLE_STARTS = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x
 
 
 def found(model: Path) -> Path:
-    """The folder of a model: itself, or the hub's snapshot in the local cache where it is an id like `org/name`.
+    """The folder of a model: itself, or the hub's snapshot where it is an id like `org/name`: that in the local cache,
+    or what is downloaded there, once.
 
-    Raises `missing-checkpoint`. Nothing is ever downloaded.
+    Raises `missing-checkpoint`.
     """
     if model.is_dir() or not re.fullmatch(r"[\w.-]+/[\w.-]+", str(model)):
         return model
     try:
         from huggingface_hub import snapshot_download
+        from huggingface_hub.errors import LocalEntryNotFoundError
 
-        return Path(snapshot_download(str(model), local_files_only=True))
-    except Exception as error:  # no such library, no such snapshot, no such cache
-        message = f"There is no folder {model}, and no model of that id in the local cache."
-        remedy = f"Give --model a checkpoint folder that exists, or download it: hf download {model}"
+        try:
+            return Path(snapshot_download(str(model), local_files_only=True))
+        except LocalEntryNotFoundError:
+            return Path(snapshot_download(str(model), allow_patterns=FETCHED))
+    except Exception as error:  # no such library, no such model, no way to the hub
+        message = f"There is no folder {model}, and no model of that id in the local cache; the hub gave none: {error}"
+        remedy = f"Give --model a checkpoint folder that exists, or try it by hand: hf download {model}"
         raise StartupError("missing-checkpoint", message, remedy) from error
 
 

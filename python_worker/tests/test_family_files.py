@@ -6,13 +6,15 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from huggingface_hub.errors import LocalEntryNotFoundError
 from safetensors.torch import load_file, save_file
 from torch.nn import functional as F
 
@@ -282,16 +284,35 @@ print(load(Path({str(checkpoint)!r}), None, "cpu", "f32", 1).operations["hello"]
 
 
 def test_a_hubs_id_in_the_cache(emu3: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As the hub's own library lays its cache out; and nothing is downloaded where it has none."""
+    """As the hub's own library lays its cache out."""
     cache = tmp_path / "cache" / "models--some--emu3"
     (cache / "refs").mkdir(parents=True)
     (cache / "refs" / "main").write_text("0" * 40)
     shutil.copytree(emu3, cache / "snapshots" / ("0" * 40))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     assert load(Path("some/emu3"), None, "cpu", "f32", 1, {"size": (4, 4)})._adapter.card["family"] == "emu3"
     with pytest.raises(StartupError, match="no model of that id in the local cache") as caught:
         load(Path("some/other"), None, "cpu", "f32", 1)
     assert (caught.value.code, "hf download some/other" in caught.value.remedy) == ("missing-checkpoint", True)
+
+
+def test_a_hubs_id_that_is_downloaded(emu3: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once, and nothing that could run code."""
+    asked = []
+
+    def download(name: str, *, local_files_only: bool = False, allow_patterns: Sequence[str] = ()) -> str:
+        asked.append(local_files_only)
+        if local_files_only:
+            raise LocalEntryNotFoundError("nothing here")
+        unwanted = ("pytorch_model.bin", "modeling_own.py", "model.pt")
+        assert not [file for file in unwanted for pattern in allow_patterns if fnmatch(file, pattern)]
+        assert all(any(fnmatch(file.name, pattern) for pattern in allow_patterns) for file in emu3.iterdir())
+        return str(emu3)
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", download)
+    assert load(Path("some/emu3"), None, "cpu", "f32", 1, {"size": (4, 4)})._adapter.card["family"] == "emu3"
+    assert asked == [True, False]
 
 
 def test_what_fine_tuning_added(emu3: Path) -> None:

@@ -15,7 +15,7 @@ export type Quantization = 'int8' | 'nf4'
 
 /** Which model, and how it is loaded. */
 export interface ModelOptions {
-  /** Folder of the checkpoint, or a hub's id (`org/name`) in the local cache. */
+  /** Folder of the checkpoint, or a hub's id (`org/name`). */
   readonly checkpoint: string
   /** A Python file with `load`, for a family of one's own. */
   readonly adapter?: string | undefined

@@ -22,7 +22,7 @@ export function addModel(
   { usual = 'the bundled scenes', dtype }: Particulars = {},
 ): Command {
   command
-    .option('--model <folder|id>', `checkpoint, or a hub’s id in the local cache (default: ${usual})`)
+    .option('--model <folder|id>', `checkpoint, or a hub’s id, downloaded once (default: ${usual})`)
     .option('--adapter <file.py>', 'how to run a checkpoint of your own family: see examples/my_adapter.py')
     .option(
       '--size <n|HxW>',

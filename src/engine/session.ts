@@ -18,7 +18,7 @@ import { tokenizedPrompts } from './prompts.js'
 export interface OpenOptions {
   /** A worker that runs already, to be used instead of starting one; what it runs is as it was started. */
   readonly connect?: Pick<ConnectOptions, 'to' | 'key'>
-  /** Folder of the checkpoint, or a hub's id (`org/name`) in the local cache. */
+  /** Folder of the checkpoint, or a hub's id (`org/name`). */
   readonly checkpoint: string
   /** A Python file with `load`, for a family of one's own. */
   readonly adapter?: ProcessOptions['adapter']

@@ -74,7 +74,7 @@ function refuseExplosion(finder: Finder, rows: number, images: number): void {
   )
 }
 
-/** `org/name`: a model of a hub, in the local cache; the worker knows whether it is there. */
+/** `org/name`: a model of a hub; the worker knows whether it is there. */
 const HUB_ID = /^[\w-][\w.-]*\/[\w.-]+$/
 
 function findModel(
