@@ -47,7 +47,7 @@ export function chain(pieces: ChainPieces): DecodingPolicy {
     name: pieces.name,
     noisy: initialize.noisy,
     exact,
-    freeWindow: exact && verify === gumbel && typeof window === 'number' && window > 0,
+    freeWindow: exact && verify === gumbel && typeof window === 'number' && window > 0 && !branches,
 
     schedule(image) {
       const upcoming = image.upcoming(typeof window === 'number' ? window : window(image))

@@ -82,7 +82,8 @@ export interface DecodingPolicy {
   readonly noisy: boolean
   /**
    * Whether its window decides how many passes an image takes, and nothing of the image: by Gumbel coupling, that is
-   * sequential decoding's whatever the window. Who decodes may then take the window that is fastest.
+   * sequential decoding's whatever the window. Who decodes may then take the window that is fastest. Not where branches
+   * stand beside the window, which were chosen for the fewest passes.
    */
   readonly freeWindow?: boolean
   /** What the next pass decodes: the drafts of `image.drafts` that stay, then those that enter. */

@@ -63,6 +63,7 @@ test.each<[string, ChainPieces, boolean]>([
   ['another verification', { ...clean, refine: gumbel }, false],
   ['Gumbel verification, relaxed', { ...noisy, verify: gumbel, prefix: relaxedPrefix(false) }, false],
   ['no window', { ...clean, verify: gumbel, window: 0 }, false],
+  ['branches beside the window', { ...clean, verify: gumbel, refine: gumbel, branches: runnersUp(4) }, false],
   ['a window of its own mind', { ...clean, verify: gumbel, window: () => 3 }, false],
 ])('the window decides nothing of the image under %s: %s', (_, pieces, free) => {
   expect(chain(pieces).freeWindow).toBe(free)
