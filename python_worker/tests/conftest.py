@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from sjd2_worker.adapters.scenes import ScenesAdapter
 from sjd2_worker.models.transformer import ScenesConfig
+from sjd2_worker.training.examples import write_shard
 from sjd2_worker.training.tiny import WORDS, write
 from sjd2_worker.worker import Worker
+
+from .tiny_families import WRITERS
+from .tiny_llamagen import write_classes
+from .tuning import Tune, adapter_of, codes_of, run_command
 
 SLOTS = 8
 
@@ -37,3 +46,43 @@ def adapter(checkpoint: Path) -> ScenesAdapter:
 def worker(adapter: ScenesAdapter) -> Worker:
     """With empty slots."""
     return Worker(adapter, SLOTS, torch.device("cpu"), torch.float32)
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory, checkpoint: Path) -> dict[str, Path]:
+    """Tiny checkpoints that know no noise."""
+    folder = tmp_path_factory.mktemp("models")
+    for name, write_family in {**WRITERS, "classes": write_classes}.items():
+        write_family(folder / name)
+    scenes = folder / "scenes"
+    scenes.mkdir()
+    values = json.loads((checkpoint / "config.json").read_text())
+    del values["denoising"]
+    (scenes / "config.json").write_text(json.dumps(values))
+    own = load_file(checkpoint / "model.safetensors")
+    save_file({n: t for n, t in own.items() if n.startswith("transformer.")}, scenes / "model.safetensors")
+    (scenes / "tokenizer.safetensors").write_bytes((checkpoint / "tokenizer.safetensors").read_bytes())
+    return {path.name: path for path in folder.iterdir()}
+
+
+@pytest.fixture(scope="session")
+def shards(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path, dict[str, Any]], Path]:
+    """Random codes for a model, with captions that it reads."""
+
+    def make(model: Path, options: dict[str, Any]) -> Path:
+        adapter = adapter_of(model, **options)
+        captions = ["1", "2"] if model.name == "classes" else ["a red circle.", "red square"]
+        folder = tmp_path_factory.mktemp("shards")
+        write_shard(folder / "shard-00000.safetensors", codes_of(adapter, 8), captions * 4, adapter)
+        return folder
+
+    return make
+
+
+@pytest.fixture
+def tune(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Tune:
+    def run(model: Path, data: Path, out: Path, *more: str) -> tuple[int, dict[str, Any]]:
+        code = run_command(monkeypatch, model, data, out, *more)
+        return code, json.loads(capsys.readouterr().out.splitlines()[-1])
+
+    return run

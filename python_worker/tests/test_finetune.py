@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import signal
 import socket
@@ -11,7 +10,6 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,37 +22,14 @@ from sjd2_worker.errors import StartupError
 from sjd2_worker.loading import load
 from sjd2_worker.training import finetune
 from sjd2_worker.training import state as states
-from sjd2_worker.training.examples import Data, Examples, Prompt, write_shard
-from sjd2_worker.training.noise import NOISE_SCHEDULES
-from sjd2_worker.training.objective import Objective, posterior_gumbel
 from sjd2_worker.training.subject import Subject
 from sjd2_worker.worker import Worker
 
 from .library import Run, close, forward
-from .tiny_families import WRITERS
-from .tiny_llamagen import write_classes
-from .tuning import FIXED, adapter_of, codes_of, tune, write_pictures
+from .tuning import FIXED, OPTIONS, Tune, adapter_of, codes_of, run_command, write_pictures
 
 PACKAGE = Path(__file__).parents[1]
-OPTIONS: dict[str, dict[str, Any]] = {"lumina": {"size": (8, 12)}, "emu3": {"size": (6, 8)}}
 ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}
-
-
-@pytest.fixture(scope="session")
-def models(tmp_path_factory: pytest.TempPathFactory, checkpoint: Path) -> dict[str, Path]:
-    """Tiny checkpoints that know no noise."""
-    folder = tmp_path_factory.mktemp("models")
-    for name, write in {**WRITERS, "classes": write_classes}.items():
-        write(folder / name)
-    scenes = folder / "scenes"
-    scenes.mkdir()
-    values = json.loads((checkpoint / "config.json").read_text())
-    del values["denoising"]
-    (scenes / "config.json").write_text(json.dumps(values))
-    own = load_file(checkpoint / "model.safetensors")
-    save_file({n: t for n, t in own.items() if n.startswith("transformer.")}, scenes / "model.safetensors")
-    (scenes / "tokenizer.safetensors").write_bytes((checkpoint / "tokenizer.safetensors").read_bytes())
-    return {path.name: path for path in folder.iterdir()}
 
 
 @pytest.fixture(scope="session")
@@ -62,24 +37,9 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_pictures(tmp_path_factory.mktemp("data") / "pictures", 24)
 
 
-@pytest.fixture(scope="session")
-def shards(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path, dict[str, Any]], Path]:
-    """Random codes for a model, with captions that it reads."""
-
-    def make(model: Path, options: dict[str, Any]) -> Path:
-        adapter = adapter_of(model, **options)
-        captions = ["1", "2"] if model.name == "classes" else ["a red circle.", "red square"]
-        folder = tmp_path_factory.mktemp("shards")
-        write_shard(folder / "shard-00000.safetensors", codes_of(adapter, 8), captions * 4, adapter)
-        return folder
-
-    return make
-
-
 @pytest.mark.parametrize("family", ["anole", "lumina", "janus", "emu3", "classes", "scenes"])
 def test_step_0_is_the_original(
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
+    tune: Tune,
     models: dict[str, Path],
     shards: Any,
     tmp_path: Path,
@@ -89,7 +49,7 @@ def test_step_0_is_the_original(
     model, options = models[family], OPTIONS.get(family, {})
     size = ["--size", "x".join(map(str, options["size"]))] if options else []
     out = tmp_path / "out"
-    code, said = tune(capsys, monkeypatch, model, shards(model, options), out, "--steps", "0", *size)
+    code, said = tune(model, shards(model, options), out, "--steps", "0", *size)
     assert code == 0, said
     before, after = (load(folder, None, "cpu", "f32", 1, options) for folder in (model, out))
     one, other = before._adapter, after._adapter
@@ -107,49 +67,9 @@ def test_step_0_is_the_original(
     torch.testing.assert_close(other.embeddings.deviation, one.embeddings.deviation, rtol=0, atol=0)
 
 
-@pytest.mark.parametrize("family", ["anole", "lumina", "janus", "emu3"])
-def test_windows_are_what_decoding_feeds(models: dict[str, Path], family: str) -> None:
-    """A batch's logits in training are those of the worker's passes on the same entries, whatever the prompts are."""
-    options = OPTIONS.get(family, {})
-    worker = load(models[family], None, "cpu", "f32", 1, options)
-    adapter = worker._adapter
-    subject = Subject(adapter, "linear", None)
-    torch.nn.init.normal_(subject.timestep.second.weight)
-    prompts = [adapter.tokenize(caption).conditional for caption in ("a red circle.", "red", "blue circle")]
-    codes, start, layout = codes_of(adapter, 3), 3, adapter.card["layout"]
-    free = torch.tensor(layout) == -1
-    data = Data(codes, lambda row, _: Prompt(torch.tensor(prompts[row])))
-    objective = Objective(subject, Examples(data, range(3), 3, 0, 0.0), seed=0, window=6, mixed=False)
-    subject.measure()
-    ids = torch.tensor(layout).repeat(3, 1)
-    ids[:, free] = codes + adapter.card["image"]["first"]
-    places = torch.arange(start, start + 6)
-    timesteps = torch.tensor([0, 0, 0.5, 0.25, 1.0, 1.0]) * free[places]
-    noise = torch.randn(3, 6, adapter.card["width"], generator=torch.Generator().manual_seed(2))
-    with torch.no_grad():
-        objective._attend.see([len(prompt) for prompt in prompts], [start])
-        entries = subject.noisy(ids[:, places], noise, timesteps)
-        found = objective._logits([data.prompt(row, True) for row in range(3)], codes, entries, places)
-        clean = adapter.embed(ids[:, places].flatten()).view(3, 6, -1)
-    own = adapter.embeddings
-    latents = (1 - timesteps[:, None]) * (clean - own.mean) / own.deviation + timesteps[:, None] * noise
-    for row, prompt in enumerate(prompts):
-        whole = [*prompt, *ids[row].tolist()]
-        (sequential,) = forward(worker, Run(0, 0, whole[:-1], len(prompt)))
-        close(found[row, : len(layout)].numpy(), sequential[len(prompt) - 1 :])
-        for entry in range(6):  # one after the other: each has its own timestep
-            noisy = timesteps[entry] > 0
-            token = -1 if noisy else int(ids[row, places[entry]])
-            given = [latents[row, entry].numpy()] if noisy else []
-            run = Run(0, len(prompt) + start + entry, [token], len(prompt), None, None, given, float(timesteps[entry]))
-            (pass_,) = forward(worker, run)
-            close(found[row, len(layout) + entry][None].numpy(), pass_)
-
-
 @pytest.mark.parametrize("family", ["anole", "janus"])
 def test_it_learns_to_read_noise(
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
+    tune: Tune,
     models: dict[str, Path],
     pictures: Path,
     tmp_path: Path,
@@ -157,7 +77,7 @@ def test_it_learns_to_read_noise(
 ) -> None:
     """On scenes that it did not train on; and the log says how it went."""
     more = ["--steps", "150", "--every", "50", "--held-out", "8", "--learning-rate", "2e-3", "--window", "12"]
-    code, said = tune(capsys, monkeypatch, models[family], pictures, tmp_path / "out", *more)
+    code, said = tune(models[family], pictures, tmp_path / "out", *more)
     assert code == 0, said
     before, after = said["before"], said["after"]
     assert after["noised"] < before["noised"] - 0.5
@@ -192,7 +112,7 @@ def read_board(folder: Path) -> set[tuple[str, int]]:
 
 
 def test_low_rank_additions_are_added(
-    capsys: pytest.CaptureFixture[str],
+    tune: Tune,
     monkeypatch: pytest.MonkeyPatch,
     models: dict[str, Path],
     shards: Any,
@@ -207,7 +127,7 @@ def test_low_rank_additions_are_added(
 
     monkeypatch.setattr(finetune, "Subject", keep)
     more = ["--steps", "3", "--lora", "2", "--learning-rate", "1e-2"]
-    code, said = tune(capsys, monkeypatch, models["janus"], shards(models["janus"], {}), out, *more)
+    code, said = tune(models["janus"], shards(models["janus"], {}), out, *more)
     assert code == 0, said
     assert {name.split(".")[0] for name in kept[0].parameters if "lora_" not in name} == {"timestep"}
     old, new = (load_file(folder / "model.safetensors") for folder in (models["janus"], out))
@@ -223,8 +143,7 @@ def test_low_rank_additions_are_added(
 
 
 def test_resumed_after_sigkill_it_ends_the_same(
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
+    tune: Tune,
     models: dict[str, Path],
     shards: Any,
     tmp_path: Path,
@@ -246,7 +165,7 @@ def test_resumed_after_sigkill_it_ends_the_same(
     assert victim.wait() == -signal.SIGKILL, "it ended before it could be killed"
     assert not (out / "config.json").exists()
     for folder in (out, tmp_path / "undisturbed"):
-        code, said = tune(capsys, monkeypatch, model, data, folder, *more)
+        code, said = tune(model, data, folder, *more)
         assert code == 0, said
     steps = [json.loads(line)["step"] for line in log.read_text().splitlines()]
     assert steps.count(7) + steps.count(8) > 0
@@ -276,7 +195,7 @@ def test_a_death_while_the_state_is_written_leaves_the_last(monkeypatch: pytest.
     ("family", "steps", "shared"), [("scenes", ["3"], []), ("janus", ["2", "3"], ["--shard"])], ids=["whole", "shared"]
 )
 def test_two_processes_are_one_with_twice_the_batches(
-    capsys: pytest.CaptureFixture[str],
+    tune: Tune,
     monkeypatch: pytest.MonkeyPatch,
     models: dict[str, Path],
     shards: Any,
@@ -291,7 +210,7 @@ def test_two_processes_are_one_with_twice_the_batches(
     one, two = tmp_path / "one", tmp_path / "two"
     for last in steps:
         more = ["--steps", last, "--learning-rate", "1e-3", "--window", "8"]
-        code, said = tune(capsys, monkeypatch, model, data, one, *more, "--accumulate", "2")
+        code, said = tune(model, data, one, *more, "--accumulate", "2")
         assert code == 0, said
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -304,7 +223,7 @@ def test_two_processes_are_one_with_twice_the_batches(
         with monkeypatch.context() as launched:
             for name, value in {**meeting, "RANK": "0"}.items():
                 launched.setenv(name, value)
-            code, said = tune(capsys, launched, model, data, two, *more, *shared)
+            code, said = tune(model, data, two, *more, *shared)
         assert code == 0, said
         assert (second.communicate(), second.returncode) == ((b"", b""), 0), "only the first speaks"
     for file in ("training/state.safetensors", "model.safetensors", "denoising.safetensors"):
@@ -316,11 +235,9 @@ def test_two_processes_are_one_with_twice_the_batches(
             torch.testing.assert_close(together[name], tensor, rtol=1e-4, atol=1e-6)
 
 
-def test_a_share_is_not_enough_for_muon(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, models: dict[str, Path], tmp_path: Path
-) -> None:
+def test_a_share_is_not_enough_for_muon(tune: Tune, models: dict[str, Path], tmp_path: Path) -> None:
     more = ["--shard", "--optimiser", "muon"]
-    code, said = tune(capsys, monkeypatch, models["scenes"], tmp_path, tmp_path / "out", *more)
+    code, said = tune(models["scenes"], tmp_path, tmp_path / "out", *more)
     assert (code, "needs whole matrices" in said["error"]["message"]) == (1, True)
 
 
@@ -335,17 +252,14 @@ def test_a_share_is_not_enough_for_muon(
     ],
 )
 def test_going_on_otherwise_is_refused(
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
+    tune: Tune,
     models: dict[str, Path],
     begun: tuple[Path, Path],
     more: list[str],
     says: str,
 ) -> None:
     data, out = begun
-    code, said = tune(
-        capsys, monkeypatch, models["scenes"], data, out, "--learning-rate", "1e-3", *more, "--steps", "2"
-    )
+    code, said = tune(models["scenes"], data, out, "--learning-rate", "1e-3", *more, "--steps", "2")
     assert (code, says in said["error"]["message"]) == (1, True), said
 
 
@@ -354,16 +268,13 @@ def begun(models: dict[str, Path], shards: Any, tmp_path_factory: pytest.TempPat
     """Data, and a run of one step."""
     data, out = shards(models["scenes"], {}), tmp_path_factory.mktemp("begun")
     with pytest.MonkeyPatch.context() as patch:
-        words = ["--model", str(models["scenes"]), "--data", str(data), "--out", str(out), *FIXED]
-        patch.setattr(sys, "argv", ["finetune", *words, "--learning-rate", "1e-3", "--steps", "1"])
-        patch.setattr("signal.signal", lambda *_: None)
-        assert finetune.main() == 0
+        more = ["--learning-rate", "1e-3", "--steps", "1"]
+        assert run_command(patch, models["scenes"], data, out, *more) == 0
     return data, out
 
 
 def test_what_fits_nothing_is_refused(
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
+    tune: Tune,
     models: dict[str, Path],
     begun: Any,
     tmp_path: Path,
@@ -372,7 +283,7 @@ def test_what_fits_nothing_is_refused(
     data, tuned = begun
 
     def refused(model: Path, *more: str, data: Path = data, out: Path = tmp_path / "out") -> str:
-        code, said = tune(capsys, monkeypatch, model, data, out, *more)
+        code, said = tune(model, data, out, *more)
         assert code == 1
         assert not (out / "config.json").exists() or out == model
         return str(said["error"]["message"])
@@ -404,8 +315,7 @@ def test_another_parametrisation_is_refused(begun: tuple[Path, Path], tmp_path: 
 
 @pytest.mark.parametrize("dtype", ["mixed", "bf16"])
 def test_in_half_precision(
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
+    tune: Tune,
     models: dict[str, Path],
     shards: Any,
     tmp_path: Path,
@@ -415,9 +325,9 @@ def test_in_half_precision(
     out = tmp_path / dtype
     more = ["--steps", "2", "--learning-rate", "1e-2", "--window", "8", "--held-out", "2", "--checkpointing"]
     data = shards(models["anole"], {})
-    code, said = tune(capsys, monkeypatch, models["anole"], data, out, *more, "--dtype", dtype)
+    code, said = tune(models["anole"], data, out, *more, "--dtype", dtype)
     assert code == 0, said
-    code, exact = tune(capsys, monkeypatch, models["anole"], data, tmp_path / "f32", *more)
+    code, exact = tune(models["anole"], data, tmp_path / "f32", *more)
     assert code == 0, exact
     for when in ("before", "after"):
         assert said[when]["clean"] == pytest.approx(exact[when]["clean"], rel=0.05)
@@ -425,50 +335,3 @@ def test_in_half_precision(
     before, after = (load_file(folder / "model.safetensors") for folder in (models["anole"], out))
     assert {name: tensor.dtype for name, tensor in after.items()} == {n: t.dtype for n, t in before.items()}
     assert any(not torch.equal(after[name], before[name]) for name in before)
-
-
-def test_checkpointing_changes_no_gradient(models: dict[str, Path]) -> None:
-    gradients, runs = [], []
-    for less in (False, True):
-        subject = Subject(adapter_of(models["janus"]), None, None)
-        if less:
-            subject.remember_less()
-        block: Any = subject.adapter.trained["model.language_model."].get_submodule("layers.0.input_layernorm")
-        counted = list[int]()
-        block.register_forward_hook(lambda *_, counted=counted: counted.append(1))
-        data = Data(codes_of(subject.adapter, 2), lambda row, _: Prompt(torch.tensor([1, 2])))
-        loss, _ = Objective(subject, Examples(data, range(2), 2, 0, 0.0), seed=0, window=6, mixed=False)(0)
-        loss.backward()
-        gradients.append({name: p.grad for name, p in subject.parameters.items() if p.grad is not None})
-        runs.append(len(counted))
-    assert runs[1] == runs[0] + 1  # the loss once more
-    assert gradients[0].keys() == gradients[1].keys()
-    for name, gradient in gradients[0].items():
-        torch.testing.assert_close(gradients[1][name], gradient)
-
-
-def test_noise_is_what_decoding_takes_away() -> None:
-    """Values of src/decoding/noise-schedule.ts."""
-    for name, found in NOISE_SCHEDULES.items():
-        signal_share, noise_share = found(torch.tensor([0.0, 0.5, 1.0]))
-        assert (signal_share[0].item(), noise_share[0].item()) == (1, 0), name
-    signal_share, noise_share = NOISE_SCHEDULES["karras"](torch.tensor([0.5, 1.0]))
-    middle = ((0.002 ** (1 / 7) + 80 ** (1 / 7)) / 2) ** 7
-    ratios = torch.tensor([middle, 80.0])
-    torch.testing.assert_close(noise_share / signal_share, ratios)
-    torch.testing.assert_close(noise_share**2 + signal_share**2, torch.ones(2))
-    half = torch.tensor([0.5])
-    torch.testing.assert_close(torch.cat(NOISE_SCHEDULES["cosine"](half)), torch.full((2,), 0.5**0.5))
-    torch.testing.assert_close(torch.cat(NOISE_SCHEDULES["linear"](torch.tensor([0.25]))), torch.tensor([0.75, 0.25]))
-
-
-def test_noise_under_which_a_token_was_drawn() -> None:
-    """It draws that token; over tokens drawn by p it is Gumbel again: 20,000 draws, means within 5 deviations."""
-    generator, draws = torch.Generator().manual_seed(0), 20_000
-    log_p = torch.tensor([0.6, 0.3, 0.1]).log().expand(draws, 3)
-    outcome = torch.multinomial(log_p.exp(), 1, generator=generator)[:, 0]
-    noise = posterior_gumbel(log_p, outcome, generator)
-    assert torch.equal((log_p + noise).argmax(-1), outcome)
-    euler, deviation = 0.5772, math.pi / math.sqrt(6 * draws)
-    assert ((noise.mean(0) - euler).abs() < 5 * deviation).all()
-    assert abs(float(noise[:, 0] @ (noise[:, 1] - euler)) / draws) < 5 * math.pi**2 / 6 / math.sqrt(draws)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pytest
@@ -18,6 +17,7 @@ from sjd2_worker.training import finetune
 from sjd2_worker.training.scenes import render, sample_scene
 
 CPU = torch.device("cpu")
+OPTIONS: dict[str, dict[str, Any]] = {"lumina": {"size": (8, 12)}, "emu3": {"size": (6, 8)}}
 FIXED = ["--device", "cpu", "--dtype", "f32", "--batch", "4", "--seed", "1"]
 
 
@@ -34,15 +34,19 @@ def write_pictures(folder: Path, count: int) -> Path:
     return folder
 
 
-def tune(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, model: Path, data: Path, out: Path, *more: str
-) -> tuple[int, dict[str, Any]]:
-    """The command's exit code and what it says last."""
-    words = ["finetune", "--model", str(model), "--data", str(data), "--out", str(out), *FIXED, *more]
-    monkeypatch.setattr(sys, "argv", words)
-    monkeypatch.setattr("signal.signal", lambda *_: None)
-    code = finetune.main()
-    return code, json.loads(capsys.readouterr().out.splitlines()[-1])
+class Tune(Protocol):
+    """Runs the command; its exit code and what it says last."""
+
+    def __call__(self, model: Path, data: Path, out: Path, *more: str) -> tuple[int, dict[str, Any]]: ...
+
+
+def run_command(patch: pytest.MonkeyPatch, model: Path, data: Path, out: Path, *more: str) -> int:
+    """The command in this process, whose signals stay as they are; its exit code."""
+    patch.setattr(
+        sys, "argv", ["finetune", "--model", str(model), "--data", str(data), "--out", str(out), *FIXED, *more]
+    )
+    patch.setattr("signal.signal", lambda *_: None)
+    return finetune.main()
 
 
 def codes_of(adapter: Adapter, count: int, seed: int = 0) -> torch.Tensor:
