@@ -75,14 +75,7 @@ export function exponentials(
   key0: u32,
   key1: u32,
 ): void {
-  for (let i = 0; i < count; i += 16) {
-    drawInOrder(purpose + PURPOSES * (<u32>i >> 2), counter1, counter2, counter3, key0, key1)
-    const to = out + ((<usize>i) << 2)
-    v128.store(to, exponential(word0))
-    v128.store(to, exponential(word1), 16)
-    v128.store(to, exponential(word2), 32)
-    v128.store(to, exponential(word3), 48)
-  }
+  fill(exponential, out, count, purpose, counter1, counter2, counter3, key0, key1)
 }
 
 /** Gumbel noise `-log e` of the same numbers to `out`, to about 2e-6: in single precision throughout. */
@@ -96,13 +89,27 @@ export function gumbels(
   key0: u32,
   key1: u32,
 ): void {
+  fill(gumbel, out, count, purpose, counter1, counter2, counter3, key0, key1)
+}
+
+function fill(
+  numbersOf: (words: v128) => v128,
+  out: usize,
+  count: i32,
+  purpose: u32,
+  counter1: u32,
+  counter2: u32,
+  counter3: u32,
+  key0: u32,
+  key1: u32,
+): void {
   for (let i = 0; i < count; i += 16) {
     drawInOrder(purpose + PURPOSES * (<u32>i >> 2), counter1, counter2, counter3, key0, key1)
     const to = out + ((<usize>i) << 2)
-    v128.store(to, gumbel(word0))
-    v128.store(to, gumbel(word1), 16)
-    v128.store(to, gumbel(word2), 32)
-    v128.store(to, gumbel(word3), 48)
+    v128.store(to, numbersOf(word0))
+    v128.store(to, numbersOf(word1), 16)
+    v128.store(to, numbersOf(word2), 32)
+    v128.store(to, numbersOf(word3), 48)
   }
 }
 
