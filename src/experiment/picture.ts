@@ -27,6 +27,9 @@ export function slug(prompt: string): string {
   return cut.replace(/[\ufffd-]+$/, '')
 }
 
+/** A policy's spec as a file name: `sjd++` is not `sjd`. */
+export const specSlug = (spec: string): string => slug(spec.replaceAll('+', ' plus '))
+
 /** PNG text chunks are Latin-1; JSON can say every other character in ASCII. */
 function asciiJson(value: object): string {
   return JSON.stringify(value).replace(

@@ -6,7 +6,7 @@ import { ExperimentError } from './error.js'
 import { decodeImages, type ImageRequest, type RunState } from './images.js'
 import { keepImage } from './keep.js'
 import type { MetricChoice } from './metrics/choice.js'
-import { slug } from './picture.js'
+import { specSlug } from './picture.js'
 import type { PolicyChoice } from './policy.js'
 import type { ImageRecord } from './record.js'
 import { type ImageKey, keyOf, mendResults, readResults, sortResults } from './results.js'
@@ -59,7 +59,7 @@ export interface StudyHooks {
 }
 
 /** Names a row's files. */
-export const rowId = ({ choice, guidance }: RowKey): string => `${slug(choice.spec)}-g${guidance}`
+export const rowId = ({ choice, guidance }: RowKey): string => `${specSlug(choice.spec)}-g${guidance}`
 
 /** @throws ExperimentError `bad-option` where two rows' files would have one name. */
 export function checkRows(contenders: readonly RowKey[]): void {

@@ -6,7 +6,7 @@ import type { PassRecord } from '../decoding/index.js'
 import type { ModelCard } from '../engine/index.js'
 import type { ImageRequest } from './images.js'
 import { writeWhole } from './output.js'
-import { slug } from './picture.js'
+import { specSlug } from './picture.js'
 
 const passSchema = z.object({
   pass: z.number(),
@@ -60,7 +60,7 @@ export async function writeTrajectory(
   finalTokens: Int32Array,
   grid: ModelCard['grid'],
 ): Promise<void> {
-  const file = join(trajectoriesFolder(folder), `${slug(spec)}-g${guidance}-s${seed}-${index}.json`)
+  const file = join(trajectoriesFolder(folder), `${specSlug(spec)}-g${guidance}-s${seed}-${index}.json`)
   const tokens = [...finalTokens]
   const whole: RecordedTrajectory = { spec, guidance, prompt, seed, index, grid, tokens, passes }
   await mkdir(trajectoriesFolder(folder), { recursive: true })

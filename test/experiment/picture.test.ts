@@ -1,6 +1,7 @@
 import { decode } from 'fast-png'
 import { describe, expect, test } from 'vitest'
-import { encodePicture, PARAMETERS_KEYWORD, pictureName } from '../../src/experiment/picture.js'
+import { encodePicture, PARAMETERS_KEYWORD, pictureName, specSlug } from '../../src/experiment/picture.js'
+import { policyNames } from '../../src/policies/index.js'
 
 test('a PNG holds the very pixels, and its parameters in any script', () => {
   const rgb = Uint8Array.from({ length: 5 * 3 * 3 }, (_, i) => (i * 37) % 256)
@@ -19,6 +20,10 @@ describe('a file name', () => {
     ['!?', 'picture-s3-0.png'],
   ])('of %s', (prompt, name) => {
     expect(pictureName(prompt, 3, 0)).toBe(name)
+  })
+
+  test('tells every policy from every other', () => {
+    expect(new Set(policyNames.map(specSlug)).size).toBe(policyNames.length)
   })
 
   test('is short enough for any file system', () => {
