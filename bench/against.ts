@@ -3,7 +3,8 @@
  * bench/against.ts [--families scenes,janus,chameleon] [--images 1,8] [--turns 3]`. Seconds of all images together, from
  * their prompts to their last tokens, loading not counted; medians over turns, and beside
  * them the seconds that processors worked, which other work on the machine disturbs less (Linux). Windows are those that
- * `--window fastest` measures.
+ * `--window fastest` measures. For scenes, the last line of a policy is what bare forwards (`forward.py`, measured in
+ * between) allow: autoregressive's passes times a bare forward of one entry, over the policy's times one of its window.
  */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -68,6 +69,7 @@ interface Measured {
   readonly seconds: number
   readonly processor: number
   readonly passes: number
+  readonly window: number
   readonly spec: string
 }
 
@@ -96,13 +98,21 @@ async function measure(session: Session, images: readonly StudyImage[], spec: st
     used.push(processorSeconds() - before)
     passes += jobs.reduce((sum, { image }) => sum + image.passes, 0)
   }
-  const window = choice.overrides.window ? ` at ${choice.overrides.window}` : ''
+  const { window = 0 } = choice.overrides
   return {
     seconds: median(times),
     processor: median(used),
     passes: passes / turns / images.length,
-    spec: `${spec}${window}`,
+    window,
+    spec: window > 0 ? `${spec} at ${window}` : spec,
   }
+}
+
+/** Seconds of a forward of each window by the bare model. */
+async function bareForwards(images: number, windows: readonly number[]): Promise<number[]> {
+  const flags = ['--json', '--images', `${images}`, '--windows', ...windows.map(String)]
+  const records = (await runPython('forward.py', flags)) as { readonly bare: number }[]
+  return records.map(({ bare }) => bare / 1000)
 }
 
 async function compare(name: string, checkpoint: string, count: number): Promise<void> {
@@ -127,13 +137,28 @@ async function compare(name: string, checkpoint: string, count: number): Promise
       `  ${instead.padEnd(40)}${theirs.toFixed(2).padStart(8)} s ${used.toFixed(2).padStart(8)} s of processors`,
     )
     const images = Array.from({ length: count }, (_, index) => ({ prompt, tokenized, seed: 0, index }))
-    const one: number[] = []
+    const all: Measured[] = []
     for (const spec of policies) {
-      const { seconds, processor, passes, spec: said } = await measure(session, images, spec)
-      one.push(seconds)
+      const measured = await measure(session, images, spec)
+      all.push(measured)
+      const [{ seconds: one }] = all
+      const { seconds, processor, passes, spec: said } = measured
       console.log(
         `  ${said.padEnd(40)}${seconds.toFixed(2).padStart(8)} s ${processor.toFixed(2).padStart(8)} s of processors ${passes.toFixed(1).padStart(7)} passes` +
-          `${(theirs / seconds).toFixed(2).padStart(7)}×, ${(used / processor).toFixed(2)}× of processors; ${(one[0] / seconds).toFixed(2)}× autoregressive`,
+          `${(theirs / seconds).toFixed(2).padStart(7)}×, ${(used / processor).toFixed(2)}× of processors; ${(one / seconds).toFixed(2)}× autoregressive`,
+      )
+    }
+    if (name !== 'scenes') return
+    const bare = await bareForwards(
+      count,
+      all.map(({ window }) => window),
+    )
+    for (const [i, { spec, passes, seconds }] of all.entries()) {
+      const forwards = passes * bare[i]
+      const allowed = (all[0].passes * bare[0]) / forwards
+      const gained = all[0].seconds / seconds
+      console.log(
+        `  ${spec}: bare forwards of ${(1000 * bare[i]).toFixed(2)} ms, ${((100 * forwards) / seconds).toFixed(0)} % of its time; they allow ${allowed.toFixed(2)}×, reached ${(gained / allowed).toFixed(2)} of it`,
       )
     }
   } finally {

@@ -11,7 +11,10 @@ export const python =
   process.env.SJD2_PYTHON ?? fileURLToPath(new URL('../.venv/bin/python', import.meta.url))
 
 const here = fileURLToPath(new URL('.', import.meta.url))
-const environment = { PYTHONPATH: fileURLToPath(new URL('../python_worker', import.meta.url)) }
+const environment = {
+  PYTHONPATH: fileURLToPath(new URL('../python_worker', import.meta.url)),
+  OMP_WAIT_POLICY: 'PASSIVE',
+}
 
 export interface NullOptions {
   readonly images: number
