@@ -102,7 +102,8 @@ export interface ReplayOptions
   readonly anyCheckpoint?: true
 }
 
-export interface PlanOptions extends WorkerOptions, JsonOption {
+export interface PlanOptions extends ModelOptions, JsonOption {
+  readonly imagesAtOnce: number
   readonly window: number
   readonly memory?: number
 }
@@ -307,7 +308,7 @@ function addPlan(program: Command): void {
     .option('--window <n>', 'positions decoded in parallel', count, 96)
     .option('--memory <GiB>', 'of the machine that it will run on (default: what is free here)', notNegative)
     .option('--json', 'as one JSON object, in bytes')
-  addWorkerOptions(command).action((options: PlanOptions) =>
+  addImagesAtOnce(command).action((options: PlanOptions) =>
     interruptible(async (signal) => (await import('./plan.js')).plan(options, signal)),
   )
 }
@@ -368,10 +369,14 @@ function addSamplingOptions(command: Command): Command {
 }
 
 function addWorkerOptions(command: Command): Command {
-  return addModelOptions(command)
-    .option('--images-at-once <n>', 'pictures decoded together', count, 8)
-    .option('--trace <file.json>', 'where the time went, for chrome://tracing and ui.perfetto.dev')
+  return addImagesAtOnce(command).option(
+    '--trace <file.json>',
+    'where the time went, for chrome://tracing and ui.perfetto.dev',
+  )
 }
+
+const addImagesAtOnce = (command: Command): Command =>
+  addModelOptions(command).option('--images-at-once <n>', 'pictures decoded together', count, 8)
 
 /** @param usual the checkpoint where none is named. */
 function addModelOptions(command: Command, usual = 'the bundled scenes'): Command {

@@ -139,7 +139,14 @@ export const isFile = (name: string): boolean => /[/\\]|\.[cm]?[jt]s$/.test(name
 
 function parseOverrides(spec: string, changes: string): PolicyOverrides {
   const entries = changes.split(',').filter(Boolean)
-  return Object.fromEntries(entries.map((change) => parseOverride(spec, change)))
+  const overrides = new Map<string, string | number | boolean>()
+  for (const [key, value] of entries.map((change) => parseOverride(spec, change))) {
+    if (overrides.has(key)) {
+      throw new ExperimentError('bad-option', `${key} is there twice in "${spec}".`, 'Say it once.')
+    }
+    overrides.set(key, value)
+  }
+  return Object.fromEntries(overrides)
 }
 
 function parseOverride(spec: string, change: string): [string, string | number | boolean] {

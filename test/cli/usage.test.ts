@@ -66,6 +66,12 @@ describe('a wrong command line', () => {
     ['nothing for a number', ['generate', '--guidance', ''], 'It must be a number'],
     ['an unknown device', ['generate', '--device', 'abacus'], 'auto, cpu, cuda'],
     ['prompts twice', ['generate', 'a red circle', '--prompts', 'file'], 'one or the other'],
+    ['a picture beyond the last number', ['generate', '--index', '4294967293'], 'a number above 4294967295'],
+    [
+      'more pictures than memory holds',
+      ['generate', 'red', '--count', '1000000000'],
+      'more than the 100,000',
+    ],
     ['an empty prompt', ['generate', ' '], 'A prompt is empty'],
     ['an unknown command of experiment', ['experiment', 'rum', 'study.yaml'], 'Did you mean run'],
     ['no study', ['experiment', 'run'], 'study.yaml'],
