@@ -103,6 +103,7 @@ describe('policies', () => {
     expect(exitCode).toBe(0)
     expect(stdout).toMatch(/^sjd2 +exact /m)
     expect(stdout).toMatch(/^sjd2-paper +relaxed /m)
+    expect(stdout).toMatch(/name:key=value.*\n {2}window, init, .*, keepNoisyKeys$/)
   })
 
   test('are listed as one JSON object a line', async () => {
