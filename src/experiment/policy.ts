@@ -128,6 +128,15 @@ export function splitSpec(spec: string): { name: string; changes: string } {
   return { name, changes }
 }
 
+/** Of a policy's overrides, those that its specification does not say itself. */
+export function besides(spec: string, overrides: PolicyOverrides): PolicyOverrides {
+  const said = parseOverrides(spec, splitSpec(spec).changes)
+  const others = Object.entries(overrides).filter(
+    ([key, value]) => said[key as keyof PolicyOverrides] !== value,
+  )
+  return Object.fromEntries(others)
+}
+
 /** The specification of a policy under overrides; `choosePolicy` reads it. */
 export function formatSpec(name: string, overrides: PolicyOverrides): string {
   const changes = Object.entries(overrides).map(([key, value]) => `${key}=${value}`)
