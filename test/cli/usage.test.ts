@@ -72,6 +72,8 @@ describe('a wrong command line', () => {
       ['generate', 'red', '--count', '1000000000'],
       'more than the 100,000',
     ],
+    ['no place to write', ['generate', 'red', '--out', ''], 'It must be a path'],
+    ['no place for a report', ['report', 'runs/mine', '--out', ''], 'It must be a path'],
     ['an empty prompt', ['generate', ' '], 'A prompt is empty'],
     ['an unknown command of experiment', ['experiment', 'rum', 'study.yaml'], 'Did you mean run'],
     ['no study', ['experiment', 'run'], 'study.yaml'],
