@@ -39,13 +39,13 @@ export function bootstrapMean(
 /** [prompts][values] of records, the prompts in the order in which they first come. */
 export function byPrompt<T extends { readonly prompt: string }>(
   records: readonly T[],
-  valueOf: (record: T) => number,
+  read: (record: T) => number,
 ): number[][] {
   const prompts = new Map<string, number[]>()
   for (const record of records) {
     const values = prompts.get(record.prompt)
-    if (values) values.push(valueOf(record))
-    else prompts.set(record.prompt, [valueOf(record)])
+    if (values) values.push(read(record))
+    else prompts.set(record.prompt, [read(record)])
   }
   return [...prompts.values()]
 }
