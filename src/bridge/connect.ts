@@ -27,11 +27,13 @@ export interface ConnectOptions {
  */
 export async function connectWorker({ to, key, slots, onBusy, signal }: ConnectOptions): Promise<Worker> {
   signal?.throwIfAborted()
+  // what another machine calls its memory may be something else here
+  const memory = !to.startsWith('tcp://')
   const client = connectTo(to, key)
   const leave = () => client.close(goneAway(to))
   signal?.addEventListener('abort', leave, { once: true })
   try {
-    const hello = await admitted(client, { slots, onBusy, signal })
+    const hello = await admitted(client, memory, { slots, onBusy, signal })
     return {
       pid: readRecord(to)?.pid,
       hello,
@@ -50,10 +52,11 @@ export async function connectWorker({ to, key, slots, onBusy, signal }: ConnectO
 
 async function admitted(
   client: Client,
+  memory: boolean,
   { slots, onBusy, signal }: Pick<ConnectOptions, 'slots' | 'onBusy' | 'signal'>,
 ) {
   for (let told = false; ; told = true) {
-    const hello = await greet(client, { slots }).catch((error: unknown) => {
+    const hello = await greet(client, { slots, memory }).catch((error: unknown) => {
       if (!isBusy(error)) throw error
       if (!told) onBusy?.(error)
     })

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
-import { closeSync, openSync } from 'node:fs'
+import { closeSync, ftruncateSync, openSync } from 'node:fs'
 import { basename } from 'node:path'
+import { tryLock } from 'fs-native-extensions'
 import { connectClient } from './client.js'
 import { connectTo, reachable } from './connect.js'
 import { type Ending, endingError } from './ending.js'
@@ -40,7 +41,7 @@ export async function startWarmWorker(options: WarmOptions): Promise<WarmWorker>
   checkListen(listen, key)
   const { socket, log } = placeOf(name)
   const endpoint = listen ?? `ipc://${socket}`
-  const worker = detached(endpoint, log, options)
+  const worker = detached(endpoint, log, ownLog(name, log), options)
   const stop = () => void worker.stop()
   signal?.addEventListener('abort', stop, { once: true })
   try {
@@ -110,14 +111,34 @@ export async function stopWarmWorker(to: string, key: string | undefined, force:
 
 const over = new WorkerError('worker-lost', 'The connection was closed.', 'Connect again.')
 
-/** A worker that is no child: nothing of this process, not even its terminal, ends it. */
-function detached(endpoint: string, log: string, options: WarmOptions): WorkerProcess {
+/**
+ * Opens the log of a new worker and locks it for the worker, which is given it and holds the lock for as long as it
+ * lives: of two that are started under one name at once, the second would take the first's place and leave it unfound.
+ */
+function ownLog(name: string, log: string): number {
+  const file = openSync(log, 'a', 0o600)
+  if (!tryLock(file)) {
+    closeSync(file)
+    throw new WorkerError(
+      'busy',
+      `A worker ${name} is just being started, or has not ended yet.`,
+      `Wait for it (sjd2 worker status), or give this one another --name.`,
+    )
+  }
+  ftruncateSync(file)
+  return file
+}
+
+/**
+ * A worker that is no child: nothing of this process, not even its terminal, ends it.
+ * @param file the log, open; closed here.
+ */
+function detached(endpoint: string, log: string, file: number, options: WarmOptions): WorkerProcess {
   const { key, idle } = options
   const { python, words, settings } = workerCommand(endpoint, options, {
     ...(key !== undefined && { 'curve-secret-file': pathOf(key) }),
     ...(idle > 0 && { idle }),
   })
-  const file = openSync(log, 'w', 0o600)
   const { cwd, env } = settings
   // execa would pass standard error through this process
   const child = spawn(python, words, {

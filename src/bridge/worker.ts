@@ -39,9 +39,15 @@ export async function startWorker(options: ProcessOptions): Promise<Worker> {
   }
 }
 
+interface Wanted {
+  readonly slots?: number
+  /** Whether replies may come by memory that the worker shares with this machine; default: they may. */
+  readonly memory?: boolean
+}
+
 /** Says hello; from then on replies come by shared memory where that can be. @throws WorkerError */
-export async function greet(client: Client, wanted: { readonly slots?: number } = {}): Promise<HelloReply> {
-  const { head } = await client.request({ op: 'hello', protocol: PROTOCOL, memory: true, ...wanted })
+export async function greet(client: Client, { memory = true, ...slots }: Wanted = {}): Promise<HelloReply> {
+  const { head } = await client.request({ op: 'hello', protocol: PROTOCOL, memory, ...slots })
   if (head.protocol === PROTOCOL) {
     client.share(head)
     return head

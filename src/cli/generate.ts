@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import type { Model } from '../decoding/index.js'
 import { wantsFastestWindow, withFastestWindow } from '../experiment/fastest-window.js'
+import { MOST_IMAGES } from '../experiment/images.js'
 import type { ManifestImage } from '../experiment/manifest.js'
 import { slug } from '../experiment/picture.js'
 import { choosePolicy, type PolicyChoice, usualPolicy } from '../experiment/policy.js'
@@ -28,6 +29,7 @@ export async function generate(
   const { out, json } = options
   const progress = createProgress(process.stderr)
   const { prompts, count } = await wantedPrompts(args, options)
+  checkNumbers(prompts.length * count, options.index)
   const policyFor = await wantedPolicy(options)
   const plan: Plan = {
     command: 'generate',
@@ -82,6 +84,24 @@ async function wantedPrompts(
   if (file !== undefined) return { prompts: await readPrompts(file), count: count ?? 1 }
   if (args.length > 0) return { prompts: args, count: count ?? 1 }
   return { prompts: [DEFAULT_PROMPT], count: count ?? DEFAULT_COUNT }
+}
+
+/** Under a seed. */
+const MOST_INDEX = 2 ** 32 - 1
+
+function checkNumbers(images: number, first: number): void {
+  if (images > MOST_IMAGES) {
+    throw new UsageError(
+      `${images.toLocaleString('en')} pictures are more than the ${MOST_IMAGES.toLocaleString('en')} of a run.`,
+      'Make them in several runs: --index says where each begins.',
+    )
+  }
+  if (first + images - 1 > MOST_INDEX) {
+    throw new UsageError(
+      `The last picture would have a number above ${MOST_INDEX}, up to which a seed has them.`,
+      'Give a smaller --index, and another --seed for more pictures.',
+    )
+  }
 }
 
 /** The images to make. Each is numbered among those whose file names begin alike, so that all names differ. */

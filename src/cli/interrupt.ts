@@ -1,8 +1,37 @@
-/** Ctrl-C, a termination and a closed standard output end a command in good order. */
+/** Ctrl-C, a termination and a standard output that takes nothing more end a command in good order. */
+import { setImmediate } from 'node:timers/promises'
 import { Interrupted } from './failure.js'
 
 const EXIT_CODES = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const
 const SIGPIPE_EXIT_CODE = 141
+
+/** Aborts when standard output takes nothing more. */
+const output = new AbortController()
+
+/**
+ * Runs the whole of a program whose output may end before it does.
+ * @throws Interrupted where standard output took nothing more, whatever else was thrown.
+ */
+export async function withOutputs(program: () => Promise<void>): Promise<void> {
+  process.stdout.on('error', ({ code, message }: NodeJS.ErrnoException) =>
+    output.abort(
+      code === 'EPIPE'
+        ? new Interrupted('Standard output was closed by its reader.', SIGPIPE_EXIT_CODE)
+        : new Interrupted(
+            `Standard output cannot be written: ${message}. Free some space there, or send it elsewhere.`,
+            1,
+          ),
+    ),
+  )
+  process.stderr.on('error', () => undefined) // nobody can be told
+  try {
+    await program()
+  } catch (error) {
+    throw output.signal.aborted ? output.signal.reason : error
+  }
+  await setImmediate() // a failed write is told in the next turn
+  output.signal.throwIfAborted()
+}
 
 /**
  * Runs a command with a signal that aborts on the first interruption, so that it can close its worker; a second one
@@ -11,7 +40,7 @@ const SIGPIPE_EXIT_CODE = 141
  */
 export async function interruptible<T>(command: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const controller = new AbortController()
-  const { signal } = controller
+  const signal = AbortSignal.any([controller.signal, output.signal])
   const onSignal = (name: NodeJS.Signals) => {
     const exitCode = EXIT_CODES[name as keyof typeof EXIT_CODES]
     if (signal.aborted) process.exit(exitCode)
@@ -19,12 +48,7 @@ export async function interruptible<T>(command: (signal: AbortSignal) => Promise
       new Interrupted('Interrupted. What was finished is whole; nothing else was left.', exitCode),
     )
   }
-  const onOutputError = (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error
-    controller.abort(new Interrupted('Standard output was closed by its reader.', SIGPIPE_EXIT_CODE))
-  }
   for (const name of Object.keys(EXIT_CODES)) process.on(name, onSignal)
-  process.stdout.on('error', onOutputError)
   try {
     const result = await command(signal)
     signal.throwIfAborted()

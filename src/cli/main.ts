@@ -1,4 +1,5 @@
 import { explain, formatFailure } from './failure.js'
+import { withOutputs } from './interrupt.js'
 import { runProgram } from './program.js'
 
 /**
@@ -7,7 +8,7 @@ import { runProgram } from './program.js'
  */
 export async function main(args: readonly string[]): Promise<void> {
   try {
-    await runProgram(args)
+    await withOutputs(() => runProgram(args))
   } catch (error) {
     const failure = explain(error)
     console.error(formatFailure(failure, args.includes('--json')))

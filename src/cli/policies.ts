@@ -1,3 +1,4 @@
+import { overrideNames } from '../experiment/policy.js'
 import { describePolicies } from '../policies/index.js'
 import { mark } from '../report/table.js'
 import type { JsonOption } from './program.js'
@@ -15,7 +16,9 @@ export function policies({ json }: JsonOption): void {
       ]),
     )
     console.log(
-      '\nexact: the distribution of the pictures is that of sequential decoding. relaxed: it is not.',
+      '\nexact: the distribution of the pictures is that of sequential decoding. relaxed: it is not.\n' +
+        'Changed as name:key=value,… (`sjd2 generate --help` says what each key changes, which a policy may lack):\n' +
+        `  ${overrideNames.join(', ')}`,
     )
   }
 }

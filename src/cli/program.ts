@@ -10,7 +10,7 @@ import { UsageError } from './failure.js'
 import { interruptible } from './interrupt.js'
 import { addModel, type ModelChoice } from './model-options.js'
 import { addFinetune, addShards } from './training-commands.js'
-import { count, natural, notNegative, real, share, window } from './values.js'
+import { count, natural, notNegative, place, real, share, window } from './values.js'
 import { addWorker } from './worker-commands.js'
 
 /** Which model, where it runs and how precisely. */
@@ -84,7 +84,7 @@ export interface CompareOptions extends WorkerOptions, SamplingOptions, TableOpt
   readonly csv?: boolean
 }
 
-export interface ReportOptions extends ModelOptions, JsonOption {
+export interface ReportOptions extends ModelOptions, Connection, JsonOption {
   readonly out?: string
 }
 
@@ -102,7 +102,8 @@ export interface ReplayOptions
   readonly anyCheckpoint?: true
 }
 
-export interface PlanOptions extends WorkerOptions, JsonOption {
+export interface PlanOptions extends ModelOptions, JsonOption {
+  readonly imagesAtOnce: number
   readonly window: number
   readonly memory?: number
 }
@@ -181,7 +182,7 @@ function addGenerate(program: Command): void {
     .option('-s, --seed <n>', 'the same seed gives the same pictures', natural, 0)
     .option('-n, --count <n>', 'pictures of each prompt (default: 1)', count)
     .option('--index <n>', 'number of the first picture under its seed', natural, 0)
-    .option('-o, --out <folder>', 'where the pictures go', 'pictures')
+    .option('-o, --out <folder>', 'where the pictures go', place, 'pictures')
     .option('--prompts <file>', 'a text file with one prompt a line; lines that begin with # are comments')
     .option('-g, --guidance <g>', 'classifier-free guidance; 1: off (default: the model’s)', real)
     .option('--json', 'nothing but one JSON object per picture and line on standard output')
@@ -210,6 +211,7 @@ function addCompare(program: Command): void {
     .option(
       '-o, --out <folder>',
       'where results are appended as they come; a stopped comparison goes on from there',
+      place,
     )
     .option('--pictures', 'keep the pictures too')
     .option('--trajectories <n>', 'keep all passes of the first n images of each policy', count)
@@ -233,9 +235,9 @@ function addReport(program: Command): void {
     .description(
       'Write one self-contained report.html of results: the table, plots, a viewer of trajectories.',
     )
-    .option('-o, --out <file>', 'where the report goes (default: report.html in the folder)')
+    .option('-o, --out <file>', 'where the report goes (default: report.html in the folder)', place)
     .option('--json', 'say where it went as one JSON object')
-  addModelOptions(command, 'the run’s').action((folder: string, options: ReportOptions) =>
+  addConnection(addModelOptions(command, 'the run’s')).action((folder: string, options: ReportOptions) =>
     interruptible(async (signal) => (await import('./report.js')).report(folder, options, signal)),
   )
 }
@@ -247,7 +249,7 @@ function addExperiment(program: Command): void {
   const run = addConnection(command.command('run'))
     .argument('<study.yaml>', 'what to measure; examples/study.yaml shows all that one can say')
     .description('Run a study, or go on with it where it was stopped.')
-    .option('-o, --out <folder>', 'where results are appended as they come (default: runs/<study>)')
+    .option('-o, --out <folder>', 'where results are appended as they come (default: runs/<study>)', place)
     .option('--python <path>', 'a Python with torch and the worker (default: SJD2_PYTHON, then .venv)')
     .option('--report', 'write report.html beside the results')
     .addOption(new Option('--json', 'the tables as JSON').conflicts('markdown'))
@@ -307,7 +309,7 @@ function addPlan(program: Command): void {
     .option('--window <n>', 'positions decoded in parallel', count, 96)
     .option('--memory <GiB>', 'of the machine that it will run on (default: what is free here)', notNegative)
     .option('--json', 'as one JSON object, in bytes')
-  addWorkerOptions(command).action((options: PlanOptions) =>
+  addImagesAtOnce(command).action((options: PlanOptions) =>
     interruptible(async (signal) => (await import('./plan.js')).plan(options, signal)),
   )
 }
@@ -368,10 +370,14 @@ function addSamplingOptions(command: Command): Command {
 }
 
 function addWorkerOptions(command: Command): Command {
-  return addModelOptions(command)
-    .option('--images-at-once <n>', 'pictures decoded together', count, 8)
-    .option('--trace <file.json>', 'where the time went, for chrome://tracing and ui.perfetto.dev')
+  return addImagesAtOnce(command).option(
+    '--trace <file.json>',
+    'where the time went, for chrome://tracing and ui.perfetto.dev',
+  )
 }
+
+const addImagesAtOnce = (command: Command): Command =>
+  addModelOptions(command).option('--images-at-once <n>', 'pictures decoded together', count, 8)
 
 /** @param usual the checkpoint where none is named. */
 function addModelOptions(command: Command, usual = 'the bundled scenes'): Command {

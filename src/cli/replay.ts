@@ -8,7 +8,7 @@ import { ExperimentError } from '../experiment/error.js'
 import { type Manifest, manifestFile, readManifest } from '../experiment/manifest.js'
 import type { PolicyChoice } from '../experiment/policy.js'
 import type { ImageRecord } from '../experiment/record.js'
-import { type Change, changes, checkCheckpoint } from '../experiment/replay/checks.js'
+import { type Change, changes, checkCheckpoint, checkTokens } from '../experiment/replay/checks.js'
 import { type Replayed, replayRun, restorePolicies } from '../experiment/replay/replay.js'
 import { readResults } from '../experiment/results.js'
 import { withConnected } from './connection.js'
@@ -65,6 +65,7 @@ async function again(
 ): Promise<{ differences: Change[]; images: Replayed[] }> {
   const checkpoint = worker.model ?? bundledCheckpoint
   if (!anyCheckpoint) await checkCheckpoint(manifest.environment, session.hello, checkpoint)
+  checkTokens(session.model, records)
   const now = await describeEnvironment(session.hello, hashCheckpoint(checkpoint), findPython(worker.python))
   const prompts = [...new Set(manifest.images.map(({ prompt }) => prompt))]
   const tokenized = await tokenize(session, prompts, worker, progress)

@@ -1,8 +1,10 @@
 /** `sjd2 report`: a finished run as one page. */
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { Session } from '../engine/index.js'
 import { ExperimentError } from '../experiment/error.js'
+import { checkOutput } from '../experiment/output.js'
 import { type Run, readRun, writeReport } from '../report/report.js'
+import { withConnected } from './connection.js'
 import type { ReportOptions } from './program.js'
 import { withSession } from './session.js'
 import { createProgress, type Progress } from './terminal.js'
@@ -13,10 +15,11 @@ export async function report(folder: string, options: ReportOptions, signal: Abo
   const { json, ...model } = options
   const { out = join(folder, 'report.html') } = options
   const run = await readRun(folder)
+  await checkOutput(dirname(out))
   if (run.trajectories.length === 0) await writeReport(out, run, null, pictureProgress(progress))
   else {
     refuseAdapter(run, options)
-    const worker = { ...given(run.manifest.checkpoint), ...model, imagesAtOnce: 1 }
+    const worker = await withConnected({ ...given(run.manifest.checkpoint), ...model, imagesAtOnce: 1 })
     await withSession(worker, 1, { signal, progress }, (session) =>
       writeReport(out, run, session, pictureProgress(progress)),
     )

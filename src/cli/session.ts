@@ -14,14 +14,29 @@ import type { Progress } from './terminal.js'
 /** The checkpoint that comes with sjd2. */
 export const bundledCheckpoint = join(projectRoot, 'checkpoints', 'scenes')
 
+interface Surroundings {
+  readonly signal: AbortSignal
+  readonly progress: Progress
+}
+
 /**
+ * However it ends, no line of status is left, behind which a message would stand.
  * @param images how many images there will be in all.
  * @throws UsageError where there is no Python; WorkerError where the worker cannot start; what `use` throws.
  */
-export async function withSession<T>(
+export function withSession<T>(
   options: WorkerOptions,
   images: number,
-  { signal, progress }: { signal: AbortSignal; progress: Progress },
+  surroundings: Surroundings,
+  use: (session: Session) => Promise<T>,
+): Promise<T> {
+  return inSession(options, images, surroundings, use).finally(surroundings.progress.clear)
+}
+
+async function inSession<T>(
+  options: WorkerOptions,
+  images: number,
+  { signal, progress }: Surroundings,
   use: (session: Session) => Promise<T>,
 ): Promise<T> {
   const { model: checkpoint = bundledCheckpoint, imagesAtOnce } = options

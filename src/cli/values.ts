@@ -21,6 +21,12 @@ export const window = (text: string): number | 'fastest' =>
     ? text
     : reader('a whole number from 1, or fastest', Number, (v) => Number.isSafeInteger(v) && v >= 1)(text)
 
+/** A folder or file to write; nothing, where a shell's variable was empty, is none. */
+export function place(text: string): string {
+  if (text.trim() === '') throw new InvalidArgumentError('It must be a path.')
+  return text
+}
+
 /** `768` or `512x768`: height and width in pixels. */
 export function size(text: string): string {
   if (!/^[1-9]\d{0,4}(x[1-9]\d{0,4})?$/.test(text)) {

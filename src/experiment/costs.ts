@@ -1,6 +1,6 @@
 /** What each row of a run took, and what metrics of one's own say of it. */
 import type { ImageRecord } from './record.js'
-import { bootstrapMean, type Estimate, mean } from './statistics.js'
+import { bootstrapMean, byPrompt, type Estimate, mean } from './statistics.js'
 import { type RowKey, recordsOf } from './study.js'
 
 export interface Costs {
@@ -31,7 +31,7 @@ export interface Distribution {
   readonly most: number
 }
 
-/** @param random uniform on [0, 1), for the bootstrap over pictures. */
+/** @param random uniform on [0, 1), for the bootstrap over prompts. */
 export const costsOf = (
   rows: readonly RowKey[],
   all: readonly ImageRecord[],
@@ -60,7 +60,10 @@ export const costsOf = (
         names.map((name) => [
           name,
           bootstrapMean(
-            records.flatMap(({ metrics }) => metrics[name] ?? []),
+            byPrompt(
+              records.filter(({ metrics }) => name in metrics),
+              ({ metrics }) => metrics[name],
+            ),
             random,
           ),
         ]),

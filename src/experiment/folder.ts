@@ -14,13 +14,14 @@ import { resultsFile } from './results.js'
 
 /**
  * Begins a folder, or makes sure that the results which are there already belong to the same run. Policies, guidance
- * scales, prompts and seeds may be added to one.
+ * scales, prompts and seeds may be added to one. Where there are no results yet, a manifest binds nobody.
  * @returns the folder's manifest.
  * @throws ExperimentError `bad-output` where they do not.
  */
 export async function openFolder(folder: string, manifest: Manifest): Promise<Manifest> {
   if (!existsSync(manifestFile(folder))) return begin(folder, manifest)
   const before = manifestIn(folder)
+  if (!existsSync(resultsFile(folder))) return begin(folder, manifest)
   refuseUnless(folder, before, manifest)
   const whole = {
     ...before,

@@ -4,6 +4,9 @@ import type { Job, JobStatistics, Picture, Session, TokenizedPrompt } from '../e
 import type { Sampling } from '../numerics/index.js'
 import type { PolicyOverrides } from '../policies/index.js'
 
+/** How many a run may have at most. */
+export const MOST_IMAGES = 100_000
+
 /** An image to make; these settings and the checkpoint decide it. */
 export interface ImageRequest {
   readonly prompt: string

@@ -20,7 +20,7 @@ export const pictureBytes = ({ width, height }: { width: number; height: number 
 export async function withOutput<T>(folder: string, work: () => Promise<T>): Promise<T> {
   const isNew = !existsSync(folder)
   try {
-    await tryOutput(folder)
+    await checkOutput(folder)
     return await withLock(folder, work)
   } catch (error) {
     if (isNew) await rmdir(folder).catch(() => undefined) // a folder that holds something stays
@@ -28,7 +28,11 @@ export async function withOutput<T>(folder: string, work: () => Promise<T>): Pro
   }
 }
 
-async function tryOutput(folder: string): Promise<void> {
+/**
+ * Makes a folder where there is none, and shows by writing that files can be written there.
+ * @throws ExperimentError `bad-output`
+ */
+export async function checkOutput(folder: string): Promise<void> {
   const probe = join(folder, `.sjd2-${process.pid}`)
   try {
     await makeFolder(resolve(folder))

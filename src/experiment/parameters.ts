@@ -1,12 +1,13 @@
 /** What a picture's file says of how it was made. */
 import { readFileSync } from 'node:fs'
+import { isAbsolute, join } from 'node:path'
 import { decode } from 'fast-png'
 import { z } from 'zod'
 import { environmentSchema } from './environment.js'
 import { ExperimentError } from './error.js'
 import { checkpointSchema } from './manifest.js'
 import { PARAMETERS_KEYWORD } from './picture.js'
-import { formatSpec, splitSpec } from './policy.js'
+import { besides, formatSpec, splitSpec } from './policy.js'
 import { settingsSchema } from './record.js'
 
 const parametersSchema = settingsSchema.extend({
@@ -42,10 +43,10 @@ export function readParameters(file: string): Parameters {
   }
 }
 
-/** The arguments of `sjd2` that make the picture again, on the same kind of machine. */
+/** The arguments of `sjd2` that make the picture again, with what its file says, on the same kind of machine. */
 export function commandOf(of: Parameters): string[] {
-  const options: Record<string, string | number | null | undefined> = {
-    policy: formatSpec(of.policyFile ?? splitSpec(of.spec).name, of.parameters),
+  const options: Record<string, string | number | boolean | null | undefined> = {
+    ...policyOptions(of),
     seed: of.seed,
     index: of.index,
     guidance: of.guidance,
@@ -58,8 +59,25 @@ export function commandOf(of: Parameters): string[] {
   }
   const given = Object.entries(options).filter(([, value]) => value !== null && value !== undefined)
   // with `=`, a negative number is no option
-  return ['generate', ...given.map(([key, value]) => `--${key}=${value}`), '--', of.prompt]
+  const words = given.map(([key, value]) => (value === true ? `--${key}` : `--${key}=${value}`))
+  return ['generate', ...words, '--', of.prompt]
 }
+
+/** The policy as it was asked for; a file that was named from elsewhere than where sjd2 ran, from there. */
+function policyOptions({
+  spec,
+  policyFile,
+  parameters,
+}: Parameters): Record<string, string | number | boolean> {
+  const { name } = splitSpec(spec)
+  const isAsked = policyFile === null || policyFile === (isAbsolute(name) ? name : join('.', name))
+  if (!isAsked) return { policy: formatSpec(policyFile, parameters) }
+  const others = Object.entries(besides(spec, parameters)).map(([key, value]) => [optionOf(key), value])
+  return { policy: spec, ...Object.fromEntries(others) }
+}
+
+/** `keepNoisyKeys`: `keep-noisy-keys` */
+const optionOf = (key: string): string => key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
 
 /** A command line for a POSIX shell. */
 export const quoted = (args: readonly string[]): string =>

@@ -128,6 +128,15 @@ export function splitSpec(spec: string): { name: string; changes: string } {
   return { name, changes }
 }
 
+/** Of a policy's overrides, those that its specification does not say itself. */
+export function besides(spec: string, overrides: PolicyOverrides): PolicyOverrides {
+  const said = parseOverrides(spec, splitSpec(spec).changes)
+  const others = Object.entries(overrides).filter(
+    ([key, value]) => said[key as keyof PolicyOverrides] !== value,
+  )
+  return Object.fromEntries(others)
+}
+
 /** The specification of a policy under overrides; `choosePolicy` reads it. */
 export function formatSpec(name: string, overrides: PolicyOverrides): string {
   const changes = Object.entries(overrides).map(([key, value]) => `${key}=${value}`)
@@ -139,7 +148,14 @@ export const isFile = (name: string): boolean => /[/\\]|\.[cm]?[jt]s$/.test(name
 
 function parseOverrides(spec: string, changes: string): PolicyOverrides {
   const entries = changes.split(',').filter(Boolean)
-  return Object.fromEntries(entries.map((change) => parseOverride(spec, change)))
+  const overrides = new Map<string, string | number | boolean>()
+  for (const [key, value] of entries.map((change) => parseOverride(spec, change))) {
+    if (overrides.has(key)) {
+      throw new ExperimentError('bad-option', `${key} is there twice in "${spec}".`, 'Say it once.')
+    }
+    overrides.set(key, value)
+  }
+  return Object.fromEntries(overrides)
 }
 
 function parseOverride(spec: string, change: string): [string, string | number | boolean] {

@@ -19,7 +19,7 @@ export async function readPrompts(file: string): Promise<string[]> {
     })
   }
   const prompts = text
-    .split(/\r?\n/)
+    .split(/\r\n|\r|\n/)
     .map((line) => line.trim())
     .filter((line) => line !== '' && !line.startsWith('#'))
   if (prompts.length === 0)

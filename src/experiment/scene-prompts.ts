@@ -1,4 +1,7 @@
 /** Captions in the scenes' grammar, drawn as the training data draws them. */
+
+import { ExperimentError } from './error.js'
+import { MOST_IMAGES } from './images.js'
 import {
   backgrounds,
   type CaptionObject,
@@ -16,8 +19,16 @@ const SINGLE = 0.4
 /**
  * Different captions, so many as asked for.
  * @param random uniform on [0, 1).
+ * @throws ExperimentError `bad-option` for more than a run can have: the grammar's 2 million would soon be used up.
  */
 export function scenePrompts(count: number, random: () => number): string[] {
+  if (count > MOST_IMAGES) {
+    throw new ExperimentError(
+      'bad-option',
+      `${count.toLocaleString('en')} scenes are more than the ${MOST_IMAGES.toLocaleString('en')} images of a run.`,
+      'Draw fewer.',
+    )
+  }
   const prompts = new Set<string>()
   while (prompts.size < count) prompts.add(writeCaption(sampleCaption(random)))
   return [...prompts]

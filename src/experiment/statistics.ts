@@ -8,21 +8,46 @@ export interface Estimate {
 }
 
 /**
- * The mean and its percentile-bootstrap interval: the values are drawn anew, with replacement, `resamples` times.
- * @param values one per prompt, at least one.
+ * The mean of all values and its percentile-bootstrap interval: whole prompts are drawn anew, with replacement,
+ * `resamples` times, since what several seeds make of one prompt is alike.
+ * @param prompts [prompts][values] at least one of each.
  * @param random uniform on [0, 1).
  */
-export function bootstrapMean(values: readonly number[], random: () => number, resamples = 2000): Estimate {
-  const n = values.length
+export function bootstrapMean(
+  prompts: readonly (readonly number[])[],
+  random: () => number,
+  resamples = 2000,
+): Estimate {
+  const n = prompts.length
+  const sums = prompts.map((values) => values.reduce((sum, value) => sum + value, 0))
   const means = new Float64Array(resamples)
   for (let r = 0; r < resamples; r++) {
     let sum = 0
-    for (let i = 0; i < n; i++) sum += values[Math.floor(random() * n)]
-    means[r] = sum / n
+    let count = 0
+    for (let i = 0; i < n; i++) {
+      const drawn = Math.floor(random() * n)
+      sum += sums[drawn]
+      count += prompts[drawn].length
+    }
+    means[r] = sum / count
   }
   means.sort()
   const at = (quantile: number) => means[Math.round(quantile * (resamples - 1))]
-  return { mean: mean(values), low: at(0.025), high: at(0.975) }
+  return { mean: mean(prompts.flat()), low: at(0.025), high: at(0.975) }
+}
+
+/** [prompts][values] of records, the prompts in the order in which they first come. */
+export function byPrompt<T extends { readonly prompt: string }>(
+  records: readonly T[],
+  read: (record: T) => number,
+): number[][] {
+  const prompts = new Map<string, number[]>()
+  for (const record of records) {
+    const values = prompts.get(record.prompt)
+    if (values) values.push(read(record))
+    else prompts.set(record.prompt, [read(record)])
+  }
+  return [...prompts.values()]
 }
 
 /** A prompt's part in a ratio of sums: what it adds above and below. */

@@ -1,6 +1,6 @@
 /** A comparison's table: one row for each policy and guidance scale. */
 import type { ImageRecord } from './record.js'
-import { bootstrapMean, type Estimate, mean } from './statistics.js'
+import { bootstrapMean, byPrompt, type Estimate, mean } from './statistics.js'
 import { type RowKey, recordsOf } from './study.js'
 
 export interface Row {
@@ -22,7 +22,10 @@ export interface Row {
 }
 
 /** What a row is made of. */
-type Measured = Pick<ImageRecord, 'spec' | 'guidance' | 'passes' | 'compression' | 'wall' | 'facts' | 'right'>
+type Measured = Pick<
+  ImageRecord,
+  'spec' | 'guidance' | 'prompt' | 'passes' | 'compression' | 'wall' | 'facts' | 'right'
+>
 
 /**
  * @param random uniform on [0, 1), for the bootstrap over prompts.
@@ -39,10 +42,11 @@ export function summarize(
     const sequential = contenders.find(
       (other) => other.policy.name === 'autoregressive' && other.guidance === guidance,
     )
-    const judged = own.flatMap(({ facts, right }) =>
-      facts === null ? [] : [{ facts, right: Number(right) }],
+    const judged = own.flatMap(({ prompt, facts, right }) =>
+      facts === null ? [] : [{ prompt, facts, right: Number(right) }],
     )
-    const estimate = (values: readonly number[]) => (values.length > 0 ? bootstrapMean(values, random) : null)
+    const estimate = (values: readonly (readonly number[])[]) =>
+      values.length > 0 ? bootstrapMean(values, random) : null
     return {
       spec: choice.spec,
       policy: policy.name,
@@ -51,13 +55,13 @@ export function summarize(
       pictures: own.length,
       passes: mean(own.map(({ passes }) => passes)),
       compression: bootstrapMean(
-        own.map(({ compression }) => compression),
+        byPrompt(own, ({ compression }) => compression),
         random,
       ),
       seconds: seconds(contender),
       timeGain: sequential ? seconds(sequential) / seconds(contender) : null,
-      facts: estimate(judged.map(({ facts }) => facts)),
-      right: estimate(judged.map(({ right }) => right)),
+      facts: estimate(byPrompt(judged, ({ facts }) => facts)),
+      right: estimate(byPrompt(judged, ({ right }) => right)),
     }
   })
 }

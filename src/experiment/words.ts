@@ -24,11 +24,11 @@ export function checkWords(
   known: readonly string[] | null,
 ): string[] {
   const vocabulary = known ? [`The model knows: ${known.join(', ')}.`] : []
-  const warnings = tokenized.flatMap(({ unknown, cut = [], conditional, unconditional }, i) => {
-    if (unknown.length > 0 && conditional.join() === unconditional.join()) {
+  const warnings = tokenized.flatMap(({ unknown, cut = [], conditional, unconditional, vectors }, i) => {
+    if (vectors === undefined && conditional.join() === unconditional.join()) {
       throw new ExperimentError(
         'bad-prompt',
-        `The model knows no word of the prompt "${prompts[i]}".`,
+        `The model knows no word of the prompt "${shortened(prompts[i])}".`,
         ['Say it in words that the model knows.', ...vocabulary].join(' '),
       )
     }
@@ -42,6 +42,14 @@ export function checkWords(
 
 function leftOut(prompt: string, reason: string, words: readonly string[]): string[] {
   if (words.length === 0) return []
-  const named = [...new Set(words)].map((word) => `"${word}"`).join(', ')
-  return [`"${prompt}": ${reason} ${named}: left out.`]
+  const named = [...new Set(words)].map((word) => `"${shortened(word)}"`).join(', ')
+  return [`"${shortened(prompt)}": ${reason} ${named}: left out.`]
+}
+
+/** Characters of a prompt that are shown where it is only named. */
+const SHOWN = 120
+
+const shortened = (text: string): string => {
+  const characters = [...text]
+  return characters.length > SHOWN ? `${characters.slice(0, SHOWN - 1).join('')}…` : text
 }

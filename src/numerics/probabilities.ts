@@ -33,7 +33,7 @@ let scratch = new Float32Array(0)
  * Probabilities of the logits `logits[offset … offset + out.length - 1]` under `sampling`, written to `out`:
  * at least one positive, summing to 1. The relative error of each that exceeds 1e-30 is below 2^-22.
  *
- * @throws RangeError where the logits define no distribution (a NaN, +infinity, or nothing finite).
+ * @throws LogitsError where the logits define no distribution (a NaN, +infinity, or nothing finite).
  */
 export function probabilities(logits: Logits, offset: number, sampling: Sampling, out: Float32Array): void {
   const plain = sampling.temperature === 0 || sampling.topP < 1
@@ -124,9 +124,14 @@ function sum(values: Float32Array): number {
   return total
 }
 
-function notFinite(what: string): RangeError {
-  return new RangeError(
-    `The model's logits hold ${what}, which makes no distribution. The checkpoint may be damaged, or too large ` +
-      'for its number format: try another dtype.',
-  )
+function notFinite(what: string): LogitsError {
+  return new LogitsError(`The model's logits hold ${what}, which makes no distribution.`)
+}
+
+/** What a model said defines no distribution: its weights or the scale of guidance are to blame, not the program. */
+export class LogitsError extends RangeError {
+  override readonly name = 'LogitsError'
+  readonly code = 'bad-logits'
+  readonly remedy =
+    'The checkpoint may be damaged, or too large for its number format (try another dtype), or guidance too high.'
 }

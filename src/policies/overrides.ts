@@ -101,6 +101,9 @@ function verifiers(
 /** So that a level fits a byte of a `PassRecord`. */
 const MOST_LEVELS = 255
 
+/** So that a tree of runners-up is grown in a moment; a pass holds fewer. */
+const MOST_BRANCHES = 1024
+
 /** Drafts of a tree of siblings beside the chain: a slot has spare cells for each, and a forced token behind it. */
 const MOST_SIBLINGS = SPARE_CELLS / 2
 
@@ -139,14 +142,14 @@ export function pieces(
 }
 
 function branching(name: string, settings: ChainSettings, asked: PolicyOverrides): Branching | null {
-  const entries = wholeNumber('branches', settings.branches ?? 0, 0)
+  const entries = wholeNumber('branches', settings.branches ?? 0, 0, MOST_BRANCHES)
   const siblings = wholeNumber('siblings', settings.siblings ?? 1, 1)
   const depth = wholeNumber('depth', settings.depth ?? 3, 1)
   if (asked.depth !== undefined && siblings === 1) {
     refuse(name, 'depth', 'there is no tree whose depth it could be', 'Add siblings.')
   }
   if (entries > 0 && siblings > 1) {
-    refuse(name, 'branches', 'the tree of siblings is one of its own', 'Leave out branches or siblings.')
+    refuse(name, 'branches', 'the tree of siblings is one of its own', 'Say branches=0 or siblings=1.')
   }
   if (siblings > 1 && besideChain(siblings, depth) > MOST_SIBLINGS) {
     throw new PolicyError(

@@ -37,3 +37,16 @@ test('an adapter that only the folder names is not run', async () => {
   })
   expect(readdirSync(folder)).not.toContain('ran')
 })
+
+test('a place where no report can be written is told before any work', async () => {
+  const options = {
+    device: 'cpu',
+    dtype: 'f32',
+    out: '/proc/none/report.html',
+    python: '/no/python',
+  } as const
+  await expect(report(folder, options, new AbortController().signal)).rejects.toMatchObject({
+    code: 'bad-output',
+    message: expect.stringContaining('Cannot write /proc/none'),
+  })
+})

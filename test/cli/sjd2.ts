@@ -11,9 +11,14 @@ export interface Place {
 
 const options = { reject: false, stdin: 'ignore', stripFinalNewline: true } as const
 
+/** The command as a program and its arguments. */
+export const sjd2Command = (args: readonly string[]): string[] => [process.execPath, launcher, ...args]
+
 /** The command in the background. */
-export const startSjd2 = (args: readonly string[], place: Place = {}) =>
-  execa(process.execPath, [launcher, ...args], { ...options, ...place })
+export function startSjd2(args: readonly string[], place: Place = {}) {
+  const [program, ...words] = sjd2Command(args)
+  return execa(program, words, { ...options, ...place })
+}
 
 /** The command to its end, whatever that is. */
 export async function sjd2(

@@ -66,6 +66,14 @@ describe('a wrong command line', () => {
     ['nothing for a number', ['generate', '--guidance', ''], 'It must be a number'],
     ['an unknown device', ['generate', '--device', 'abacus'], 'auto, cpu, cuda'],
     ['prompts twice', ['generate', 'a red circle', '--prompts', 'file'], 'one or the other'],
+    ['a picture beyond the last number', ['generate', '--index', '4294967293'], 'a number above 4294967295'],
+    [
+      'more pictures than memory holds',
+      ['generate', 'red', '--count', '1000000000'],
+      'more than the 100,000',
+    ],
+    ['no place to write', ['generate', 'red', '--out', ''], 'It must be a path'],
+    ['no place for a report', ['report', 'runs/mine', '--out', ''], 'It must be a path'],
     ['an empty prompt', ['generate', ' '], 'A prompt is empty'],
     ['an unknown command of experiment', ['experiment', 'rum', 'study.yaml'], 'Did you mean run'],
     ['no study', ['experiment', 'run'], 'study.yaml'],
@@ -97,6 +105,7 @@ describe('policies', () => {
     expect(exitCode).toBe(0)
     expect(stdout).toMatch(/^sjd2 +exact /m)
     expect(stdout).toMatch(/^sjd2-paper +relaxed /m)
+    expect(stdout).toMatch(/name:key=value.*\n {2}window, init, .*, keepNoisyKeys$/)
   })
 
   test('are listed as one JSON object a line', async () => {

@@ -52,6 +52,15 @@ describe('a worker that stays', () => {
     expect(replayed.exitCode).toBe(0)
   })
 
+  test('makes the pictures of a report', async () => {
+    const words = ['jacobi', '--scenes', '1', '--trajectories', '1', '--out', 'compared']
+    const compared = await run('compare', ...words, '--connect', 'tiny')
+    expect(compared.exitCode, compared.stderr).toBe(0)
+    const reported = await run('report', 'compared', '--connect', 'tiny')
+    expect(reported.stdout, reported.stderr).toBe('compared/report.html')
+    expect(reported.stderr).toContain('connecting to the worker tiny')
+  })
+
   test('is told of by its name', async () => {
     const { stdout } = await run('worker', 'status', '--json')
     expect(JSON.parse(stdout)).toMatchObject([

@@ -14,6 +14,7 @@ test('costs are means over the row’s pictures, and all passes’ tokens as a d
       workerBytes: 300,
       prefillPasses: 2,
       metrics: { clip: 3 },
+      prompt: 'a blue ring',
     }),
     recordOf({ spec: 'sjd', forwardSeconds: 100 }),
     recordOf({ guidance: 1, forwardSeconds: 100 }),

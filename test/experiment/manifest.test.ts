@@ -67,6 +67,7 @@ describe('a folder', () => {
   test('takes more policies and images of the same run', async () => {
     const folder = fresh()
     await openFolder(folder, manifest)
+    await appendResult(folder, recordOf({}))
     const more = { prompt: 'blue', seed: 0, index: 1 }
     await openFolder(folder, { ...manifest, rows: [mine, row], images: [more] })
     expect(readManifest(manifestFile(folder))).toEqual({
@@ -89,10 +90,19 @@ describe('a folder', () => {
     const folder = fresh()
     const whole = { ...manifest, rows: [row, mine] }
     await openFolder(folder, whole)
+    await appendResult(folder, recordOf({}))
     await expect(openFolder(folder, { ...whole, ...change })).rejects.toThrow(
       `holds results of another ${what}.`,
     )
     expect(readManifest(manifestFile(folder))).toEqual(whole)
+  })
+
+  test('without results is begun anew, whatever its manifest was of', async () => {
+    const folder = fresh()
+    await openFolder(folder, manifest)
+    const other = { ...manifest, imagesAtOnce: manifest.imagesAtOnce + 1 }
+    await openFolder(folder, other)
+    expect(readManifest(manifestFile(folder))).toEqual(other)
   })
 
   test('of results is not begun anew by generate; one of generate’s own is', async () => {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { execa } from 'execa'
 import { afterAll, expect, test } from 'vitest'
-import { quoted, readParameters } from '../../src/experiment/parameters.js'
+import { commandOf, type Parameters, quoted, readParameters } from '../../src/experiment/parameters.js'
 import { encodePicture } from '../../src/experiment/picture.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'parameters-'))
@@ -25,4 +25,19 @@ test('a file that is no picture of sjd2 is refused with the reason', () => {
   expect(write('text.png', 'hello')).toThrow(/text\.png cannot be inspected: /)
   const old = encodePicture({ width: 1, height: 1, rgb }, { prompt: 'red' })
   expect(write('old.png', old)).toThrow(/of another version \(spec, policy, /)
+})
+
+test.each<[string, string | null, Parameters['parameters'], string[]]>([
+  ['sjd2', null, {}, ['--policy=sjd2']],
+  ['sjd2', null, { window: 16 }, ['--policy=sjd2', '--window=16']],
+  ['sjd:window=16,init=left', null, { window: 16, init: 'left' }, ['--policy=sjd:window=16,init=left']],
+  ['sjd:window=16', null, { window: 32 }, ['--policy=sjd:window=16', '--window=32']],
+  ['sjd2-paper', null, { keepNoisyKeys: true }, ['--policy=sjd2-paper', '--keep-noisy-keys']],
+  ['./mine.ts:window=3', 'mine.ts', { window: 3 }, ['--policy=./mine.ts:window=3']],
+  ['./mine.ts', 'studies/mine.ts', { window: 3 }, ['--policy=studies/mine.ts:window=3']],
+  ['/a/mine.ts', '/a/mine.ts', { window: 3 }, ['--policy=/a/mine.ts', '--window=3']],
+])('%s in %s under %o is asked for again', (spec, policyFile, parameters, words) => {
+  const of = { spec, policyFile, parameters, prompt: 'red', checkpoint: {}, environment: { device: 'cpu' } }
+  const command = commandOf(of as unknown as Parameters)
+  expect(command.slice(0, -2)).toEqual(['generate', ...words, '--device=cpu'])
 })

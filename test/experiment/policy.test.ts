@@ -22,6 +22,7 @@ describe('a policy’s specification', () => {
     ['sjd:window=wide', 'window in "sjd:window=wide" takes a number'],
     ['sjd:window=', 'takes a number, not ""'],
     ['sjd2:keepNoisyKeys=yes', 'takes a boolean'],
+    ['sjd:window=3,init=left,window=4', 'window is there twice'],
     ['./no-such-file.ts:window=3', 'no-such-file.ts'],
   ])('%s is refused', async (spec, message) => {
     await expect(choosePolicy(spec)).rejects.toMatchObject({

@@ -22,3 +22,7 @@ test('scene prompts follow the seed, and fewer are the beginning of more', () =>
   expect(draw(5, 3)).toEqual(draw(20, 3).slice(0, 5))
   expect(draw(5, 3)).not.toEqual(draw(5, 4))
 })
+
+test('more scenes than a run can have are refused, before the grammar has no more to give', () => {
+  expect(() => draw(5_000_000, 0)).toThrow('5,000,000 scenes are more than the 100,000 images of a run')
+})

@@ -1,15 +1,39 @@
 import { describe, expect, test } from 'vitest'
 import { randomStream } from '../../src/experiment/random.js'
-import { bootstrapMean, bootstrapRatios } from '../../src/experiment/statistics.js'
+import { bootstrapMean, bootstrapRatios, byPrompt } from '../../src/experiment/statistics.js'
 
 describe('the bootstrap', () => {
   test('of equal values has no width', () => {
-    expect(bootstrapMean([4, 4, 4], randomStream(0, 'bootstrap'))).toEqual({ mean: 4, low: 4, high: 4 })
+    expect(bootstrapMean([[4], [4], [4]], randomStream(0, 'bootstrap'))).toEqual({ mean: 4, low: 4, high: 4 })
   })
 
   test('gives the same interval for the same seed', () => {
-    const once = () => bootstrapMean([1, 2, 3, 5, 8], randomStream(7, 'bootstrap'))
+    const once = () => bootstrapMean([[1], [2], [3], [5], [8]], randomStream(7, 'bootstrap'))
     expect(once()).toEqual(once())
+  })
+
+  test('draws whole prompts: what seeds make of one prompt is no news of others', () => {
+    const { mean, low, high } = bootstrapMean(
+      [
+        [0, 0, 0, 0],
+        [4, 4, 4, 4],
+      ],
+      randomStream(0, 'bootstrap'),
+    )
+    expect({ mean, low, high }).toEqual({ mean: 2, low: 0, high: 4 }) // a quarter of the draws is of one prompt twice
+    expect(bootstrapMean([[1, 1, 1], [5]], randomStream(0, 'bootstrap'))).toEqual({
+      mean: 2,
+      low: 1,
+      high: 5,
+    })
+  })
+
+  test('is given each prompt’s values together', () => {
+    const records = [3, 1, 4, 1].map((value, i) => ({ prompt: ['red', 'blue'][i % 2], value }))
+    expect(byPrompt(records, ({ value }) => value)).toEqual([
+      [3, 4],
+      [1, 1],
+    ])
   })
 
   // 200 samples of 40 values, where the percentile interval's true coverage is about 0.94: 188 ± 3.4 samples. A right
@@ -19,7 +43,7 @@ describe('the bootstrap', () => {
     const bootstrap = randomStream(1, 'bootstrap')
     let covered = 0
     for (let sample = 0; sample < 200; sample++) {
-      const values = Array.from({ length: 40 }, () => random())
+      const values = Array.from({ length: 40 }, () => [random()])
       const { low, high } = bootstrapMean(values, bootstrap, 200)
       if (low <= 0.5 && 0.5 <= high) covered += 1
     }

@@ -27,3 +27,18 @@ test('a prompt of which the model reads nothing is refused', () => {
   const tokenized = [{ ...read, conditional: read.unconditional, unknown: ['dragon'] }]
   expect(() => checkWords(['dragon'], tokenized, ['red', 'circle'])).toThrow('knows no word of the prompt')
 })
+
+test('so is a prompt of no words at all', () => {
+  const tokenized = [{ ...read, conditional: read.unconditional }]
+  expect(() => checkWords(['🦊'], tokenized, ['red', 'circle'])).toThrow('no word of the prompt "🦊"')
+})
+
+test('but not one whose ids stand for vectors', () => {
+  const tokenized = [{ ...read, conditional: read.unconditional, vectors: new Float32Array(4) }]
+  expect(checkWords(['a fox'], tokenized, null)).toEqual([])
+})
+
+test('a long prompt is named by its beginning', () => {
+  const [warning] = checkWords(['red '.repeat(1000)], [{ ...read, cut: ['red'] }], null)
+  expect(warning).toMatch(/^"(red ){29}red…": the prompt is too long/)
+})

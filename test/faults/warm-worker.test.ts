@@ -66,6 +66,18 @@ async function decoded(session: Session, prompt: string, onStep = () => {}): Pro
   return [...greedy.tokens]
 }
 
+test('of two that are started under one name at once, one runs and the other is refused', async () => {
+  const both = await Promise.allSettled([start({ name: 'twin' }), start({ name: 'twin' })])
+  expect(both.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected'])
+  const refused = both.find((one) => one.status === 'rejected')
+  expect(refused?.reason).toMatchObject({ code: 'busy', remedy: expect.stringContaining('--name') })
+  const running = both.find((one) => one.status === 'fulfilled')
+  expect(running?.value.pid).toBe(pids.at(-1))
+  expect(await askWarmWorker('twin')).toMatchObject({ leased: 0 })
+  expect(runs(pids.at(-1) as number)).toBe(true)
+  await stopWarmWorker('twin', undefined, false)
+})
+
 /** A process that decodes with one image's slots of the warm worker until it is killed. */
 async function occupant() {
   const file = fileURLToPath(new URL('./parent.ts', import.meta.url))
@@ -174,6 +186,7 @@ describe('for other machines', () => {
     const open = (key: string | undefined) =>
       openSession({ checkpoint: checkpoint.folder, python, images: 1, connect: { to: listen, key } })
     const session = await open(key)
+    expect(session.hello.memory).toBeUndefined() // its machine may be another
     expect(await decoded(session, 'red circle')).toHaveLength(24)
     await session.close()
     await expect(open(other)).rejects.toMatchObject({

@@ -117,7 +117,12 @@ test.each([
   [[Number.POSITIVE_INFINITY, 1]],
   [[Number.NEGATIVE_INFINITY]],
 ])('logits that make no distribution are refused: %s', (logits) => {
-  expect(() => made(logits, plain)).toThrow('no distribution')
+  expect(() => made(logits, plain)).toThrow(
+    expect.objectContaining({
+      message: expect.stringContaining('no distribution'),
+      remedy: expect.stringContaining('dtype'),
+    }),
+  )
 })
 
 test.each([

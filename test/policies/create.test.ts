@@ -126,6 +126,8 @@ describe('combinations that make no sense are refused with the reason', () => {
     ['sjd2', { levels: 0 }, 'levels is 0'],
     ['sjd2', { denoise: 'distance', margin: -1 }, 'margin is -1'],
     ['sjd2', { branches: -1 }, 'branches is -1'],
+    ['sjd2-tree', { branches: 1_000_000 }, 'branches is 1000000'],
+    ['sjd2-tree', { siblings: 2 }, 'the tree of siblings is one of its own'],
     ['sjd-pac', { siblings: 5 }, 'more than the 128 drafts'],
     ['sjd-pac', { siblings: 2, depth: 40 }, 'more than the 128 drafts'],
     ['sjd2', { init: 'below' }, 'no init "below"'],

@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { dirname, isAbsolute, join } from 'node:path'
 import { policyNames } from '../../policies/index.js'
 import { ExperimentError } from '../error.js'
+import { MOST_IMAGES } from '../images.js'
 import type { ManifestImage } from '../manifest.js'
 import type { MetricChoice } from '../metrics/choice.js'
 import { chooseMetric } from '../metrics/choose.js'
@@ -15,7 +16,7 @@ import { Finder } from './finder.js'
 import { didYouMean, problemsOf } from './problems.js'
 import { knownKeys, type PolicyText, type StudyText, studySchema } from './schema.js'
 import { parseYaml } from './source-map.js'
-import { countVariants, MOST_IMAGES, MOST_ROWS, variants } from './variants.js'
+import { countVariants, MOST_ROWS, variants } from './variants.js'
 
 /** A study with all that it names. */
 export interface StudyFile

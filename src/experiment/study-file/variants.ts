@@ -4,9 +4,8 @@ import type { PolicyText } from './schema.js'
 
 type Value = number | string | boolean
 
-/** How many rows, and how many images, a study may have at most. */
+/** How many rows a study may have at most. */
 export const MOST_ROWS = 256
-export const MOST_IMAGES = 100_000
 
 /** How many policies an entry stands for. */
 export const countVariants = (entry: PolicyText): number =>

@@ -115,6 +115,11 @@ describe('what is refused, by line and key', () => {
       'policies: [sjd2]\nprompts: { scenes: 3, file: prompts.txt }',
       'study.yaml:2: prompts: give either',
     ],
+    [
+      'more scenes than there are',
+      'policies: [sjd2]\nprompts: { scenes: 5000000 }',
+      'study.yaml:2: prompts: 5,000,000 scenes are more than',
+    ],
     ['no policies', 'prompts: [red]', 'study.yaml:1: policies: '],
     ['a wrong type', `${good}guidance: high`, 'study.yaml:3: guidance: it must be a number or a list.'],
     [
