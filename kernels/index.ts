@@ -4,4 +4,4 @@
 export { probabilities } from './probabilities'
 export { race } from './race'
 export { exponentials, gumbels, normals } from './random'
-export { halves } from './row'
+export { halves, maximum } from './row'

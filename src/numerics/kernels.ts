@@ -14,13 +14,15 @@ type Counters = [counter1: number, counter2: number, counter3: number, key0: num
 /** What `kernels/index.ts` exports; arrays are given as addresses. */
 interface Exports {
   readonly memory: WebAssembly.Memory
-  halves(from: number, to: number, count: number): void
+  halves(from: number, to: number, count: number): number
+  maximum(row: number, count: number): number
   exponentials(out: number, count: number, purpose: number, ...counters: Counters): void
   gumbels(out: number, count: number, purpose: number, ...counters: Counters): void
   normals(out: number, count: number, purpose: number, ...counters: Counters): void
   probabilities(
     row: number,
     count: number,
+    top: number,
     temperature: number,
     k: number,
     out: number,
@@ -28,7 +30,15 @@ interface Exports {
     weights: number,
     scratch: number,
   ): number
-  race(row: number, gumbels: number, count: number, scale: number, k: number): number
+  race(
+    row: number,
+    gumbels: number,
+    count: number,
+    top: number,
+    scale: number,
+    k: number,
+    bests: number,
+  ): number
 }
 
 const wasm = new WebAssembly.Module(readFileSync(new URL('./kernels.wasm', import.meta.url)))
@@ -80,22 +90,27 @@ function memoryFor(count: number): Memory {
   return memory
 }
 
-/** A row of logits in the kernels' memory, padded with -infinity. */
-function load(logits: Logits, offset: number, count: number): Memory {
-  const at = memoryFor(count)
+/** Minus infinity in half precision. */
+const LEAST_HALF = 0xfc00
+
+/** A row of logits to the kernels' memory, padded with -infinity; the largest, NaN where there is one. */
+function load(logits: Logits, offset: number, count: number, { row, halves, length }: Memory): number {
   const values = logits.subarray(offset, offset + count)
-  if (values instanceof Float32Array) at.row.set(values)
-  else {
-    at.halves.set(values)
-    kernels.halves(at.halves.byteOffset, at.row.byteOffset, at.length)
+  if (values instanceof Float32Array) {
+    row.set(values)
+    row.fill(-Infinity, count)
+    return kernels.maximum(row.byteOffset, length)
   }
-  at.row.fill(-Infinity, count)
-  return at
+  halves.set(values)
+  halves.fill(LEAST_HALF, count)
+  return kernels.halves(halves.byteOffset, row.byteOffset, length)
 }
 
 /** Single precision of half precision, [count]; exact. */
 export function floatsOf(logits: Logits, offset: number, count: number): Float32Array {
-  return load(logits, offset, count).row.slice(0, count)
+  const at = memoryFor(count)
+  load(logits, offset, count, at)
+  return at.row.slice(0, count)
 }
 
 /** As `plainProbabilities` but for top-p, to the same bits. False where the row makes no distribution. */
@@ -105,11 +120,13 @@ export function filteredProbabilities(
   { temperature, topK }: Omit<Sampling, 'topP'>,
   out: Float32Array,
 ): boolean {
-  const at = load(logits, offset, out.length)
+  const at = memoryFor(out.length)
+  const top = load(logits, offset, out.length, at)
   const { length, row, scores, codes, sorted } = at
   const sound = kernels.probabilities(
     row.byteOffset,
     length,
+    top,
     temperature,
     topK < out.length ? topK : 0,
     at.out.byteOffset,
@@ -131,11 +148,13 @@ export function filteredRace(
   { temperature, topK }: Omit<Sampling, 'topP'>,
   gumbels: Float32Array,
 ): number {
-  const { length, row, noise } = load(logits, offset, gumbels.length)
+  const at = memoryFor(gumbels.length)
+  const top = load(logits, offset, gumbels.length, at)
+  const { length, row, noise, scores } = at
   noise.set(gumbels)
   noise.fill(0, gumbels.length)
   const k = topK < gumbels.length ? topK : 0
-  return kernels.race(row.byteOffset, noise.byteOffset, length, 1 / temperature, k)
+  return kernels.race(row.byteOffset, noise.byteOffset, length, top, 1 / temperature, k, scores)
 }
 
 /** Exponential numbers of mean 1 to `out`; `plainExponentials`' to the bit. */
