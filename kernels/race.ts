@@ -14,7 +14,15 @@ const BLOCK: usize = 1024
  * `argmax row * scale + gumbels` among the `k` largest of the row (of equal ones the first; 0: among all), whose largest is
  * `top`. Changes the row; `bests` [count / 16] is written to.
  */
-export function race(row: usize, gumbels: usize, count: i32, top: f32, scale: f32, k: i32, bests: usize): i32 {
+export function race(
+  row: usize,
+  gumbels: usize,
+  count: i32,
+  top: f32,
+  scale: f32,
+  k: i32,
+  bests: usize,
+): i32 {
   if (!(abs(top) < Infinity)) return UNDECIDED
   while (true) {
     const code = best(row, gumbels, count, top, scale, bests)

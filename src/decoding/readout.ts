@@ -1,53 +1,8 @@
-import { type ImageRandom, type Logits, probabilities, type RaceNoise, winner } from '../numerics/index.js'
+import { type ImageRandom, probabilities, type RaceNoise, winner } from '../numerics/index.js'
 import { type Draft, NO_CODE, parentOf } from './draft.js'
+import { Deferred, type PassLogits, type Vectors } from './lent.js'
 import { freeFrom } from './plan.js'
 import type { ImageState, Pass } from './policy.js'
-
-/** Lends vectors of one length and takes them back when nothing refers to them any more. */
-export class Vectors {
-  readonly #length: number
-  readonly #free: Float32Array[] = []
-  #lent: Float32Array[] = []
-
-  constructor(length: number) {
-    this.#length = length
-  }
-
-  lend(): Float32Array {
-    const vector = this.#free.pop() ?? new Float32Array(this.#length)
-    this.#lent.push(vector)
-    return vector
-  }
-
-  /** Takes back all that were lent but those that are some draft's proposal. */
-  reclaim(drafts: readonly Draft[]): void {
-    const kept = new Set(
-      drafts.map(({ proposal }) => {
-        if (proposal instanceof Deferred) return proposal.made
-        return proposal?.kind === 'dense' ? proposal.probabilities : undefined
-      }),
-    )
-    const lent = this.#lent
-    this.#lent = []
-    for (const vector of lent) (kept.has(vector) ? this.#lent : this.#free).push(vector)
-  }
-}
-
-/** A distribution that is made when it is first read. */
-class Deferred {
-  readonly kind = 'dense'
-  readonly #make: () => Float32Array
-  made: Float32Array | undefined
-
-  constructor(make: () => Float32Array) {
-    this.#make = make
-  }
-
-  get probabilities(): Float32Array {
-    this.made ??= this.#make()
-    return this.made
-  }
-}
 
 /** One position's noise; each form of it made when first asked for. */
 class Noise implements RaceNoise {
@@ -112,8 +67,8 @@ export class PositionNoise {
 export interface Readout {
   /** Number of the pass within its image. */
   readonly number: number
-  /** [drafts + 1, count]: behind what is committed, then behind each draft. */
-  readonly logits: Logits
+  /** Of rows behind what is committed, then behind each draft. */
+  readonly logits: PassLogits
   readonly drafts: readonly Draft[]
   readonly image: Pick<ImageState, 'model' | 'random' | 'sampling' | 'committed'>
   readonly vectors: Vectors
@@ -122,8 +77,8 @@ export interface Readout {
 
 /** The pass that policies see. */
 export function readPass({ number, logits, drafts, image, vectors, noise }: Readout): Pass {
-  const count = logits.length / (drafts.length + 1)
   const { model, random, sampling, committed } = image
+  const { count } = model.image
   /** The row that predicts each draft's position: its parent's. */
   const rows = new Map(drafts.map((draft, i) => [draft, parentOf(drafts, i) + 1]))
   const blanks: Draft[] = []
@@ -137,7 +92,7 @@ export function readPass({ number, logits, drafts, image, vectors, noise }: Read
 
   function make(row: number): Float32Array {
     const p = vectors.lend()
-    probabilities(logits, row * count, sampling, p)
+    probabilities(logits.values, row * count, sampling, p)
     return p
   }
 
@@ -161,9 +116,9 @@ export function readPass({ number, logits, drafts, image, vectors, noise }: Read
     },
     proposal(draft) {
       const row = rowOf(draft)
-      return new Deferred(() => make(row))
+      return new Deferred(logits, () => make(row))
     },
-    winner: (draft) => winner(logits, rowOf(draft) * count, sampling, noise.at(draft.position)),
+    winner: (draft) => winner(logits.values, rowOf(draft) * count, sampling, noise.at(draft.position)),
     uniform: (purpose, position, which) => random.uniform(purpose, position, number, which),
     exponentials: (position) => noise.at(position).exponentials,
   }
