@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from .lanes import ANCHOR, LATENT, Indices, Lanes
 
-
 _NONE: Indices = np.empty(0, np.int64)
 
 
