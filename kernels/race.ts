@@ -1,5 +1,6 @@
-// The Gumbel argmax of a row, decided without probabilities.
-import { countAbove, largestLane, rankOf } from './row'
+// The Gumbel argmax of a row, decided without probabilities, and mostly without drawing noise.
+import { countAbove, rankOf } from './row'
+import { codesOf, noiseOf, WEAK, weakNoise } from './strong'
 
 /** Scores closer than this are left to exact arithmetic: rounding makes no score wrong by a tenth of it. */
 const MARGIN: f32 = 1e-4
@@ -7,77 +8,78 @@ const MARGIN: f32 = 1e-4
 /** Nothing can be said: scores too close, or no distribution. */
 const UNDECIDED: i32 = -1
 
-/** Bytes of a block of numbers, of which the best scores are kept so that the best one of all is found again. */
-const BLOCK: usize = 1024
-
 /**
- * `argmax row * scale + gumbels` among the `k` largest of the row (of equal ones the first; 0: among all), whose largest is
- * `top`. Changes the row; `bests` [count / 16] is written to.
+ * `argmax row * scale + noise` among the `k` largest of the row (of equal ones the first; 0: among all), whose largest is
+ * `top`, with the noise of a record (`strong`).
  */
-export function race(
-  row: usize,
-  gumbels: usize,
-  count: i32,
-  top: f32,
-  scale: f32,
-  k: i32,
-  bests: usize,
-): i32 {
+export function race(row: usize, record: usize, count: i32, top: f32, scale: f32, k: i32): i32 {
   if (!(abs(top) < Infinity)) return UNDECIDED
+  let limit: f32 = -Infinity
   while (true) {
-    const code = best(row, gumbels, count, top, scale, bests)
+    const code = best(limit, row, record, count, top, scale)
     if (code < 0 || k === 0 || k >= count || rankOf(row, count, code) < k) return code
     // With one that is not among the k largest, all go that are not larger. Few turns: about half of the rest each time.
-    const limit = load<f32>(row + ((<usize>code) << 2))
+    limit = load<f32>(row + ((<usize>code) << 2))
     if (countAbove(row, count, limit) < k) return UNDECIDED
-    removeTo(limit, row, count)
   }
 }
 
-/** Scores of four numbers: of all the same is left out, so that what is close to the best is precise. */
-function scores(row: usize, gumbels: usize, tops: v128, scales: v128): v128 {
-  return f32x4.add(f32x4.mul(f32x4.sub(v128.load(row), tops), scales), v128.load(gumbels))
-}
+// What has been found so far.
+let winner: i32 = 0
+let first: f32 = 0
+let second: f32 = 0
 
-/** The one with the best score; undecided where another comes near it. */
-function best(row: usize, gumbels: usize, count: i32, top: f32, scale: f32, bests: usize): i32 {
-  const bytes = (<usize>count) << 2
+/**
+ * Of those above `limit`, the one with the best score; undecided where another comes near it. Of scores, what `top` has is
+ * taken off, so that those near the best are precise.
+ */
+function best(limit: f32, row: usize, record: usize, count: i32, top: f32, scale: f32): i32 {
+  winner = UNDECIDED
+  first = second = -Infinity
+  const codes = codesOf(record)
+  const noise = noiseOf(record)
   const tops = f32x4.splat(top)
   const scales = f32x4.splat(scale)
-  const none = f32x4.splat(-Infinity)
-  let all = none
-  for (let start: usize = 0; start < bytes; start += BLOCK) {
-    let a = none
-    let b = none
-    const end = min(start + BLOCK, bytes)
-    for (let i = start; i < end; i += 32) {
-      a = f32x4.pmax(a, scores(row + i, gumbels + i, tops, scales))
-      b = f32x4.pmax(b, scores(row + i + 16, gumbels + i + 16, tops, scales))
+  let seconds = f32x4.splat(second)
+  for (let i: usize = 0; i < noise - codes; i += 16) {
+    const x = four(row, codes + i)
+    const scores = f32x4.add(f32x4.mul(f32x4.sub(x, tops), scales), v128.load(noise + i))
+    let lanes = i32x4.bitmask(f32x4.gt(scores, seconds))
+    if (lanes === 0) continue
+    for (; lanes !== 0; lanes &= lanes - 1) {
+      const at = i + ((<usize>ctz(lanes)) << 2)
+      consider(load<i32>(codes + at), load<f32>(noise + at), limit, row, top, scale)
     }
-    const both = f32x4.pmax(a, b)
-    v128.store(bests + start / (BLOCK / 16), both)
-    all = f32x4.pmax(all, both)
+    seconds = f32x4.splat(second)
   }
-  const near = f32x4.splat(largestLane(all) - MARGIN)
-  let found = UNDECIDED
-  for (let start: usize = 0; start < bytes; start += BLOCK) {
-    if (!v128.any_true(f32x4.ge(v128.load(bests + start / (BLOCK / 16)), near))) continue
-    const end = min(start + BLOCK, bytes)
-    for (let i = start; i < end; i += 16) {
-      const lanes = i32x4.bitmask(f32x4.ge(scores(row + i, gumbels + i, tops, scales), near))
-      if (lanes === 0) continue
-      if (found !== UNDECIDED || (lanes & (lanes - 1)) !== 0) return UNDECIDED
-      found = <i32>(i >> 2) + ctz(lanes)
+  // With weak noise, only those can come near that are at least so large.
+  const distance = (WEAK + MARGIN - first) / scale
+  if (distance >= 0) {
+    const least = f32x4.splat(top - distance * 1.001 - abs(top) * 1e-6)
+    for (let i: usize = 0; i < (<usize>count) << 2; i += 16) {
+      let lanes = i32x4.bitmask(f32x4.ge(v128.load(row + i), least))
+      for (; lanes !== 0; lanes &= lanes - 1) {
+        const code = <i32>(i >> 2) + ctz(lanes)
+        consider(code, weakNoise(record, code), limit, row, top, scale)
+      }
     }
   }
-  return found
+  return first - second > MARGIN ? winner : UNDECIDED
 }
 
-/** Leaves only those above `limit`. */
-function removeTo(limit: f32, row: usize, count: i32): void {
-  const limits = f32x4.splat(limit)
-  for (let i: usize = 0; i < (<usize>count) << 2; i += 16) {
-    const x = v128.load(row + i)
-    v128.store(row + i, v128.bitselect(x, f32x4.splat(-Infinity), f32x4.gt(x, limits)))
-  }
+/** The row's numbers for four codes. */
+function four(row: usize, codes: usize): v128 {
+  let x = v128.load_zero<u32>(row + ((<usize>load<u32>(codes)) << 2))
+  x = v128.load_lane<f32>(row + ((<usize>load<u32>(codes, 4)) << 2), x, 1)
+  x = v128.load_lane<f32>(row + ((<usize>load<u32>(codes, 8)) << 2), x, 2)
+  return v128.load_lane<f32>(row + ((<usize>load<u32>(codes, 12)) << 2), x, 3)
+}
+
+function consider(code: i32, noise: f32, limit: f32, row: usize, top: f32, scale: f32): void {
+  const x = load<f32>(row + ((<usize>code) << 2))
+  const score = (x - top) * scale + noise
+  if (!(score > second) || x <= limit) return
+  second = min(first, score)
+  if (score > first) winner = code
+  first = max(first, score)
 }

@@ -169,15 +169,17 @@ export function tiesOf(row: usize, count: i32, k: i32, threshold: f32): i32 {
 export function rankOf(row: usize, count: i32, code: i32): i32 {
   const value = load<f32>(row + ((<usize>code) << 2))
   const values = f32x4.splat(value)
-  let above = i32x4.splat(0)
-  let equal = above
-  for (let i: usize = 0; i < (<usize>count) << 2; i += 16) {
-    const x = v128.load(row + i)
-    above = i32x4.sub(above, f32x4.gt(x, values))
-    equal = i32x4.sub(equal, f32x4.eq(x, values))
+  const before = (<usize>(code & ~3)) << 2
+  let ahead = i32x4.splat(0)
+  for (let i: usize = 0; i < before; i += 16) {
+    ahead = i32x4.sub(ahead, f32x4.ge(v128.load(row + i), values))
   }
-  let rank = lanesSum(above)
-  if (lanesSum(equal) === 1) return rank
-  for (let v = 0; v < code; v++) if (load<f32>(row + ((<usize>v) << 2)) === value) rank++
-  return rank
+  // of the four that it is among, equals before it too
+  const equal = f32x4.eq(v128.load(row + before), values)
+  const above = f32x4.gt(v128.load(row + before), values)
+  const rank = popcnt(i32x4.bitmask(above)) + popcnt(i32x4.bitmask(equal) & ((1 << (code & 3)) - 1))
+  for (let i = before + 16; i < (<usize>count) << 2; i += 16) {
+    ahead = i32x4.sub(ahead, f32x4.gt(v128.load(row + i), values))
+  }
+  return rank + lanesSum(ahead)
 }

@@ -1,4 +1,10 @@
-import { type ImageRandom, probabilities, type RaceNoise, winner } from '../numerics/index.js'
+import {
+  type ImageRandom,
+  probabilities,
+  type RaceNoise,
+  type StrongNoise,
+  winner,
+} from '../numerics/index.js'
 import { type Draft, NO_CODE, parentOf } from './draft.js'
 import { Deferred, type PassLogits, type Vectors } from './lent.js'
 import { freeFrom } from './plan.js'
@@ -6,59 +12,62 @@ import type { ImageState, Pass } from './policy.js'
 
 /** One position's noise; each form of it made when first asked for. */
 class Noise implements RaceNoise {
-  readonly #make: (form: 'exponentials' | 'gumbels') => Float32Array
-  #exponentials: Float32Array | undefined
-  #gumbels: Float32Array | undefined
+  readonly count: number
+  /** The exponential numbers, once made. */
+  made: Float32Array | undefined
+  readonly #vector: () => Float32Array
+  readonly #random: ImageRandom
+  readonly #position: number
+  #strong: StrongNoise | undefined
 
-  constructor(make: (form: 'exponentials' | 'gumbels') => Float32Array) {
-    this.#make = make
+  constructor(random: ImageRandom, position: number, count: number, vector: () => Float32Array) {
+    this.count = count
+    this.#random = random
+    this.#position = position
+    this.#vector = vector
   }
 
   get exponentials(): Float32Array {
-    this.#exponentials ??= this.#make('exponentials')
-    return this.#exponentials
+    if (this.made === undefined) {
+      this.made = this.#vector()
+      this.#random.exponentials(this.#position, this.made)
+    }
+    return this.made
   }
 
-  get gumbels(): Float32Array {
-    this.#gumbels ??= this.#make('gumbels')
-    return this.#gumbels
-  }
-
-  get made(): Float32Array[] {
-    return [this.#exponentials, this.#gumbels].filter((vector) => vector !== undefined)
+  get strong(): StrongNoise {
+    this.#strong ??= this.#random.strong(this.#position, this.count)
+    return this.#strong
   }
 }
 
 /** Positions' noise for Gumbel coupling, kept until the position is committed. */
 export class PositionNoise {
   readonly #random: ImageRandom
-  readonly #length: number
+  readonly #count: number
   readonly #noise = new Map<number, Noise>()
   readonly #free: Float32Array[] = []
 
-  constructor(random: ImageRandom, length: number) {
+  constructor(random: ImageRandom, count: number) {
     this.#random = random
-    this.#length = length
+    this.#count = count
   }
 
   at(position: number): RaceNoise {
     let noise = this.#noise.get(position)
     if (noise === undefined) {
-      noise = new Noise((form) => {
-        const vector = this.#free.pop() ?? new Float32Array(this.#length)
-        this.#random[form](position, vector)
-        return vector
-      })
+      const vector = () => this.#free.pop() ?? new Float32Array(this.#count)
+      noise = new Noise(this.#random, position, this.#count, vector)
       this.#noise.set(position, noise)
     }
     return noise
   }
 
   forgetBefore(position: number): void {
-    for (const [j, noise] of this.#noise) {
+    for (const [j, { made }] of this.#noise) {
       if (j >= position) continue
       this.#noise.delete(j)
-      this.#free.push(...noise.made)
+      if (made !== undefined) this.#free.push(made)
     }
   }
 }
