@@ -22,13 +22,15 @@ const random = new ImageRandom(1, 0)
 const logits = new Float32Array(rows * count)
 random.normals(0, 0, logits)
 for (let i = 0; i < logits.length; i += 1) logits[i] *= 2.5
-/** Positive halves of about the same order: the bits of numbers from 2 to 16. */
-const halves = Uint16Array.from(logits, (value) => 0x4000 + Math.round((value + 16) * 96))
+/** The same in half precision, truncated; those too small for it are 0. */
+const halves = Uint16Array.from(new Uint32Array(logits.buffer), (bits) => {
+  const exponent = ((bits >>> 23) & 255) - 112
+  return exponent > 0 ? ((bits >>> 16) & 0x8000) | (exponent << 10) | ((bits >>> 13) & 1023) : 0
+})
 const noise = Array.from({ length: rows }, (_, position) => {
-  const [gumbels, exponentials] = [new Float32Array(count), new Float32Array(count)]
-  random.gumbels(position, gumbels)
+  const exponentials = new Float32Array(count)
   random.exponentials(position, exponentials)
-  return { gumbels, exponentials }
+  return { count, strong: random.strong(position, count), exponentials }
 })
 const out = new Float32Array(count)
 
@@ -52,7 +54,7 @@ const cases: [string, number, (row: number) => void][] = [
   ['winner, f16', 2 * count, raceOf(halves)],
   ['probabilities, f32', 4 * count, (row) => probabilities(logits, row * count, sampling, out)],
   ['probabilities, f16', 2 * count, (row) => probabilities(halves, row * count, sampling, out)],
-  ['Gumbel noise', 4 * count, (row) => random.gumbels(row, out)],
+  ['strong noise', 4 * count, (row) => random.strong(row, count)],
   ['normal numbers', 4 * count, (row) => random.normals(row, 0, out)],
   [
     'in plain TypeScript: race and probabilities',

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from sjd2_worker.endpoint import bound
 from sjd2_worker.lanes import Lanes, Limits, read_lanes
 from sjd2_worker.passes import pack
-from sjd2_worker.protocol import VERSION, Array, Head
+from sjd2_worker.protocol import DTYPES, VERSION, Array, Head
 from sjd2_worker.server import serve
+from sjd2_worker.worker import Room
 
 VOCABULARY = 131_072
 STEADY = 7  # positions at the front whose rows stay
@@ -61,12 +62,14 @@ class NullWorker:
     def slots(self) -> int:
         return self._slots
 
-    def prepare(self, head: Head, tensors: dict[str, Array]) -> Callable[[], tuple[Head, dict[str, Array]]]:
+    def prepare(
+        self, head: Head, tensors: dict[str, Array], room: Room = np.empty
+    ) -> Callable[[], tuple[Head, dict[str, Array]]]:
         """Reads a request; what is returned answers it."""
         if head["op"] == "forward":
             lanes = read_lanes(head, tensors, self._limits)
             pack(lanes)
-            return lambda: self._forward(head, lanes)
+            return lambda: self._forward(head, lanes, room)
         replies: dict[str, Any] = {"hello": self._hello, "embeddings": self._embeddings}
         return lambda: replies[head["op"]](head, tensors)
 
@@ -78,9 +81,11 @@ class NullWorker:
         zero, one = np.zeros(self._width, np.float32), np.ones(self._width, np.float32)
         return {}, {"table": self._table, "mean": zero, "deviation": one}
 
-    def _forward(self, head: Head, lanes: Lanes) -> tuple[Head, dict[str, Array]]:
+    def _forward(self, head: Head, lanes: Lanes, room: Room) -> tuple[Head, dict[str, Array]]:
         began = time.monotonic()
-        logits = self._logits[head["logits"]][_rows(lanes, self._length)]
+        rows = _rows(lanes, self._length)
+        logits = room((len(rows), self._table.shape[0]), DTYPES[head["logits"]])
+        np.take(self._logits[head["logits"]], rows, axis=0, out=logits, mode="clip")
         time.sleep(max(0.0, began + self._seconds - time.monotonic()))
         ended = time.monotonic()
         return {"seconds": ended - began, "clock": {"began": began, "ended": ended}}, {"logits": logits}

@@ -3,5 +3,6 @@
 
 export { probabilities } from './probabilities'
 export { race } from './race'
-export { exponentials, gumbels, normals } from './random'
-export { halves } from './row'
+export { exponentials, normals } from './random'
+export { halves, maximum } from './row'
+export { strong } from './strong'

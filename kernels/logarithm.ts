@@ -60,18 +60,25 @@ export function log32Below1(x: v128, rest: v128): v128 {
 
 /** log((1 + f) 2^exponent) */
 function ofParts(f: v128, exponent: v128): v128 {
+  // pairs of terms, then pairs of pairs: no long chain in which each step waits for the one before
   const z = f32x4.mul(f, f)
-  let p = f32x4.splat(7.0376836292e-2)
-  p = f32x4.add(f32x4.mul(p, f), f32x4.splat(-1.151461031e-1))
-  p = f32x4.add(f32x4.mul(p, f), f32x4.splat(1.167699874e-1))
-  p = f32x4.add(f32x4.mul(p, f), f32x4.splat(-1.2420140846e-1))
-  p = f32x4.add(f32x4.mul(p, f), f32x4.splat(1.4249322787e-1))
-  p = f32x4.add(f32x4.mul(p, f), f32x4.splat(-1.6668057665e-1))
-  p = f32x4.add(f32x4.mul(p, f), f32x4.splat(2.0000714765e-1))
-  p = f32x4.add(f32x4.mul(p, f), f32x4.splat(-2.4999993993e-1))
-  p = f32x4.add(f32x4.mul(p, f), f32x4.splat(3.3333331174e-1))
+  const zz = f32x4.mul(z, z)
+  const low = f32x4.add(
+    pair(3.3333331174e-1, -2.4999993993e-1, f),
+    f32x4.mul(pair(2.0000714765e-1, -1.6668057665e-1, f), z),
+  )
+  const high = f32x4.add(
+    pair(1.4249322787e-1, -1.2420140846e-1, f),
+    f32x4.mul(pair(1.167699874e-1, -1.151461031e-1, f), z),
+  )
+  const highest = f32x4.mul(zz, f32x4.splat(7.0376836292e-2))
+  let p = f32x4.add(low, f32x4.mul(f32x4.add(high, highest), zz))
   p = f32x4.mul(f32x4.mul(p, f), z)
   p = f32x4.add(p, f32x4.mul(exponent, f32x4.splat(-2.1219444e-4)))
   p = f32x4.sub(p, f32x4.mul(f32x4.splat(0.5), z))
   return f32x4.add(f32x4.add(f, p), f32x4.mul(exponent, f32x4.splat(0.693359375)))
+}
+
+function pair(constant: f32, linear: f32, f: v128): v128 {
+  return f32x4.add(f32x4.splat(constant), f32x4.mul(f32x4.splat(linear), f))
 }

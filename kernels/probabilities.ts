@@ -1,14 +1,15 @@
 // Probabilities of a row, to the same bits as src/numerics/probabilities.ts.
 import { exp64 } from './exponential'
-import { kthLargest, maximum, tiesOf } from './row'
+import { kthLargest, tiesOf } from './row'
 
 /**
- * Writes to `out` [count] the row's probabilities at a temperature, among its `k` largest (of equal ones the first; 0:
- * all). False where the row makes no distribution. `codes` and `weights` [count] and `scratch` [256] are written to.
+ * Writes to `out` [count] the probabilities of a row, whose largest is `top`, at a temperature, among its `k` largest (of
+ * equal ones the first; 0: all). False where the row makes no distribution. `codes` and `weights` [count] and `scratch` [256] are written to.
  */
 export function probabilities(
   row: usize,
   count: i32,
+  top: f32,
   temperature: f64,
   k: i32,
   out: usize,
@@ -16,7 +17,6 @@ export function probabilities(
   weights: usize,
   scratch: usize,
 ): bool {
-  const top = maximum(row, count)
   if (!(abs(top) < Infinity)) return false
   if (k === 0 || k >= count) {
     exponentiate(row, count, top, temperature, out)

@@ -1,13 +1,13 @@
 // Philox4x32-10 (Salmon, Moraes, Dror, Shaw, SC'11), four blocks at a time, and what is drawn with it.
 import { log32, log32Below1, log64 } from './logarithm'
 
-const PURPOSES: u32 = 256 // as src/numerics/random.ts counts blocks
+export const PURPOSES: u32 = 256 // as src/numerics/random.ts counts blocks
 
 // The four words of four blocks, each word's over the blocks.
-let word0: v128 = i32x4.splat(0)
-let word1: v128 = i32x4.splat(0)
-let word2: v128 = i32x4.splat(0)
-let word3: v128 = i32x4.splat(0)
+export let word0: v128 = i32x4.splat(0)
+export let word1: v128 = i32x4.splat(0)
+export let word2: v128 = i32x4.splat(0)
+export let word3: v128 = i32x4.splat(0)
 
 function draw(first: u32, counter1: u32, counter2: u32, counter3: u32, key0: u32, key1: u32): void {
   let x0 = i32x4.add(i32x4.splat(first), i32x4.mul(i32x4(0, 1, 2, 3), i32x4.splat(PURPOSES)))
@@ -39,7 +39,14 @@ function draw(first: u32, counter1: u32, counter2: u32, counter3: u32, key0: u32
 }
 
 /** As `draw`, but the words of a block one after the other, and so the blocks. */
-function drawInOrder(first: u32, counter1: u32, counter2: u32, counter3: u32, key0: u32, key1: u32): void {
+export function drawInOrder(
+  first: u32,
+  counter1: u32,
+  counter2: u32,
+  counter3: u32,
+  key0: u32,
+  key1: u32,
+): void {
   draw(first, counter1, counter2, counter3, key0, key1)
   const low01 = v128.shuffle<i32>(word0, word1, 0, 4, 1, 5)
   const high01 = v128.shuffle<i32>(word0, word1, 2, 6, 3, 7)
@@ -75,45 +82,18 @@ export function exponentials(
   key0: u32,
   key1: u32,
 ): void {
-  fill(exponential, out, count, purpose, counter1, counter2, counter3, key0, key1)
-}
-
-/** Gumbel noise `-log e` of the same numbers to `out`, to about 2e-6: in single precision throughout. */
-export function gumbels(
-  out: usize,
-  count: i32,
-  purpose: u32,
-  counter1: u32,
-  counter2: u32,
-  counter3: u32,
-  key0: u32,
-  key1: u32,
-): void {
-  fill(gumbel, out, count, purpose, counter1, counter2, counter3, key0, key1)
-}
-
-function fill(
-  numbersOf: (words: v128) => v128,
-  out: usize,
-  count: i32,
-  purpose: u32,
-  counter1: u32,
-  counter2: u32,
-  counter3: u32,
-  key0: u32,
-  key1: u32,
-): void {
   for (let i = 0; i < count; i += 16) {
     drawInOrder(purpose + PURPOSES * (<u32>i >> 2), counter1, counter2, counter3, key0, key1)
     const to = out + ((<usize>i) << 2)
-    v128.store(to, numbersOf(word0))
-    v128.store(to, numbersOf(word1), 16)
-    v128.store(to, numbersOf(word2), 32)
-    v128.store(to, numbersOf(word3), 48)
+    v128.store(to, exponential(word0))
+    v128.store(to, exponential(word1), 16)
+    v128.store(to, exponential(word2), 32)
+    v128.store(to, exponential(word3), 48)
   }
 }
 
-function gumbel(words: v128): v128 {
+/** Gumbel noise `-log e` of the exponential numbers of these words, to about 2e-6: in single precision throughout. */
+export function gumbel(words: v128): v128 {
   const e = f32x4.neg(log32Below1(uniform32(words), uniform32(v128.not(words))))
   return f32x4.neg(log32(e))
 }

@@ -1,29 +1,44 @@
 // One row of logits: [count] numbers, padded to a multiple of 16 with -infinity.
 
-/** IEEE half precision to single precision, `count` numbers, a multiple of 8; exact. */
-export function halves(from: usize, to: usize, count: i32): void {
-  let special = i16x8.splat(0)
+// Constants of a short loop. V8 makes those that `splat` names anew in every turn, and keeps those that are read.
+const UNSIGNED = memory.data<u16>([0x7fff])
+const FIELDS = memory.data<u32>([0x8fffe000]) // sign, exponent and fraction of a half, moved up
+const SCALE = memory.data<u32>([0x77800000]) // 2^112
+
+/**
+ * IEEE half precision to single precision, `count` numbers, a multiple of 8; exact. Returns the largest as `maximum` does.
+ */
+export function halves(from: usize, to: usize, count: i32): f32 {
+  const unsigned = v128.load_splat<u16>(UNSIGNED)
+  const fields = v128.load_splat<u32>(FIELDS)
+  const scale = v128.load_splat<u32>(SCALE)
+  let magnitude = i16x8.splat(0)
+  let a = f32x4.splat(-Infinity)
+  let b = a
   for (let i: usize = 0; i < <usize>count; i += 8) {
-    const bits = v128.load(from + (i << 1))
-    special = v128.or(special, i16x8.gt_s(v128.and(bits, i16x8.splat(0x7fff)), i16x8.splat(0x7bff)))
-    v128.store(to + (i << 2), single(i32x4.extend_low_i16x8_s(bits)))
-    v128.store(to + (i << 2) + 16, single(i32x4.extend_high_i16x8_s(bits)))
+    const at = from + (i << 1)
+    magnitude = i16x8.max_s(magnitude, v128.and(v128.load(at), unsigned))
+    const x = single(v128.load_ext<i16>(at), fields, scale)
+    const y = single(v128.load_ext<i16>(at, 8), fields, scale)
+    a = f32x4.pmax(a, x)
+    b = f32x4.pmax(b, y)
+    v128.store(to + (i << 2), x)
+    v128.store(to + (i << 2), y, 16)
   }
-  if (!v128.any_true(special)) return
-  for (let i: usize = 0; i < <usize>count; i += 4) {
-    const at = to + (i << 2)
-    const x = v128.load(at)
+  if (!v128.any_true(i16x8.gt_s(magnitude, i16x8.splat(0x7bff)))) return largestLane(f32x4.pmax(a, b))
+  for (let i: usize = 0; i < (<usize>count) << 2; i += 16) {
+    const x = v128.load(to + i)
     // Infinity and NaN keep their exponent: all ones.
     const infinite = f32x4.ge(f32x4.abs(x), f32x4.splat(65536.0))
     const kept = v128.or(x, i32x4.splat(0x7f800000))
-    v128.store(at, v128.bitselect(kept, x, infinite))
+    v128.store(to + i, v128.bitselect(kept, x, infinite))
   }
+  return maximum(to, count)
 }
 
 /** Bits of halves, extended by their sign: where singles have theirs, 2^112 too small, subnormal ones included. */
-function single(bits: v128): v128 {
-  const placed = v128.and(i32x4.shl(bits, 13), i32x4.splat(0x8fffe000))
-  return f32x4.mul(placed, f32x4.splat(5.192296858534828e33))
+function single(bits: v128, fields: v128, scale: v128): v128 {
+  return f32x4.mul(v128.and(i32x4.shl(bits, 13), fields), scale)
 }
 
 /** The largest; NaN where there is one. */
@@ -150,11 +165,21 @@ export function tiesOf(row: usize, count: i32, k: i32, threshold: f32): i32 {
   return k - countAbove(row, count, threshold)
 }
 
-/** Of how many the `k`-th largest and all larger ones are ahead of number `code`: those above it, and equals before it. */
+/** How many are ahead of number `code`: those above it, and equals before it. */
 export function rankOf(row: usize, count: i32, code: i32): i32 {
   const value = load<f32>(row + ((<usize>code) << 2))
-  let rank = countAbove(row, count, value)
-  if (countFrom(row, count, value) === rank + 1) return rank
-  for (let v = 0; v < code; v++) if (load<f32>(row + ((<usize>v) << 2)) === value) rank++
-  return rank
+  const values = f32x4.splat(value)
+  const before = (<usize>(code & ~3)) << 2
+  let ahead = i32x4.splat(0)
+  for (let i: usize = 0; i < before; i += 16) {
+    ahead = i32x4.sub(ahead, f32x4.ge(v128.load(row + i), values))
+  }
+  // of the four that it is among, equals before it too
+  const equal = f32x4.eq(v128.load(row + before), values)
+  const above = f32x4.gt(v128.load(row + before), values)
+  const rank = popcnt(i32x4.bitmask(above)) + popcnt(i32x4.bitmask(equal) & ((1 << (code & 3)) - 1))
+  for (let i = before + 16; i < (<usize>count) << 2; i += 16) {
+    ahead = i32x4.sub(ahead, f32x4.gt(v128.load(row + i), values))
+  }
+  return rank + lanesSum(ahead)
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,31 +49,32 @@ def read_lanes(head: Head, tensors: dict[str, Array], limits: Limits) -> Lanes:
     """Raises `bad-message`, `bad-slot`, `bad-token` or `too-large`."""
     lanes: list[Head] = head["lanes"]
     vocabulary, vectors = limits.vocabulary, _take_vectors(tensors, limits)
-    limits = replace(limits, vocabulary=vocabulary + len(vectors))
+    if len(vectors):
+        limits = replace(limits, vocabulary=vocabulary + len(vectors))
     _check_lanes(lanes, limits)
     _check_branches(lanes, limits)
-    entries, rows = (np.array([lane[name] for lane in lanes], np.int64) for name in ("entries", "rows"))
-    firsts = np.cumsum(entries) - entries
-    tokens, positions = (_take(tensors, name, entries) for name in ("tokens", "positions"))
-    wanted = _take(tensors, "rows", rows)
-    if wanted.size and (wanted.min() < 0 or (wanted >= np.repeat(entries, rows)).any()):
+    entries, rows = ([lane[name] for lane in lanes] for name in ("entries", "rows"))
+    *firsts, total = accumulate(entries, initial=0)
+    tokens, positions = (_take(tensors, name, total) for name in ("tokens", "positions"))
+    wanted = _take(tensors, "rows", sum(rows))
+    if ((wanted < 0) | (wanted >= np.repeat(entries, rows))).any():
         raise bad_message("A row names an entry that its lane does not have.")
-    latents = take(tensors, "latents", ["f32", "f16"], 2).astype(np.float32)
+    latents = take(tensors, "latents", ["f32", "f16"], 2).astype(np.float32, copy=False)
     timesteps = take(tensors, "timesteps", ["f32"], 1)
     _check_tokens(tokens, limits)
     _check_latents(tokens, latents, timesteps, limits)
     _check_positions(positions, np.repeat([_longest_prompt(lane) for lane in lanes], entries), limits)
-    visible = _visibility(lanes, take(tensors, "mask", ["u8"], 1) if "mask" in tensors else np.empty(0, np.uint8))
+    visible = _visibility(lanes, take(tensors, "mask", ["u8"], 1) if "mask" in tensors else None)
     finish(tensors)
     return Lanes(
         lanes=lanes,
-        firsts=firsts.tolist(),
+        firsts=firsts,
         vocabulary=vocabulary,
         vectors=vectors,
         tokens=tokens,
         positions=positions,
         rows=wanted + np.repeat(firsts, rows),
-        guidance=np.repeat([np.float32(lane.get("guidance", 1)) for lane in lanes], rows),
+        guidance=np.repeat(np.array([lane.get("guidance", 1) for lane in lanes], np.float32), rows),
         latents=latents,
         timesteps=timesteps,
         visible=visible,
@@ -123,10 +124,10 @@ def _check_keep(lane: Head, limits: Limits) -> None:
         raise bad_message(f"keep {keep} is not an ascending list of cells that can end at the bases {bases}.")
 
 
-def _take(tensors: dict[str, Array], name: str, counts: Indices) -> Indices:
+def _take(tensors: dict[str, Array], name: str, count: int) -> Indices:
     tensor = take(tensors, name, ["i32"], 1)
-    if len(tensor) != counts.sum():
-        raise bad_message(f"Tensor {name} has {len(tensor)} values, the lanes say {counts.sum()}.")
+    if len(tensor) != count:
+        raise bad_message(f"Tensor {name} has {len(tensor)} values, the lanes say {count}.")
     return tensor.astype(np.int64)
 
 
@@ -171,13 +172,16 @@ def _check_positions(positions: Indices, prompts: Indices, limits: Limits) -> No
         raise bad_message(f"Position {position} lies outside {-prompt} … {limits.length - 1}.")
 
 
-def _visibility(lanes: list[Head], mask: Array) -> list[NDArray[np.bool_] | None]:
+def _visibility(lanes: list[Head], mask: Array | None) -> list[NDArray[np.bool_] | None]:
     """Each lane's [entries, entries], None for a chain. An entry always sees itself."""
     counts = [lane["entries"] if lane["visibility"] == "mask" else 0 for lane in lanes]
     sizes = [count * math.ceil(count / 8) for count in counts]
-    if sum(sizes) != mask.size:
-        raise bad_message(f"The lanes' masks take {sum(sizes)} bytes, tensor mask has {mask.size}.")
+    bytes_ = 0 if mask is None else mask.size
+    if sum(sizes) != bytes_:
+        raise bad_message(f"The lanes' masks take {sum(sizes)} bytes, tensor mask has {bytes_}.")
     visible: list[NDArray[np.bool_] | None] = []
+    if mask is None:
+        return [None] * len(lanes)
     for count, bits in zip(counts, np.split(mask, np.cumsum(sizes)[:-1]), strict=True):
         seen = np.unpackbits(bits.reshape(count, -1), axis=1, count=count, bitorder="little") if count else None
         visible.append(None if seen is None else seen.astype(bool) | np.eye(count, dtype=bool))

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import mmap
 import os
-from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 from .errors import bad_message
-from .protocol import Array, Head, describe
+from .protocol import Array
 
 MOST = 2**30  # bytes
 
@@ -34,20 +35,15 @@ class Memory:
         """Where other processes of the same user can open it."""
         return f"/proc/{os.getpid()}/fd/{self._file}"
 
-    def put(self, at: int, tensors: Mapping[str, Array]) -> list[Head]:
-        """Writes tensors one after the other from byte `at` on; returns their descriptors. Raises `bad-message`."""
-        descriptors = []
-        for name, array in tensors.items():
-            if at + array.nbytes > MOST:
-                raise bad_message(f"Tensor {name} would end behind byte {MOST} of the shared memory.")
-            if array.size:
-                self._room(at + array.nbytes, at, array)
-            descriptors.append({**describe(name, array), "at": at})
-            at += array.nbytes
-        return descriptors
-
-    def _room(self, end: int, at: int, array: Array) -> None:
+    def array(self, at: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+        """An array over the memory from byte `at` on, whatever it holds by now. Raises `bad-message`."""
+        count = math.prod(shape)
+        end = at + count * dtype.itemsize
+        if end > MOST:
+            raise bad_message(f"What is to lie from byte {at} on would end behind byte {MOST} of the shared memory.")
+        if not count:
+            return np.empty(shape, dtype)
         if self._map is None or len(self._map) < end:
             os.ftruncate(self._file, end)
             self._map = mmap.mmap(self._file, end)
-        np.frombuffer(self._map, array.dtype, array.size, at)[:] = array.ravel()
+        return np.frombuffer(self._map, dtype, count, at).reshape(shape)

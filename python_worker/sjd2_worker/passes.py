@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from .lanes import ANCHOR, LATENT, Indices, Lanes
 
+_NONE: Indices = np.empty(0, np.int64)
+
 
 @dataclass(frozen=True)
 class Stream:
@@ -68,15 +70,15 @@ def pack(lanes: Lanes) -> Pass:
     ]
     chosen.sort(key=lambda one: one[0]["slot"])
     streams: list[Stream] = []
-    sources: list[Indices] = []
+    sources: list[Indices] = []  # which of the lanes' entries each is
     packed = np.full((2, len(lanes.tokens)), -1)  # where each branch's copy of a lane's entry stands in the pass
     first = 0
     for branch, lane, number in chosen:
-        source = lanes.firsts[lane] + np.arange(lanes.lanes[lane]["entries"])
-        streams.append(Stream(branch["slot"], branch["base"], first, source.size, lanes.visible[lane]))
-        packed[number, source] = np.arange(first, first + source.size)
-        sources.append(source)
-        first += source.size
+        start, count = lanes.firsts[lane], lanes.lanes[lane]["entries"]
+        streams.append(Stream(branch["slot"], branch["base"], first, count, lanes.visible[lane]))
+        packed[number, start : start + count] = np.arange(first, first + count)
+        sources.append(np.arange(start, start + count))
+        first += count
     source = np.concatenate(sources)
     counts = [stream.count for stream in streams]
     anchors, prompts = (np.repeat([branch[name] for branch, _, _ in chosen], counts) for name in ("anchor", "prompt"))
@@ -84,13 +86,13 @@ def pack(lanes: Lanes) -> Pass:
     noisy = np.flatnonzero(tokens == LATENT)
     latent = (np.cumsum(lanes.tokens == LATENT) - 1)[source[noisy]]
     ids = np.where(tokens == ANCHOR, anchors, np.maximum(tokens, 0))
-    given = np.flatnonzero(ids >= lanes.vocabulary)
+    given = np.flatnonzero(ids >= lanes.vocabulary) if len(lanes.vectors) else _NONE
     unconditional = packed[1, lanes.rows]
     guided = np.flatnonzero(unconditional >= 0)
     return Pass(
         streams=streams,
         copies=_copies(lanes),
-        tokens=np.where(ids < lanes.vocabulary, ids, 0),
+        tokens=np.where(ids < lanes.vocabulary, ids, 0) if given.size else ids,
         positions=positions,
         places=positions + prompts,
         noisy=noisy,
@@ -109,9 +111,11 @@ def _copies(lanes: Lanes) -> Copies:
     """What the lanes keep. A lane's cells are counted in its first branch's slot, and shift with the second's base."""
     copies: list[tuple[int, int, int]] = []
     for lane in lanes.lanes:
-        keep, first = lane.get("keep", []), lane["branches"][0]["base"]
+        keep, first = lane.get("keep"), lane["branches"][0]["base"]
+        if not keep:
+            continue
         for branch in lane["branches"]:
             base = branch["base"]
             targets = range(base - len(keep), base)
             copies += [(branch["slot"], cell + base - first, to) for cell, to in zip(keep, targets, strict=True)]
-    return Copies(*np.array(copies, np.int64).reshape(-1, 3).T)
+    return Copies(*np.array(copies, np.int64).T) if copies else Copies(_NONE, _NONE, _NONE)

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import NamedTuple
 
+import numpy as np
 import torch
 import zmq
 from zmq.utils.monitor import recv_monitor_message
@@ -20,8 +21,8 @@ from zmq.utils.monitor import recv_monitor_message
 from .errors import RequestError, bad_message, ran_out_of_memory
 from .leases import Leases
 from .memory import Memory
-from .protocol import Head, check_request, decode_head, decode_tensors, encode
-from .worker import Worker
+from .protocol import Head, check_request, decode_head, decode_tensors, describe, encode
+from .worker import Room, Worker
 
 MAX_BYTES = 256 * 2**20  # of a request, its tensors included
 POLL_MILLISECONDS = 1000
@@ -99,7 +100,7 @@ def prepare(worker: Worker, frames: Frames, visitor: Visitor | None = None) -> C
     received = time.monotonic()
     head: Head = {}
     besides: Head = {}
-    memory: Memory | None = None
+    room: Room = np.empty
 
     def refuse(error: Exception) -> Answer:
         return Answer([encode(_refusal(error, head.get("id")), {})[0]], False)
@@ -116,10 +117,9 @@ def prepare(worker: Worker, frames: Frames, visitor: Visitor | None = None) -> C
         if visitor:
             leases, identity, connection = visitor
             head, besides = leases.enter(identity, connection, head)
-            memory = leases.memory(identity)
-        if "at" in head and memory is None:
-            raise bad_message("There is no shared memory to put the logits in.")
-        ready = worker.prepare(head, decode_tensors(head, frames[1:]))
+        if "at" in head:
+            room = partial(_memory(visitor).array, head["at"])
+        ready = worker.prepare(head, decode_tensors(head, frames[1:]), room)
     except Exception as error:
         refusal = refuse(error)
         return lambda: refusal
@@ -130,14 +130,22 @@ def prepare(worker: Worker, frames: Frames, visitor: Visitor | None = None) -> C
                 said, tensors = ready()
             if "clock" in said:
                 said["clock"]["received"] = received
-            if memory and "at" in head:
-                said["tensors"], tensors = memory.put(head["at"], tensors), {}
+            if "at" in head:
+                said["tensors"] = [{**describe(name, array), "at": head["at"]} for name, array in tensors.items()]
+                tensors = {}
             reply = {"op": head["op"], "id": head["id"], "ok": True, **said, **besides}
             return Answer(encode(reply, tensors), head["op"] == "shutdown")
         except Exception as error:
             return refuse(error)
 
     return run
+
+
+def _memory(visitor: Visitor | None) -> Memory:
+    memory = visitor.leases.memory(visitor.identity) if visitor else None
+    if memory is None:
+        raise bad_message("There is no shared memory to put the logits in.")
+    return memory
 
 
 @contextmanager

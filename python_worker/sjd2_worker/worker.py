@@ -16,12 +16,13 @@ from .adapters.base import Adapter, Entries, TokenizedPrompt
 from .errors import RequestError, StartupError, bad_message
 from .lanes import Limits, read_lanes
 from .passes import Pass, pack
-from .protocol import VERSION, Array, Head, finish, take
+from .protocol import DTYPES, VERSION, Array, Head, finish, take
 from .room import BRANCHES, fitting_slots
 from .slots import Slots
 
 MAX_ENTRIES = 16_384
 Reply = tuple[Head, dict[str, Array]]  # without op, id and ok; the tensors
+Room = Callable[[tuple[int, ...], "np.dtype[np.floating]"], Array]  # where logits of a shape and dtype shall lie
 
 
 class Worker:
@@ -49,14 +50,15 @@ class Worker:
     def slots(self) -> int:
         return self._limits.slots
 
-    def prepare(self, head: Head, tensors: dict[str, Array]) -> Callable[[], Reply]:
+    def prepare(self, head: Head, tensors: dict[str, Array], room: Room = np.empty) -> Callable[[], Reply]:
         """Reads a request that `protocol.check_request` let through; what is returned runs it. Raises `RequestError`.
 
+        A forward writes its logits where `room` says: straight to where they are read.
         One request may be prepared while another runs: preparing touches neither the device nor the slots.
         """
         if head["op"] == "forward":
             plan = pack(read_lanes(head, tensors, self._limits))
-            return lambda: self._pass(head, plan)
+            return lambda: self._pass(head, plan, room)
         operation = self.operations[head["op"]]
         return lambda: operation(head, tensors)
 
@@ -85,16 +87,18 @@ class Worker:
     def _forward(self, head: Head, tensors: dict[str, Array]) -> Reply:
         return self.prepare(head, tensors)()
 
-    def _pass(self, head: Head, plan: Pass) -> Reply:
+    def _pass(self, head: Head, plan: Pass, room: Room) -> Reply:
         began = time.monotonic()
-        logits = _array(self._logits(plan, torch.float16 if head["logits"] == "f16" else torch.float32))
+        found = self._logits(plan)
+        logits = room(tuple(found.shape), DTYPES[head["logits"]])
+        torch.from_numpy(logits).copy_(found)
         ended = time.monotonic()
         self._forwards += 1
         self._entries += plan.tokens.size
         self._seconds += ended - began
         return {"seconds": ended - began, "clock": {"began": began, "ended": ended}}, {"logits": logits}
 
-    def _logits(self, plan: Pass, dtype: torch.dtype) -> Tensor:
+    def _logits(self, plan: Pass) -> Tensor:
         """Guided logits of the pass's rows, [R, count]."""
         if plan.copies.slots.size:
             self._slots.copy(plan.copies)
@@ -112,7 +116,7 @@ class Worker:
             guided = self._tensor(plan.guided)
             scale = self._tensor(plan.guidance)[:, None]
             logits[guided] = unconditional + scale * (logits[guided] - unconditional)
-        return logits.to(dtype)
+        return logits
 
     def _decode(self, head: Head, tensors: dict[str, Array]) -> Reply:
         codes = take(tensors, "codes", ["i32"], 2)

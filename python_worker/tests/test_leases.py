@@ -66,20 +66,18 @@ def test_a_second_hello_gives_back_what_the_first_took() -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="memory without a name is Linux'")
-def test_what_is_put_into_the_memory_can_be_read_by_its_path() -> None:
+def test_what_is_written_to_the_memory_can_be_read_by_its_path() -> None:
     said = Leases(1).enter(b"a", 10, _hello(memory=True))[1]
     assert said["memory"].startswith(f"/proc/{os.getpid()}/fd/")
     memory = Memory()
     first, second = np.arange(6, dtype=np.float16).reshape(2, 3), np.arange(5, dtype=np.float32)
-    described = memory.put(8192, {"first": first, "second": second})
-    assert described == [
-        {"name": "first", "dtype": "f16", "shape": [2, 3], "at": 8192},
-        {"name": "second", "dtype": "f32", "shape": [5], "at": 8204},
-    ]
-    memory.put(0, {"other": np.ones(4, np.float32)})
+    memory.array(8192, first.shape, first.dtype)[:] = first
+    memory.array(8204, second.shape, second.dtype)[:] = second
+    memory.array(0, (4,), np.dtype(np.float32))[:] = 1
     assert Path(memory.path).read_bytes()[8192:] == first.tobytes() + second.tobytes()
+    assert memory.array(8192, (0, 7), first.dtype).shape == (0, 7)
     with pytest.raises(RequestError, match="would end behind"):
-        memory.put(MOST - 8, {"second": second})
+        memory.array(MOST - 8, second.shape, second.dtype)
 
 
 @pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="memory without a name is Linux'")

@@ -11,6 +11,8 @@ import type { Tensors } from './tensor.js'
 export interface Answer<O extends Op> {
   readonly head: ReplyTo<O>
   readonly tensors: Tensors
+  /** To be called when nobody reads the tensors any more: the memory of some is used again. Without it they stay. */
+  readonly release?: () => void
 }
 
 /** Asks a worker; several requests may be in flight. */
@@ -30,7 +32,7 @@ interface Pending {
   readonly op: Op
   /** Where in the shared memory room was made for the reply. */
   readonly at: number | undefined
-  resolve(head: Reply, tensors: Tensors): void
+  resolve(head: Reply, tensors: Tensors, release?: () => void): void
   reject(error: unknown): void
 }
 
@@ -81,7 +83,8 @@ export function connectClient(endpoint: string, { keys, onEvent }: ClientOptions
       const id = ++lastId
       const at = memory?.reserve(ask, tensors)
       const replied = new Promise<Answer<O>>((resolve, reject) => {
-        const settled = (head: Reply, tensors: Tensors) => resolve({ head: head as ReplyTo<O>, tensors })
+        const settled = (head: Reply, tensors: Tensors, release?: () => void) =>
+          resolve({ head: head as ReplyTo<O>, tensors, ...(release && { release }) })
         inFlight.set(id, { op: ask.op, at, resolve: settled, reject })
       })
       const head = { ...ask, id, ...(at !== undefined && { at }) }
@@ -131,7 +134,8 @@ function answer(
   try {
     const reply = checkedReply(op, head)
     if (!reply.ok) throw new WorkerError(reply.code, reply.message, reply.remedy)
-    resolve(reply, decodeTensors('tensors' in reply ? reply.tensors : [], frames, memory))
+    const tensors = decodeTensors('tensors' in reply ? reply.tensors : [], frames, memory)
+    resolve(reply, tensors, memory && (() => memory.takeBack(tensors)))
   } catch (error) {
     reject(error)
   }

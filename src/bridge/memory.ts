@@ -17,6 +17,9 @@ export class SharedMemory {
   /** Bytes of a region; each request in flight has one. */
   #region = 0
   readonly #taken = new Set<number>()
+  /** What was read into and is with somebody; what can be read into again: pages that are new take longest. */
+  readonly #lent = new WeakSet<ArrayBufferLike>()
+  #free: ArrayBufferLike[] = []
 
   private constructor(file: number, count: number) {
     this.#file = file
@@ -46,9 +49,12 @@ export class SharedMemory {
     return at
   }
 
-  /** The bytes that a reply put there: copied, since the next reply is put there too. */
+  /** The bytes that a reply put there: copied, since the next reply is put there too. Lent until `takeBack`. */
   read(at: number, length: number): Uint8Array {
-    const bytes = new Uint8Array(length)
+    this.#free = this.#free.filter(({ byteLength }) => byteLength >= length)
+    const buffer = this.#free.pop() ?? new ArrayBuffer(Math.max(length, this.#region))
+    this.#lent.add(buffer)
+    const bytes = new Uint8Array(buffer, 0, length)
     for (let done = 0; done < length; ) {
       const more = readSync(this.#file, bytes, done, length - done, at + done)
       if (more === 0) throw new RangeError(`The shared memory ends before byte ${at + length}.`)
@@ -57,6 +63,14 @@ export class SharedMemory {
     return bytes
   }
 
+  /** To be told that nobody reads any more what was read here: the next reply is read into the same memory. */
+  takeBack(tensors: Tensors): void {
+    for (const { data } of Object.values(tensors)) {
+      if (this.#lent.delete(data.buffer)) this.#free.push(data.buffer)
+    }
+  }
+
+  /** Frees the room of a request that was answered. */
   release(at: number): void {
     this.#taken.delete(at)
   }

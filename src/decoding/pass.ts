@@ -33,8 +33,10 @@ export interface Decodable {
   readonly done: boolean
   /** The next pass. Calling it again without `advance` gives an equal plan. */
   plan(): PassPlan
-  /** Takes the logits of the plan's rows, [rows, image count], guided; they must not change afterwards. */
+  /** Takes the logits of the plan's rows, [rows, image count], guided. */
   advance(logits: Logits): void
+  /** Whether it may still read logits that lie in this memory: as long as it does, they must not change. */
+  holds(memory: ArrayBufferLike): boolean
   /** The worker's cells are lost: the next plan starts from the anchor. */
   forgetCells(): void
 }

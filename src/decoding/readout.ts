@@ -1,109 +1,73 @@
-import { type ImageRandom, type Logits, probabilities, type RaceNoise, winner } from '../numerics/index.js'
+import {
+  type ImageRandom,
+  probabilities,
+  type RaceNoise,
+  type StrongNoise,
+  winner,
+} from '../numerics/index.js'
 import { type Draft, NO_CODE, parentOf } from './draft.js'
+import { Deferred, type PassLogits, type Vectors } from './lent.js'
 import { freeFrom } from './plan.js'
 import type { ImageState, Pass } from './policy.js'
 
-/** Lends vectors of one length and takes them back when nothing refers to them any more. */
-export class Vectors {
-  readonly #length: number
-  readonly #free: Float32Array[] = []
-  #lent: Float32Array[] = []
-
-  constructor(length: number) {
-    this.#length = length
-  }
-
-  lend(): Float32Array {
-    const vector = this.#free.pop() ?? new Float32Array(this.#length)
-    this.#lent.push(vector)
-    return vector
-  }
-
-  /** Takes back all that were lent but those that are some draft's proposal. */
-  reclaim(drafts: readonly Draft[]): void {
-    const kept = new Set(
-      drafts.map(({ proposal }) => {
-        if (proposal instanceof Deferred) return proposal.made
-        return proposal?.kind === 'dense' ? proposal.probabilities : undefined
-      }),
-    )
-    const lent = this.#lent
-    this.#lent = []
-    for (const vector of lent) (kept.has(vector) ? this.#lent : this.#free).push(vector)
-  }
-}
-
-/** A distribution that is made when it is first read. */
-class Deferred {
-  readonly kind = 'dense'
-  readonly #make: () => Float32Array
-  made: Float32Array | undefined
-
-  constructor(make: () => Float32Array) {
-    this.#make = make
-  }
-
-  get probabilities(): Float32Array {
-    this.made ??= this.#make()
-    return this.made
-  }
-}
-
 /** One position's noise; each form of it made when first asked for. */
 class Noise implements RaceNoise {
-  readonly #make: (form: 'exponentials' | 'gumbels') => Float32Array
-  #exponentials: Float32Array | undefined
-  #gumbels: Float32Array | undefined
+  readonly count: number
+  /** The exponential numbers, once made. */
+  made: Float32Array | undefined
+  readonly #vector: () => Float32Array
+  readonly #random: ImageRandom
+  readonly #position: number
+  #strong: StrongNoise | undefined
 
-  constructor(make: (form: 'exponentials' | 'gumbels') => Float32Array) {
-    this.#make = make
+  constructor(random: ImageRandom, position: number, count: number, vector: () => Float32Array) {
+    this.count = count
+    this.#random = random
+    this.#position = position
+    this.#vector = vector
   }
 
   get exponentials(): Float32Array {
-    this.#exponentials ??= this.#make('exponentials')
-    return this.#exponentials
+    if (this.made === undefined) {
+      this.made = this.#vector()
+      this.#random.exponentials(this.#position, this.made)
+    }
+    return this.made
   }
 
-  get gumbels(): Float32Array {
-    this.#gumbels ??= this.#make('gumbels')
-    return this.#gumbels
-  }
-
-  get made(): Float32Array[] {
-    return [this.#exponentials, this.#gumbels].filter((vector) => vector !== undefined)
+  get strong(): StrongNoise {
+    this.#strong ??= this.#random.strong(this.#position, this.count)
+    return this.#strong
   }
 }
 
 /** Positions' noise for Gumbel coupling, kept until the position is committed. */
 export class PositionNoise {
   readonly #random: ImageRandom
-  readonly #length: number
+  readonly #count: number
   readonly #noise = new Map<number, Noise>()
   readonly #free: Float32Array[] = []
 
-  constructor(random: ImageRandom, length: number) {
+  constructor(random: ImageRandom, count: number) {
     this.#random = random
-    this.#length = length
+    this.#count = count
   }
 
   at(position: number): RaceNoise {
     let noise = this.#noise.get(position)
     if (noise === undefined) {
-      noise = new Noise((form) => {
-        const vector = this.#free.pop() ?? new Float32Array(this.#length)
-        this.#random[form](position, vector)
-        return vector
-      })
+      const vector = () => this.#free.pop() ?? new Float32Array(this.#count)
+      noise = new Noise(this.#random, position, this.#count, vector)
       this.#noise.set(position, noise)
     }
     return noise
   }
 
   forgetBefore(position: number): void {
-    for (const [j, noise] of this.#noise) {
+    for (const [j, { made }] of this.#noise) {
       if (j >= position) continue
       this.#noise.delete(j)
-      this.#free.push(...noise.made)
+      if (made !== undefined) this.#free.push(made)
     }
   }
 }
@@ -112,8 +76,8 @@ export class PositionNoise {
 export interface Readout {
   /** Number of the pass within its image. */
   readonly number: number
-  /** [drafts + 1, count]: behind what is committed, then behind each draft. */
-  readonly logits: Logits
+  /** Of rows behind what is committed, then behind each draft. */
+  readonly logits: PassLogits
   readonly drafts: readonly Draft[]
   readonly image: Pick<ImageState, 'model' | 'random' | 'sampling' | 'committed'>
   readonly vectors: Vectors
@@ -122,8 +86,8 @@ export interface Readout {
 
 /** The pass that policies see. */
 export function readPass({ number, logits, drafts, image, vectors, noise }: Readout): Pass {
-  const count = logits.length / (drafts.length + 1)
   const { model, random, sampling, committed } = image
+  const { count } = model.image
   /** The row that predicts each draft's position: its parent's. */
   const rows = new Map(drafts.map((draft, i) => [draft, parentOf(drafts, i) + 1]))
   const blanks: Draft[] = []
@@ -137,7 +101,7 @@ export function readPass({ number, logits, drafts, image, vectors, noise }: Read
 
   function make(row: number): Float32Array {
     const p = vectors.lend()
-    probabilities(logits, row * count, sampling, p)
+    probabilities(logits.values, row * count, sampling, p)
     return p
   }
 
@@ -161,9 +125,9 @@ export function readPass({ number, logits, drafts, image, vectors, noise }: Read
     },
     proposal(draft) {
       const row = rowOf(draft)
-      return new Deferred(() => make(row))
+      return new Deferred(logits, () => make(row))
     },
-    winner: (draft) => winner(logits, rowOf(draft) * count, sampling, noise.at(draft.position)),
+    winner: (draft) => winner(logits.values, rowOf(draft) * count, sampling, noise.at(draft.position)),
     uniform: (purpose, position, which) => random.uniform(purpose, position, number, which),
     exponentials: (position) => noise.at(position).exponentials,
   }

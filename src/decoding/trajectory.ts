@@ -1,10 +1,11 @@
 import { checkSampling, ImageRandom, type Logits, type Sampling } from '../numerics/index.js'
 import { type Draft, NO_CODE, parentOf } from './draft.js'
+import { LentLogits, Vectors } from './lent.js'
 import type { Model } from './model.js'
 import type { Decodable, PassPlan } from './pass.js'
 import { type Fed, freeFrom, planPass, rowsOf } from './plan.js'
 import { checkPolicy, type DecodingPolicy, type ImageState, PolicyError, type Verdict } from './policy.js'
-import { PositionNoise, readPass, Vectors } from './readout.js'
+import { PositionNoise, readPass } from './readout.js'
 
 /** One pass of an image, as a progress line, a viewer or a test wants it. */
 export interface PassRecord {
@@ -50,6 +51,7 @@ export class Trajectory implements Decodable, ImageState {
   readonly #onPass: TrajectoryOptions['onPass']
   readonly #vectors: Vectors
   readonly #noise: PositionNoise
+  readonly #logits = new LentLogits()
   /** The image's last free position, -1 where all are forced. */
   readonly #lastFree: number
   #committed = 0
@@ -124,13 +126,15 @@ export class Trajectory implements Decodable, ImageState {
     }
     const before = this.#onPass ? this.#record() : null
     const [vectors, noise] = [this.#vectors, this.#noise]
-    const pass = readPass({ number: this.passes, logits, drafts, image: this, vectors, noise })
+    const lent = this.#logits.take(logits, this.passes)
+    const pass = readPass({ number: this.passes, logits: lent, drafts, image: this, vectors, noise })
     const verdict = this.policy.verify(pass, this)
     this.#settle(verdict)
     this.#drafts = this.done ? [] : this.policy.refine(pass, this, verdict)
     this.history.push(verdict.codes.length)
     if (!this.done) this.#schedule()
     this.#vectors.reclaim(this.#drafts)
+    this.#logits.reclaim(this.#drafts)
     this.#noise.forgetBefore(this.#committed)
     if (before !== null) {
       this.#onPass?.({
@@ -139,6 +143,10 @@ export class Trajectory implements Decodable, ImageState {
         committed: this.#committed,
       })
     }
+  }
+
+  holds(memory: ArrayBufferLike): boolean {
+    return this.#logits.lieIn(memory)
   }
 
   forgetCells(): void {

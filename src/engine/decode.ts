@@ -2,6 +2,7 @@ import type { Answer, Worker } from '../bridge/index.js'
 import { type Batch, collect, fairShare, handBack } from './batch.js'
 import type { Job, JobStatistics } from './job.js'
 import type { LastingWorker } from './lasting-worker.js'
+import { Lent } from './lent.js'
 import { Seating } from './seating.js'
 import { clock, type ForwardTiming } from './timing.js'
 
@@ -33,6 +34,7 @@ export async function decodeTogether(
   const { slots, maxEntries } = lasting.hello
   const seating = new Seating(jobs, slots, maxEntries)
   const flights: Flight[] = []
+  const lent = new Lent()
   /** When the last forward ended. */
   let ended = 0
   for (;;) {
@@ -56,6 +58,8 @@ export async function decodeTogether(
     const waited = Math.max(0, ended - asked)
     ended = answer.head.clock?.ended ?? answered
     if (handBack(batch, answer, flight.worker, answered - asked - waited)) lasting.progress()
+    const seats = batch.members.map(({ seat }) => seat)
+    lent.lend(answer, seats)
     onForward?.({
       images: batch.members.length,
       entries: batch.tensors.tokens.data.length,
@@ -65,7 +69,7 @@ export async function decodeTogether(
       answered,
       decided: clock(),
     })
-    for (const { seat } of batch.members) onStep?.(seat.job, seat.statistics)
+    for (const seat of seats) onStep?.(seat.job, seat.statistics)
   }
 }
 

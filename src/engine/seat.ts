@@ -97,6 +97,11 @@ export class Seat {
     return true
   }
 
+  /** Whether logits that lie in this memory may still be read. */
+  holds(memory: ArrayBufferLike): boolean {
+    return this.#parts.some(({ buffer }) => buffer === memory) || this.job.image.holds(memory)
+  }
+
   /** The branches' prompts are filled side by side. */
   #promptSteps(): Step[] {
     const { vectors } = this.job.prompt

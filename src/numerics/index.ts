@@ -1,4 +1,4 @@
-export type { Logits } from './kernels.js'
+export type { Logits, StrongNoise } from './kernels.js'
 export { philox } from './philox.js'
 export { checkSampling, probabilities, type Sampling } from './probabilities.js'
 export { ImageRandom, type Purpose } from './random.js'

@@ -14,13 +14,14 @@ type Counters = [counter1: number, counter2: number, counter3: number, key0: num
 /** What `kernels/index.ts` exports; arrays are given as addresses. */
 interface Exports {
   readonly memory: WebAssembly.Memory
-  halves(from: number, to: number, count: number): void
+  halves(from: number, to: number, count: number): number
+  maximum(row: number, count: number): number
   exponentials(out: number, count: number, purpose: number, ...counters: Counters): void
-  gumbels(out: number, count: number, purpose: number, ...counters: Counters): void
   normals(out: number, count: number, purpose: number, ...counters: Counters): void
   probabilities(
     row: number,
     count: number,
+    top: number,
     temperature: number,
     k: number,
     out: number,
@@ -28,7 +29,8 @@ interface Exports {
     weights: number,
     scratch: number,
   ): number
-  race(row: number, gumbels: number, count: number, scale: number, k: number): number
+  race(row: number, record: number, count: number, top: number, scale: number, k: number): number
+  strong(record: number, count: number): void
 }
 
 const wasm = new WebAssembly.Module(readFileSync(new URL('./kernels.wasm', import.meta.url)))
@@ -45,12 +47,13 @@ interface Memory {
   readonly length: number
   readonly row: Float32Array
   readonly halves: Uint16Array
-  readonly noise: Float32Array
   readonly out: Float32Array
   /** Addresses of what only the kernels see. */
   readonly scores: number
   readonly codes: number
   readonly sorted: number
+  /** A record of strong noise (`kernels/strong.ts`), and room to make it. */
+  readonly record: Uint32Array
 }
 
 let memory = layOut(0)
@@ -58,18 +61,19 @@ let memory = layOut(0)
 function layOut(length: number): Memory {
   const bytes = 4 * length
   const at = (array: number) => START + array * bytes
-  const missing = at(6) + 4 * SORTED - kernels.memory.buffer.byteLength
+  const record = 2 * length + 32
+  const missing = at(7) + 4 * (SORTED + 32) - kernels.memory.buffer.byteLength
   if (missing > 0) kernels.memory.grow(Math.ceil(missing / PAGE))
   const { buffer } = kernels.memory
   return {
     length,
     row: new Float32Array(buffer, at(0), length),
-    noise: new Float32Array(buffer, at(1), length),
-    out: new Float32Array(buffer, at(2), length),
-    halves: new Uint16Array(buffer, at(3), length),
-    scores: at(4),
-    codes: at(5),
-    sorted: at(6),
+    out: new Float32Array(buffer, at(1), length),
+    halves: new Uint16Array(buffer, at(2), length),
+    scores: at(3),
+    codes: at(4),
+    record: new Uint32Array(buffer, at(5), record),
+    sorted: at(7) + 4 * 32,
   }
 }
 
@@ -80,22 +84,27 @@ function memoryFor(count: number): Memory {
   return memory
 }
 
-/** A row of logits in the kernels' memory, padded with -infinity. */
-function load(logits: Logits, offset: number, count: number): Memory {
-  const at = memoryFor(count)
+/** Minus infinity in half precision. */
+const LEAST_HALF = 0xfc00
+
+/** A row of logits to the kernels' memory, padded with -infinity; the largest, NaN where there is one. */
+function load(logits: Logits, offset: number, count: number, { row, halves, length }: Memory): number {
   const values = logits.subarray(offset, offset + count)
-  if (values instanceof Float32Array) at.row.set(values)
-  else {
-    at.halves.set(values)
-    kernels.halves(at.halves.byteOffset, at.row.byteOffset, at.length)
+  if (values instanceof Float32Array) {
+    row.set(values)
+    row.fill(-Infinity, count)
+    return kernels.maximum(row.byteOffset, length)
   }
-  at.row.fill(-Infinity, count)
-  return at
+  halves.set(values)
+  halves.fill(LEAST_HALF, count)
+  return kernels.halves(halves.byteOffset, row.byteOffset, length)
 }
 
 /** Single precision of half precision, [count]; exact. */
 export function floatsOf(logits: Logits, offset: number, count: number): Float32Array {
-  return load(logits, offset, count).row.slice(0, count)
+  const at = memoryFor(count)
+  load(logits, offset, count, at)
+  return at.row.slice(0, count)
 }
 
 /** As `plainProbabilities` but for top-p, to the same bits. False where the row makes no distribution. */
@@ -105,11 +114,13 @@ export function filteredProbabilities(
   { temperature, topK }: Omit<Sampling, 'topP'>,
   out: Float32Array,
 ): boolean {
-  const at = load(logits, offset, out.length)
+  const at = memoryFor(out.length)
+  const top = load(logits, offset, out.length, at)
   const { length, row, scores, codes, sorted } = at
   const sound = kernels.probabilities(
     row.byteOffset,
     length,
+    top,
     temperature,
     topK < out.length ? topK : 0,
     at.out.byteOffset,
@@ -122,30 +133,55 @@ export function filteredProbabilities(
 }
 
 /**
- * The code that `race` finds for those probabilities, found without them: by `gumbels`, [count], of the race's
- * exponential numbers. -1 where only exact arithmetic can tell: scores nearly equal, or no distribution.
+ * The code that `race` finds for those probabilities, found without them: by the position's strong noise, of `count`
+ * codes. -1 where only exact arithmetic can tell: scores nearly equal, or no distribution.
  */
 export function filteredRace(
   logits: Logits,
   offset: number,
+  count: number,
   { temperature, topK }: Omit<Sampling, 'topP'>,
-  gumbels: Float32Array,
+  noise: StrongNoise,
 ): number {
-  const { length, row, noise } = load(logits, offset, gumbels.length)
-  noise.set(gumbels)
-  noise.fill(0, gumbels.length)
-  const k = topK < gumbels.length ? topK : 0
-  return kernels.race(row.byteOffset, noise.byteOffset, length, 1 / temperature, k)
+  const at = memoryFor(count)
+  const top = load(logits, offset, count, at)
+  const { length, row, record } = at
+  record.set(noise)
+  return kernels.race(
+    row.byteOffset,
+    record.byteOffset,
+    length,
+    top,
+    1 / temperature,
+    topK < count ? topK : 0,
+  )
 }
+
+/**
+ * Of a position's Gumbel noise, `-log` of its exponential numbers, what decides nearly all races: the numbers of the codes
+ * that have the most of it, an eighth of them, and how the others are drawn. The layout is the kernels' own
+ * (`kernels/strong.ts`).
+ */
+export type StrongNoise = Uint32Array
+
+/** The strong noise of a stream of `count` exponential numbers; to 2e-6. */
+export function strong(
+  { purpose, image, position, iteration, key0, key1 }: Stream,
+  count: number,
+): StrongNoise {
+  const { record, length } = memoryFor(count)
+  record.set([purpose, image, position, iteration, key0, key1])
+  kernels.strong(record.byteOffset, length)
+  return record.slice(0, HEAD + 2 * record[SIZE])
+}
+
+/** Words that a record begins with, and which of them counts the codes and the numbers that follow. */
+const HEAD = 8
+const SIZE = 7
 
 /** Exponential numbers of mean 1 to `out`; `plainExponentials`' to the bit. */
 export function exponentials(stream: Stream, out: Float32Array): void {
   draw(kernels.exponentials, stream, out)
-}
-
-/** `-log` of the same numbers to `out`, to 2e-6. */
-export function gumbels(stream: Stream, out: Float32Array): void {
-  draw(kernels.gumbels, stream, out)
 }
 
 /** Standard normal numbers to `out`; `plainNormals`' to the last bit or the one before. */

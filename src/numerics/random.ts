@@ -1,4 +1,4 @@
-import { exponentials, gumbels, normals } from './kernels.js'
+import { exponentials, normals, type StrongNoise, strong } from './kernels.js'
 import { type Stream, toUniform, wordsOf } from './stream.js'
 
 /** What a random number is for: numbers of different purposes are independent of each other. */
@@ -51,9 +51,9 @@ export class ImageRandom {
     exponentials(this.#stream('race', position, 0), out)
   }
 
-  /** `-log E` of the same numbers, to 2e-6: for `winner`. */
-  gumbels(position: number, out: Float32Array): void {
-    gumbels(this.#stream('race', position, 0), out)
+  /** The highest of `-log E` for `count` of the same numbers, to 2e-6: for `winner`. */
+  strong(position: number, count: number): StrongNoise {
+    return strong(this.#stream('race', position, 0), count)
   }
 
   #stream(purpose: Purpose, position: number, iteration: number): Stream {

@@ -1,14 +1,16 @@
-import { filteredRace, type Logits } from './kernels.js'
+import { filteredRace, type Logits, type StrongNoise } from './kernels.js'
 import { probabilities, type Sampling } from './probabilities.js'
 import { race } from './sample.js'
 
 /** Below it, logits over the temperature are too large for the kernel's single precision. */
 const LEAST_TEMPERATURE = 1e-3
 
-/** A position's noise, of `count` codes. */
+/** A position's noise. */
 export interface RaceNoise {
-  /** `ImageRandom.gumbels`. */
-  readonly gumbels: Float32Array
+  /** How many codes there are. */
+  readonly count: number
+  /** `ImageRandom.strong`. */
+  readonly strong: StrongNoise
   /** `ImageRandom.exponentials` of the same position; made when asked for. */
   readonly exponentials: Float32Array
 }
@@ -22,12 +24,12 @@ let scratch = new Float32Array(0)
  * @throws RangeError as `probabilities` does.
  */
 export function winner(logits: Logits, offset: number, sampling: Sampling, noise: RaceNoise): number {
-  const { gumbels } = noise
+  const { count } = noise
   if (sampling.topP === 1 && sampling.temperature >= LEAST_TEMPERATURE) {
-    const code = filteredRace(logits, offset, sampling, gumbels)
+    const code = filteredRace(logits, offset, count, sampling, noise.strong)
     if (code >= 0) return code
   }
-  if (scratch.length !== gumbels.length) scratch = new Float32Array(gumbels.length)
+  if (scratch.length !== count) scratch = new Float32Array(count)
   probabilities(logits, offset, sampling, scratch)
   return race(scratch, noise.exponentials)
 }

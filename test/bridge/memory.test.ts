@@ -66,6 +66,23 @@ test('tensors are read from where they lie, and stay when the memory changes', (
   memory.close()
 })
 
+test('what was read into is read into again when it is taken back, once, and not before', () => {
+  const memory = opened(Uint8Array.from({ length: 5000 }, (_, i) => i))
+  reserve(memory, 64)
+  const read = (at: number, length: number) => tensor(memory.read(at, length))
+  const [first, second] = [read(0, 8), read(8, 8)]
+  expect(first.data.buffer).not.toBe(second.data.buffer)
+  for (let turn = 0; turn < 2; turn++) memory.takeBack({ second, framed: tensor(new Uint8Array(4096)) })
+  const third = read(16, 4)
+  expect(third.data.buffer).toBe(second.data.buffer)
+  expect([...third.data]).toEqual([16, 17, 18, 19])
+  expect([...first.data]).toEqual([0, 1, 2, 3, 4, 5, 6, 7])
+  expect(read(0, 8).data.buffer).not.toBe(second.data.buffer)
+  memory.takeBack({ first, third })
+  expect([...read(0, 4500).data.subarray(4000, 4003)]).toEqual([160, 161, 162])
+  memory.close()
+})
+
 test('a tensor in a memory that nobody shares is a fault', () => {
   const descriptor = { name: 'there', dtype: 'f32' as const, shape: [2], at: 8 }
   expect(() => decodeTensors([descriptor], [new Uint8Array()])).toThrow('not shared')

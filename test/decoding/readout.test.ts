@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { PositionNoise, readPass, Vectors } from '../../src/decoding/readout.js'
+import { LentLogits, Vectors } from '../../src/decoding/lent.js'
+import { PositionNoise, readPass } from '../../src/decoding/readout.js'
 import { ImageRandom } from '../../src/index.js'
 import { draftOf, plainSampling } from '../support/fake-pass.js'
 import { toy } from '../support/toy-model.js'
@@ -21,22 +22,31 @@ test("a position's noise stays until it is committed, and is the same if it is m
   expect(noise.at(3).exponentials).toBe(third)
   noise.forgetBefore(4)
   expect(noise.at(4).exponentials).toBe(fourth)
-  expect(noise.at(5).gumbels).toBe(third)
-  expect(noise.at(5).exponentials).not.toEqual(values)
+  expect(noise.at(5).exponentials).toBe(third)
+  expect([...third]).not.toEqual(values)
+  expect(noise.at(5).strong).toBe(noise.at(5).strong)
   expect([...new PositionNoise(new ImageRandom(1, 0), 4).at(3).exponentials]).toEqual(values)
 })
 
-test('a proposal can be read after its pass, when the vectors of that were lent to the next', () => {
+/** Passes over one draft, each with logits of its own. */
+function somePasses() {
   const { model } = toy({ layout: [-1, -1, -1], rowLength: 3 })
   const vectors = new Vectors(model.image.count)
   const random = new ImageRandom(1, 0)
   const noise = new PositionNoise(random, model.image.count)
   const image = { model, random, sampling: plainSampling, committed: 0 }
   const drafts = [draftOf({ position: 0, code: 1, proposal: { kind: 'uniform' } })]
+  const lent = new LentLogits()
   const passOver = (number: number) => {
-    const logits = Float32Array.from({ length: 2 * model.image.count }, (_, i) => Math.sin(i + number))
-    return readPass({ number, logits, drafts, image, vectors, noise })
+    const values = Float32Array.from({ length: 2 * model.image.count }, (_, i) => Math.sin(i + number))
+    const logits = lent.take(values, number)
+    return { ...readPass({ number, logits, drafts, image, vectors, noise }), values }
   }
+  return { passOver, drafts, vectors, lent }
+}
+
+test('a proposal can be read after its pass, when the vectors of that were lent to the next', () => {
+  const { passOver, drafts, vectors } = somePasses()
   const first = passOver(0)
   const p = [...first.distribution(drafts[0])]
   const held = draftOf({ proposal: first.proposal(drafts[0]) })
@@ -48,4 +58,33 @@ test('a proposal can be read after its pass, when the vectors of that were lent 
   vectors.reclaim([held])
   passOver(2).distribution(drafts[0])
   expect(read()).toEqual(p)
+})
+
+test('logits stay for as long as a proposal of some draft is still to be made of them', () => {
+  const { passOver, drafts, lent } = somePasses()
+  const first = passOver(0)
+  const held = draftOf({ proposal: first.proposal(drafts[0]) })
+  lent.reclaim([held])
+  const second = passOver(1)
+  lent.reclaim([held])
+  expect(lent.lieIn(first.values.buffer)).toBe(true)
+  expect(lent.lieIn(second.values.buffer)).toBe(false)
+  const { probabilities } = held.proposal as { probabilities: Float32Array }
+  lent.reclaim([held])
+  expect(lent.lieIn(first.values.buffer)).toBe(false)
+  expect(probabilities).toBe((held.proposal as { probabilities: Float32Array }).probabilities)
+})
+
+test('logits that were given back are not read any more, whoever asks', () => {
+  const { passOver, drafts, lent } = somePasses()
+  const pass = passOver(3)
+  const proposal = pass.proposal(drafts[0]) as { probabilities: Float32Array }
+  lent.reclaim([])
+  for (const read of [
+    () => proposal.probabilities,
+    () => pass.distribution(drafts[0]),
+    () => pass.winner(drafts[0]),
+  ]) {
+    expect(read).toThrow('What was asked of pass 3 is gone')
+  }
 })

@@ -24,6 +24,10 @@ class Still implements Decodable {
     this.given.push(logits)
   }
 
+  holds() {
+    return true
+  }
+
   forgetCells() {}
 }
 

@@ -277,6 +277,7 @@ describe('a run', () => {
         throw new Error('broken policy')
       },
       advance: () => {},
+      holds: () => false,
       forgetCells: () => {},
     }
     await expect(run([{ ...job, image: broken }], [new FakeWorker()])).rejects.toThrow('broken policy')

@@ -57,6 +57,10 @@ export class Greedy implements Decodable {
     this.passes++
   }
 
+  holds(): boolean {
+    return false
+  }
+
   forgetCells(): void {
     this.#cells = 0
   }

@@ -24,7 +24,13 @@ const later: PassPlan = {
 
 /** An image that wants these plans, one after the other. */
 function image(...plans: PassPlan[]): Decodable {
-  return { done: false, plan: () => plans[0], advance: () => void plans.shift(), forgetCells() {} }
+  return {
+    done: false,
+    plan: () => plans[0],
+    advance: () => void plans.shift(),
+    holds: () => false,
+    forgetCells() {},
+  }
 }
 
 /** Two of its three conditional entries, and its unconditional anchor, are vectors: the fake's vocabulary has 18 ids. */

@@ -43,6 +43,7 @@ async function conditional(prefix: readonly number[]): Promise<Float32Array> {
       logits = Float32Array.from(rows)
       image.done = true
     },
+    holds: () => false,
     forgetCells() {},
   }
   await session.run([{ prompt, guidance: GUIDANCE, image }])

@@ -7,11 +7,12 @@ import {
   ImageRandom,
   type Logits,
   probabilities,
+  type RaceNoise,
   race,
   type Sampling,
   winner,
 } from '../../src/numerics/index.js'
-import { exponentials, floatsOf, gumbels, normals } from '../../src/numerics/kernels.js'
+import { exponentials, floatsOf, normals, strong } from '../../src/numerics/kernels.js'
 import { plainProbabilities } from '../../src/numerics/probabilities.js'
 import { plainExponentials, plainNormals } from '../../src/numerics/stream.js'
 
@@ -51,11 +52,21 @@ describe('random numbers by kernels', () => {
     expect(fast).toEqual(plain)
   })
 
-  test('Gumbel noise is their logarithm, to 2e-6', () => {
-    const [noise, plain] = [new Float32Array(100_000), new Float32Array(100_000)]
-    gumbels(stream, noise)
+  test.each([1, 15, 16, 8192, 100_003])('of %i, the strong noise is that of an eighth, to 2e-6', (count) => {
+    const plain = new Float32Array(count)
     plainExponentials(stream, plain)
-    expect(Math.max(...noise.map((value, i) => Math.abs(value + Math.log(plain[i]))))).toBeLessThan(2e-6)
+    const threshold = -Math.log(7 / 8)
+    const codes = [...plain.keys()].filter((code) => plain[code] < threshold)
+    const record = strong(stream, count)
+    const size = record[7]
+    // beyond the count there may be more: of no code
+    const found = [...record.subarray(8, 8 + record[6])].filter((code) => code < count)
+    expect(found).toEqual(codes)
+    const noise = new Float32Array(record.buffer, record.byteOffset + 4 * (8 + size), size)
+    const errors = codes.map((code, i) => Math.abs(noise[i] + Math.log(plain[code])))
+    expect(Math.max(0, ...errors)).toBeLessThan(2e-6)
+    expect(size % 4).toBe(0)
+    expect(record.length).toBe(8 + 2 * size)
   })
 
   test('normal numbers are their twin’s but for the last bit of one in a million', () => {
@@ -67,6 +78,13 @@ describe('random numbers by kernels', () => {
     expect(errors.filter((error) => error > 0).length).toBeLessThanOrEqual(1)
   })
 })
+
+/** A position's noise, of `count` codes. */
+function noiseAt(random: ImageRandom, position: number, count: number): RaceNoise {
+  const exponentials = new Float32Array(count)
+  random.exponentials(position, exponentials)
+  return { count, strong: random.strong(position, count), exponentials }
+}
 
 const samplings: [string, Sampling][] = [
   ['plain', { temperature: 1, topK: 0, topP: 1 }],
@@ -101,27 +119,35 @@ describe.each(rows)('a row that is %s', (_, row) => {
     const random = new ImageRandom(5, 1)
     const p = new Float32Array(row.length)
     plainProbabilities(row, 0, sampling, p)
-    const [noise, numbers] = [new Float32Array(row.length), new Float32Array(row.length)]
     for (let position = 0; position < 400; position += 1) {
-      random.gumbels(position, noise)
-      random.exponentials(position, numbers)
-      expect(winner(row, 0, sampling, { gumbels: noise, exponentials: numbers })).toBe(race(p, numbers))
+      const noise = noiseAt(random, position, row.length)
+      expect(winner(row, 0, sampling, noise)).toBe(race(p, noise.exponentials))
     }
   })
 })
 
-test('codes whose scores are nearly equal are told apart by their probabilities', () => {
+test.each([
+  ['strong', 'strong'],
+  ['strong', 'weak'],
+  ['weak', 'weak'],
+])('codes whose scores are nearly equal are told apart by their probabilities: %s and %s', (one, other) => {
   // Two codes far above the others, whose scores differ by less and less, down to nothing.
-  const numbers = Float32Array.from({ length: 64 }, (_, i) => 1 + i / 64)
-  const noise = numbers.map((value) => -Math.log(value))
   const sampling = { temperature: 1, topK: 8, topP: 1 }
   const p = new Float32Array(64)
-  for (let i = 0; i < 60; i += 1) {
+  const random = new ImageRandom(2, 3)
+  for (let i = 0; i < 1000; i += 1) {
+    const noise = noiseAt(random, i, 64)
+    const { exponentials: e } = noise
+    const kind = (code: number) => (e[code] < -Math.log(7 / 8) ? 'strong' : 'weak')
+    const codes = [...e.keys()]
+    const a = codes.find((code) => kind(code) === one) as number
+    const b = codes.findLast((code) => kind(code) === other) as number
+    if (a === b || a === undefined || b === undefined) continue
     const row = new Float32Array(64)
-    row[9] = 20 + Math.log(numbers[9])
-    row[40] = 20 + Math.log(numbers[40]) + (i % 2 === 0 ? 1 : -1) * 2 ** (-i / 2)
+    row[a] = 20 + Math.log(e[a])
+    row[b] = 20 + Math.log(e[b]) + (i % 2 === 0 ? 1 : -1) * 2 ** (-i % 32)
     plainProbabilities(row, 0, sampling, p)
-    expect(winner(row, 0, sampling, { gumbels: noise, exponentials: numbers })).toBe(race(p, numbers))
+    expect(winner(row, 0, sampling, noise)).toBe(race(p, e))
   }
 })
 
@@ -132,6 +158,26 @@ test('logits of half precision mean the same as their values', () => {
   probabilities(bits, 100, samplings[1][1], fast)
   plainProbabilities(values, 100, samplings[1][1], plain)
   expect(fast).toEqual(plain)
+})
+
+test.each([
+  ['spread out', halvesOf(rowOf(9, 1000, 2.5))],
+  ['with ties', halvesOf(rowOf(4, 1000, 2, 0.5))],
+  ['partly forbidden', halvesOf(rowOf(5, 1000, 2)).map((bits, i) => (i % 3 === 0 ? bits : 0xfc00))],
+  ['tiny', Uint16Array.from({ length: 64 }, (_, i) => (i % 2 === 0 ? i : 0x8000 | i))],
+  ['huge', Uint16Array.from({ length: 100 }, (_, i) => 0x7b00 + i)],
+])('a row of half precision that is %s is won by what its values are won by', (_, bits) => {
+  const values = floatsOf(bits, 0, bits.length)
+  const random = new ImageRandom(6, 1)
+  const p = new Float32Array(bits.length)
+  for (const topK of [0, 1, 30]) {
+    const sampling = { temperature: 1, topK, topP: 1 }
+    plainProbabilities(values, 0, sampling, p)
+    for (let position = 0; position < 200; position += 1) {
+      const noise = noiseAt(random, position, bits.length)
+      expect(winner(bits, 0, sampling, noise)).toBe(race(p, noise.exponentials))
+    }
+  }
 })
 
 test('half precision is read exactly: all of its numbers', () => {
@@ -147,10 +193,17 @@ test('half precision is read exactly: all of its numbers', () => {
   })
 })
 
-test.each([NaN, Infinity, -Infinity])('a row that holds %d and no distribution is refused', (value) => {
-  const row: Logits = new Float32Array(32).fill(value === -Infinity ? value : 0)
+test.each<[string, Logits, number]>([
+  ['NaN', new Float32Array(32), NaN],
+  ['Infinity', new Float32Array(32), Infinity],
+  ['-Infinity only', new Float32Array(32).fill(-Infinity), -Infinity],
+  ['NaN, in halves', new Uint16Array(32), 0x7c01],
+  ['-NaN, in halves', new Uint16Array(32), 0xfe00],
+  ['Infinity, in halves', new Uint16Array(32), 0x7c00],
+  ['-Infinity only, in halves', new Uint16Array(32).fill(0xfc00), 0xfc00],
+])('a row that holds %s and no distribution is refused', (_, row, value) => {
   row[7] = value
-  const noise = { gumbels: new Float32Array(32), exponentials: new Float32Array(32).fill(1) }
+  const noise = noiseAt(new ImageRandom(1, 0), 0, 32)
   expect(() => winner(row, 0, samplings[0][1], noise)).toThrow(RangeError)
   expect(() => probabilities(row, 0, samplings[1][1], new Float32Array(32))).toThrow(RangeError)
 })
