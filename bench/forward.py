@@ -38,9 +38,7 @@ def request(adapter: ScenesAdapter, images: int, entries: int) -> tuple[Any, Any
     first, count = adapter.card["image"]["first"], adapter.card["image"]["count"]
     prompt = len(adapter.tokenize("").conditional)
     tokens = generator.integers(first, first + count, images * entries).astype(np.int32)
-    positions = np.tile(
-        np.arange(BASE - prompt, BASE - prompt + entries, dtype=np.int32), images
-    )
+    positions = np.tile(np.arange(BASE - prompt, BASE - prompt + entries, dtype=np.int32), images)
     branch = {"base": BASE, "prompt": prompt, "anchor": 1}
     lanes = [
         {
@@ -62,37 +60,26 @@ def request(adapter: ScenesAdapter, images: int, entries: int) -> tuple[Any, Any
         "latents": np.empty((0, adapter.card["width"]), np.float32),
         "timesteps": np.empty(0, np.float32),
     }
-    frames = encode(
-        {"op": "forward", "id": 1, "lanes": lanes, "logits": "f32"}, tensors
-    )
+    frames = encode({"op": "forward", "id": 1, "lanes": lanes, "logits": "f32"}, tensors)
     return [bytes(frame) for frame in frames], (
         torch.from_numpy(tokens).long(),
         torch.from_numpy(positions).long(),
     )
 
 
-def bare(
-    adapter: ScenesAdapter, images: int, entries: int, tokens: Tensor, positions: Tensor
-) -> Callable[[], Tensor]:
+def bare(adapter: ScenesAdapter, images: int, entries: int, tokens: Tensor, positions: Tensor) -> Callable[[], Tensor]:
     """Embeddings to guided logits, [images, entries, codes]."""
     model, attend = adapter._transformer, _attention(adapter, 2 * images, entries)
-    tokens, positions = (
-        x.view(images, entries).repeat_interleave(2, 0) for x in (tokens, positions)
-    )
+    tokens, positions = (x.view(images, entries).repeat_interleave(2, 0) for x in (tokens, positions))
     return lambda: _guided(model(model.embedding(tokens), positions, attend))
 
 
-def lean(
-    adapter: ScenesAdapter, images: int, entries: int, tokens: Tensor, positions: Tensor
-) -> Callable[[], Tensor]:
+def lean(adapter: ScenesAdapter, images: int, entries: int, tokens: Tensor, positions: Tensor) -> Callable[[], Tensor]:
     model, attend = (
         LeanScenes(adapter._transformer),
         _attention(adapter, 2 * images, entries),
     )
-    tokens, positions = (
-        x.view(images, entries).repeat_interleave(2, 0).flatten()
-        for x in (tokens, positions)
-    )
+    tokens, positions = (x.view(images, entries).repeat_interleave(2, 0).flatten() for x in (tokens, positions))
     rows = torch.arange(len(tokens))
 
     def forward() -> Tensor:
@@ -107,22 +94,13 @@ def _guided(logits: Tensor) -> Tensor:
     return unconditional + GUIDANCE * (conditional - unconditional)
 
 
-def _attention(
-    adapter: ScenesAdapter, streams: int, entries: int
-) -> Callable[[int, Tensor, Tensor, Tensor], Tensor]:
+def _attention(adapter: ScenesAdapter, streams: int, entries: int) -> Callable[[int, Tensor, Tensor, Tensor], Tensor]:
     shape, end = adapter.cache, BASE + entries
-    keys, values = torch.zeros(
-        2, shape.layers, streams, shape.heads, shape.cells, shape.head_width
-    )
-    mask = (
-        torch.ones(entries, end, dtype=torch.bool).tril(BASE) if entries > 1 else None
-    )
+    keys, values = torch.zeros(2, shape.layers, streams, shape.heads, shape.cells, shape.head_width)
+    mask = torch.ones(entries, end, dtype=torch.bool).tril(BASE) if entries > 1 else None
 
     def attend(layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        q, k, v = (
-            x.reshape(streams, entries, shape.heads, shape.head_width).transpose(1, 2)
-            for x in (q, k, v)
-        )
+        q, k, v = (x.reshape(streams, entries, shape.heads, shape.head_width).transpose(1, 2) for x in (q, k, v))
         keys[layer, :, :, BASE:end], values[layer, :, :, BASE:end] = k, v
         seen = keys[layer, :, :, :end], values[layer, :, :, :end]
         return scaled_dot_product_attention(q, *seen, attn_mask=mask).transpose(1, 2)
@@ -130,9 +108,7 @@ def _attention(
     return attend
 
 
-def best(
-    calls: dict[str, Callable[[], object]], seconds: float, clock: Callable[[], float]
-) -> dict[str, float]:
+def best(calls: dict[str, Callable[[], object]], seconds: float, clock: Callable[[], float]) -> dict[str, float]:
     """Milliseconds of each, the least; they take turns, so that other work on the machine meets all alike."""
     least = dict.fromkeys(calls, float("inf"))
     end = time.perf_counter() + seconds
@@ -174,10 +150,7 @@ def main() -> None:
             frames, shape = request(adapter, images, 1 + window)
             calls: dict[str, Callable[[], object]] = {
                 "worker": lambda frames=frames: answer(worker, frames),  # type: ignore[misc]
-                **{
-                    f.__name__: f(adapter, images, 1 + window, *shape)
-                    for f in (bare, lean)
-                },
+                **{f.__name__: f(adapter, images, 1 + window, *shape) for f in (bare, lean)},
             }
             with torch.inference_mode():
                 took = best(
@@ -190,9 +163,7 @@ def main() -> None:
                 continue
             ratios = [took["worker"] / took[name] for name in ("bare", "lean")]
             times = "".join(f"{took[name]:8.2f}" for name in ("bare", "lean", "worker"))
-            print(
-                f"{images:6} {window:6}{times} ms {ratios[0]:11.2f} {ratios[1]:11.2f}"
-            )
+            print(f"{images:6} {window:6}{times} ms {ratios[0]:11.2f} {ratios[1]:11.2f}")
     if arguments.json:
         print(json.dumps(records))
 

@@ -161,7 +161,7 @@ function checkPieces({ name, window, initialize, denoise, verify, branches }: Ch
   if (branches && branches.verify !== verify.name) {
     throw new PolicyError(
       `${name} verifies by ${verify.name} coupling, which can make nothing of ${branches.name}.`,
-      `Use coupling ${branches.verify} with it, or leave the branches out.`,
+      `Use coupling ${branches.verify} with it, or nothing beside the chain (branches=0, siblings=1).`,
     )
   }
   if (typeof window === 'number' && (!Number.isInteger(window) || window < 0)) {
