@@ -4,6 +4,7 @@ import { execa } from 'execa'
 import { privateAddress } from '../src/bridge/address.js'
 import { connectClient } from '../src/bridge/client.js'
 import { WorkerError } from '../src/bridge/index.js'
+import { waitingThreads } from '../src/bridge/threads.js'
 import { greet, type Worker } from '../src/bridge/worker.js'
 
 /** The interpreter that runs workers here. */
@@ -13,7 +14,7 @@ export const python =
 const here = fileURLToPath(new URL('.', import.meta.url))
 const environment = {
   PYTHONPATH: fileURLToPath(new URL('../python_worker', import.meta.url)),
-  OMP_WAIT_POLICY: 'PASSIVE',
+  ...waitingThreads(),
 }
 
 export interface NullOptions {

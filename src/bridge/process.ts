@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { execa } from 'execa'
 import { type Ending, endingError } from './ending.js'
 import type { WorkerError } from './error.js'
+import { waitingThreads } from './threads.js'
 
 /** The worker is run in its own folder: what lies where the user happens to be is never imported. */
 export const workerFolder = fileURLToPath(new URL('../../python_worker/', import.meta.url))
@@ -83,8 +84,7 @@ export function workerCommand(
     cwd: workerFolder,
     stdin: 'ignore',
     stdout: 'ignore',
-    // OpenMP threads that wait by spinning make a pass many times slower as soon as anything else wants a core
-    env: { OMP_WAIT_POLICY: process.env.OMP_WAIT_POLICY ?? 'PASSIVE' },
+    env: waitingThreads(),
     reject: false,
     forceKillAfterDelay: 1000,
   } as const
