@@ -51,8 +51,9 @@ function stages(timings: readonly Forward[]): Record<string, number> {
     const numerics = now.numerics - before.numerics
     return {
       forward: ended - began,
-      "worker's other work": began - received,
-      'wire there': received - Math.max(now.asked, before.worker!.ended),
+      // a request that was read while the one before ran has cost the device nothing until that ended
+      "worker's other work": began - Math.max(received, before.worker!.ended),
+      'wire there': Math.max(0, received - Math.max(now.asked, before.worker!.ended)),
       'wire back': now.answered - ended,
       numerics,
       "orchestrator's processor": now.processor - before.processor,
