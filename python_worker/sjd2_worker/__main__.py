@@ -8,6 +8,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -104,9 +105,13 @@ def _run(arguments: argparse.Namespace) -> None:
     from .server import serve
 
     options = family_options(arguments)
-    worker = load(arguments.model, arguments.adapter, arguments.device, arguments.dtype, arguments.slots, options)
-    with bound(arguments.endpoint, arguments.curve_secret_file, arguments.insecure) as socket:
-        serve(socket, worker, abandoned, arguments.idle)
+    model = (arguments.model, arguments.adapter, arguments.device, arguments.dtype, arguments.slots, options)
+    # All that computes runs in one thread, loading too: OpenMP keeps helpers for each thread that ever asked for some, and
+    # once it has more threads than there are cores it makes all of them sleep, which slows every small matrix.
+    with ThreadPoolExecutor(1) as device:
+        worker = device.submit(load, *model).result()
+        with bound(arguments.endpoint, arguments.curve_secret_file, arguments.insecure) as socket:
+            serve(socket, worker, device, abandoned, arguments.idle)
 
 
 def _leave(number: int, frame: FrameType | None) -> None:

@@ -8,7 +8,7 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from functools import partial
 from typing import NamedTuple
@@ -46,17 +46,23 @@ class Visitor(NamedTuple):
     connection: int
 
 
-def serve(socket: zmq.Socket[bytes], worker: Worker, abandoned: Callable[[], bool], idle: float | None = None) -> None:
+def serve(
+    socket: zmq.Socket[bytes],
+    worker: Worker,
+    device: Executor,
+    abandoned: Callable[[], bool],
+    idle: float | None = None,
+) -> None:
     """Answers requests on a ROUTER socket until `shutdown`, until nobody is left to serve, or, where `idle` is given,
     until nobody has held slots for so many seconds.
 
-    Requests run one at a time, in the order of their arrival, in a thread of their own.
+    Requests run in the order of their arrival on `device`, whose one thread loaded the model.
     """
     sys.setswitchinterval(SWITCH_SECONDS)
     leases = Leases(worker.slots)
     answers: deque[tuple[bytes, Answer]] = deque()
     looked = used = time.monotonic()
-    with _hang_ups(socket) as hang_ups, _bell() as (bell, ring), ThreadPoolExecutor(1) as device:
+    with _hang_ups(socket) as hang_ups, _bell() as (bell, ring):
 
         def answered(identity: bytes, future: Future[Answer]) -> None:
             answers.append((identity, future.result()))
