@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -113,8 +114,8 @@ def main() -> None:
     arguments = parser.parse_args()
     shape = card(arguments.grid, arguments.count, arguments.width)
     worker = NullWorker(arguments.slots, arguments.milliseconds / 1000, arguments.dtype, shape)
-    with bound(arguments.endpoint, None, False) as socket:
-        serve(socket, worker, lambda: False)  # type: ignore[arg-type]  # it serves what is asked of it here
+    with ThreadPoolExecutor(1) as device, bound(arguments.endpoint, None, False) as socket:
+        serve(socket, worker, device, lambda: False)  # type: ignore[arg-type]  # it serves what is asked of it here
 
 
 if __name__ == "__main__":
