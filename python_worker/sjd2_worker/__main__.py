@@ -106,8 +106,8 @@ def _run(arguments: argparse.Namespace) -> None:
 
     options = family_options(arguments)
     model = (arguments.model, arguments.adapter, arguments.device, arguments.dtype, arguments.slots, options)
-    # All that computes runs in one thread, loading too: OpenMP keeps helpers for each thread that ever asked for some, and
-    # once it has more threads than there are cores it makes all of them sleep, which slows every small matrix.
+    # All that computes runs in one thread, loading too: OpenMP keeps helpers for each thread that ever asked for some,
+    # and once it has more threads than there are cores it makes them sleep at once, which slows small matrices.
     with ThreadPoolExecutor(1) as device:
         worker = device.submit(load, *model).result()
         with bound(arguments.endpoint, arguments.curve_secret_file, arguments.insecure) as socket:
