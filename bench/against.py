@@ -13,7 +13,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -23,72 +23,59 @@ TOKENS, SIDE = 576, 48
 Decode = Callable[[], Tensor]  # tokens [images, TOKENS]
 
 
-def scenes(
-    folder: Path,
-    conditional: list[int],
-    unconditional: list[int],
-    images: int,
-    guidance: float,
-) -> Decode:
+class Task(NamedTuple):
+    """What to decode, by the checkpoint in `folder`: `images` pictures of one prompt."""
+
+    folder: Path
+    conditional: list[int]
+    unconditional: list[int]
+    images: int
+    guidance: float
+
+
+def scenes(task: Task) -> Decode:
     from sjd2_worker.adapters.scenes import ScenesAdapter
 
-    adapter = ScenesAdapter(folder, torch.device("cpu"), torch.float32)
-    model, shape, first = (
-        adapter._transformer,
-        adapter.cache,
-        adapter.card["image"]["first"],
-    )
-    prompts = torch.tensor([conditional, unconditional] * images)
+    adapter = ScenesAdapter(task.folder, torch.device("cpu"), torch.float32)
+    model, shape, first = adapter._transformer, adapter.cache, adapter.card["image"]["first"]
+    prompts = torch.tensor([task.conditional, task.unconditional] * task.images)
     length = prompts.shape[1]
-    keys, values = torch.zeros(2, shape.layers, 2 * images, shape.heads, length + TOKENS, shape.head_width)
+    keys, values = torch.zeros(2, shape.layers, 2 * task.images, shape.heads, length + TOKENS, shape.head_width)
     last = torch.tensor([-1])
 
     def forward(ids: Tensor, start: int) -> Tensor:
         end = start + ids.shape[1]
 
         def attend(layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-            keys[layer, :, :, start:end], values[layer, :, :, start:end] = (
-                k.transpose(1, 2),
-                v.transpose(1, 2),
-            )
+            keys[layer, :, :, start:end], values[layer, :, :, start:end] = k.transpose(1, 2), v.transpose(1, 2)
             seen = keys[layer, :, :, :end], values[layer, :, :, :end]
             return scaled_dot_product_attention(q.transpose(1, 2), *seen, is_causal=end - start > 1).transpose(1, 2)
 
-        positions = torch.arange(start - length, end - length).expand(2 * images, -1)
+        positions = torch.arange(start - length, end - length).expand(2 * task.images, -1)
         return model(model.embedding(ids), positions, attend, last)[:, -1]
 
     def decode() -> Tensor:
-        codes = [sample(forward(prompts, 0), guidance)]
+        codes = [sample(forward(prompts, 0), task.guidance)]
         for cell in range(length, length + TOKENS - 1):
-            codes.append(
-                sample(
-                    forward(first + codes[-1].repeat_interleave(2)[:, None], cell),
-                    guidance,
-                )
-            )
+            codes.append(sample(forward(first + codes[-1].repeat_interleave(2)[:, None], cell), task.guidance))
         return torch.stack(codes, 1)
 
     return decode
 
 
-def chameleon(
-    folder: Path,
-    conditional: list[int],
-    unconditional: list[int],
-    images: int,
-    guidance: float,
-) -> Decode:
+def chameleon(task: Task) -> Decode:
     from transformers import ChameleonForConditionalGeneration
 
     from sjd2_worker.adapters.chameleon import load
 
-    image = load(folder, torch.device("cpu"), torch.float32).card["image"]
-    whole: Any = ChameleonForConditionalGeneration.from_pretrained(folder).eval()
+    image = load(task.folder, torch.device("cpu"), torch.float32).card["image"]
+    whole: Any = ChameleonForConditionalGeneration.from_pretrained(task.folder).eval()
     head = whole.lm_head.weight[image["first"] : image["first"] + image["count"]]
     # the shorter prompt is padded on the left, as `generate` wants it
+    conditional, unconditional = task.conditional, task.unconditional
     pad = len(conditional) - len(unconditional)
-    prompts = torch.tensor([conditional, [0] * pad + unconditional] * images)
-    seen = torch.tensor([[1] * len(conditional), [0] * pad + [1] * len(unconditional)] * images)
+    prompts = torch.tensor([conditional, [0] * pad + unconditional] * task.images)
+    seen = torch.tensor([[1] * len(conditional), [0] * pad + [1] * len(unconditional)] * task.images)
 
     def decode() -> Tensor:
         ids, mask, cache, codes = prompts, seen, None, []
@@ -102,32 +89,26 @@ def chameleon(
                 use_cache=True,
             )
             cache = output.past_key_values
-            codes.append(sample(linear(output.last_hidden_state[:, -1], head), guidance))
+            codes.append(sample(linear(output.last_hidden_state[:, -1], head), task.guidance))
             ids = image["first"] + codes[-1].repeat_interleave(2)[:, None]
-            mask = torch.cat((mask, torch.ones(2 * images, 1, dtype=mask.dtype)), 1)
+            mask = torch.cat((mask, torch.ones(2 * task.images, 1, dtype=mask.dtype)), 1)
         return torch.stack(codes, 1)
 
     return decode
 
 
-def janus(
-    folder: Path,
-    conditional: list[int],
-    unconditional: list[int],
-    images: int,
-    guidance: float,
-) -> Decode:
+def janus(task: Task) -> Decode:
     """`generate` makes the unconditional prompt itself."""
     from transformers import JanusForConditionalGeneration
 
-    whole: Any = JanusForConditionalGeneration.from_pretrained(folder).eval()
-    prompts = torch.tensor([conditional] * images)
+    whole: Any = JanusForConditionalGeneration.from_pretrained(task.folder).eval()
+    prompts = torch.tensor([task.conditional] * task.images)
     return lambda: whole.generate(
         prompts,
         attention_mask=torch.ones_like(prompts),
         generation_mode="image",
         do_sample=True,
-        guidance_scale=guidance,
+        guidance_scale=task.guidance,
     )
 
 
@@ -177,14 +158,10 @@ def main(words: Sequence[str] | None = None) -> None:
     if arguments.command == "prepare":
         prepare(arguments.folder)
         return
-    make: Callable[..., Decode] = {
-        "scenes": scenes,
-        "janus": janus,
-        "chameleon": chameleon,
-    }[arguments.family]
+    make = {"scenes": scenes, "janus": janus, "chameleon": chameleon}[arguments.family]
     prompts = arguments.conditional, arguments.unconditional
-    decode = make(arguments.model, *prompts, arguments.images, arguments.guidance)
-    print(json.dumps(seconds(decode, arguments.images, arguments.turns)))
+    task = Task(arguments.model, *prompts, arguments.images, arguments.guidance)
+    print(json.dumps(seconds(make(task), task.images, arguments.turns)))
 
 
 if __name__ == "__main__":

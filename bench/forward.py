@@ -127,16 +127,8 @@ def main() -> None:
     parser.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--seconds", type=float, default=3, help="for each shape")
-    parser.add_argument(
-        "--processor",
-        action="store_true",
-        help="the processors' time: with other work on the machine",
-    )
-    parser.add_argument(
-        "--json",
-        action="store_true",
-        help="a list: images, window, milliseconds of each",
-    )
+    parser.add_argument("--processor", action="store_true", help="the processors' time: with other work on the machine")
+    parser.add_argument("--json", action="store_true", help="a list: images, window, milliseconds of each")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     device, dtype = torch.device("cpu"), getattr(torch, arguments.dtype)
@@ -153,11 +145,7 @@ def main() -> None:
                 **{f.__name__: f(adapter, images, 1 + window, *shape) for f in (bare, lean)},
             }
             with torch.inference_mode():
-                took = best(
-                    calls,
-                    arguments.seconds,
-                    time.process_time if arguments.processor else time.perf_counter,
-                )
+                took = best(calls, arguments.seconds, time.process_time if arguments.processor else time.perf_counter)
             records.append({"images": images, "window": window, **took})
             if arguments.json:
                 continue
