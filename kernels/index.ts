@@ -2,7 +2,7 @@
 // that the caller lays out; none keeps anything.
 
 export { probabilities } from './probabilities'
-export { race } from './race'
+export { race, raceOfHalves } from './race'
 export { exponentials, normals } from './random'
 export { halves, maximum } from './row'
 export { strong } from './strong'

@@ -74,15 +74,25 @@ function countFrom(row: usize, count: i32, value: f32): i32 {
   return lanesSum(i32x4.add(a, b))
 }
 
-export function countAbove(row: usize, count: i32, value: f32): i32 {
-  const limit = f32x4.splat(value)
+/** How many are above `value`; of numbers (f32) or keys (i16), as below. */
+export function countAbove<T>(row: usize, count: i32, value: T): i32 {
+  const limit = v128.splat<T>(value)
   let a = i32x4.splat(0)
   let b = a
-  for (let i: usize = 0; i < (<usize>count) << 2; i += 32) {
-    a = i32x4.sub(a, f32x4.gt(v128.load(row + i), limit))
-    b = i32x4.sub(b, f32x4.gt(v128.load(row + i, 16), limit))
+  for (let i: usize = 0; i < (<usize>count) << alignof<T>(); i += 32) {
+    a = tally<T>(a, v128.gt<T>(v128.load(row + i), limit))
+    b = tally<T>(b, v128.gt<T>(v128.load(row + i, 16), limit))
   }
-  return lanesSum(i32x4.add(a, b))
+  return total<T>(a) + total<T>(b)
+}
+
+/** Counts, in each lane, what is true. */
+function tally<T>(counts: v128, truths: v128): v128 {
+  return isInteger<T>() ? i16x8.sub(counts, truths) : i32x4.sub(counts, truths)
+}
+
+function total<T>(counts: v128): i32 {
+  return lanesSum(isInteger<T>() ? i32x4.extadd_pairwise_i16x8_s(counts) : counts)
 }
 
 function lanesSum(x: v128): i32 {
@@ -162,24 +172,30 @@ function sort(values: usize, count: i32): void {
 
 /** How many of those equal to the k-th largest may stay. */
 export function tiesOf(row: usize, count: i32, k: i32, threshold: f32): i32 {
-  return k - countAbove(row, count, threshold)
+  return k - countAbove<f32>(row, count, threshold)
 }
 
 /** How many are ahead of number `code`: those above it, and equals before it. */
-export function rankOf(row: usize, count: i32, code: i32): i32 {
-  const value = load<f32>(row + ((<usize>code) << 2))
-  const values = f32x4.splat(value)
-  const before = (<usize>(code & ~3)) << 2
+export function rankOf<T>(row: usize, count: i32, code: i32): i32 {
+  const at = (<usize>code) << alignof<T>()
+  const values = v128.splat<T>(load<T>(row + at))
+  const before = at & ~15
   let ahead = i32x4.splat(0)
   for (let i: usize = 0; i < before; i += 16) {
-    ahead = i32x4.sub(ahead, f32x4.ge(v128.load(row + i), values))
+    ahead = tally<T>(ahead, v128.ge<T>(v128.load(row + i), values))
   }
-  // of the four that it is among, equals before it too
-  const equal = f32x4.eq(v128.load(row + before), values)
-  const above = f32x4.gt(v128.load(row + before), values)
-  const rank = popcnt(i32x4.bitmask(above)) + popcnt(i32x4.bitmask(equal) & ((1 << (code & 3)) - 1))
-  for (let i = before + 16; i < (<usize>count) << 2; i += 16) {
-    ahead = i32x4.sub(ahead, f32x4.gt(v128.load(row + i), values))
+  // of those that it is among, equals before it too
+  const equal = truths<T>(v128.eq<T>(v128.load(row + before), values))
+  const above = truths<T>(v128.gt<T>(v128.load(row + before), values))
+  const place = <i32>((at & 15) >> alignof<T>())
+  const rank = popcnt(above) + popcnt(equal & ((1 << place) - 1))
+  for (let i = before + 16; i < (<usize>count) << alignof<T>(); i += 16) {
+    ahead = tally<T>(ahead, v128.gt<T>(v128.load(row + i), values))
   }
-  return rank + lanesSum(ahead)
+  return rank + total<T>(ahead)
+}
+
+/** A bit for each lane. */
+export function truths<T>(lanes: v128): i32 {
+  return isInteger<T>() ? i16x8.bitmask(lanes) : i32x4.bitmask(lanes)
 }

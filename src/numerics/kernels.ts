@@ -30,6 +30,7 @@ interface Exports {
     scratch: number,
   ): number
   race(row: number, record: number, count: number, top: number, scale: number, k: number): number
+  raceOfHalves(row: number, record: number, count: number, scale: number, k: number): number
   strong(record: number, count: number): void
 }
 
@@ -87,17 +88,25 @@ function memoryFor(count: number): Memory {
 /** Minus infinity in half precision. */
 const LEAST_HALF = 0xfc00
 
-/** A row of logits to the kernels' memory, padded with -infinity; the largest, NaN where there is one. */
-function load(logits: Logits, offset: number, count: number, { row, halves, length }: Memory): number {
+/** A row of logits to the kernels' memory, padded with -infinity. */
+function place(logits: Logits, offset: number, count: number, { row, halves }: Memory): void {
   const values = logits.subarray(offset, offset + count)
   if (values instanceof Float32Array) {
     row.set(values)
     row.fill(-Infinity, count)
-    return kernels.maximum(row.byteOffset, length)
+  } else {
+    halves.set(values)
+    halves.fill(LEAST_HALF, count)
   }
-  halves.set(values)
-  halves.fill(LEAST_HALF, count)
-  return kernels.halves(halves.byteOffset, row.byteOffset, length)
+}
+
+/** The same in single precision; returns the largest, NaN where there is one. */
+function load(logits: Logits, offset: number, count: number, at: Memory): number {
+  const { row, halves, length } = at
+  place(logits, offset, count, at)
+  return logits instanceof Float32Array
+    ? kernels.maximum(row.byteOffset, length)
+    : kernels.halves(halves.byteOffset, row.byteOffset, length)
 }
 
 /** Single precision of half precision, [count]; exact. */
@@ -144,17 +153,15 @@ export function filteredRace(
   noise: StrongNoise,
 ): number {
   const at = memoryFor(count)
-  const top = load(logits, offset, count, at)
-  const { length, row, record } = at
+  const { length, row, halves, record } = at
+  const [scale, k] = [1 / temperature, topK < count ? topK : 0]
   record.set(noise)
-  return kernels.race(
-    row.byteOffset,
-    record.byteOffset,
-    length,
-    top,
-    1 / temperature,
-    topK < count ? topK : 0,
-  )
+  if (logits instanceof Float32Array) {
+    const top = load(logits, offset, count, at)
+    return kernels.race(row.byteOffset, record.byteOffset, length, top, scale, k)
+  }
+  place(logits, offset, count, at)
+  return kernels.raceOfHalves(halves.byteOffset, record.byteOffset, length, scale, k)
 }
 
 /**

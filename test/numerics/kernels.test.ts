@@ -164,6 +164,8 @@ test.each([
   ['spread out', halvesOf(rowOf(9, 1000, 2.5))],
   ['with ties', halvesOf(rowOf(4, 1000, 2, 0.5))],
   ['partly forbidden', halvesOf(rowOf(5, 1000, 2)).map((bits, i) => (i % 3 === 0 ? bits : 0xfc00))],
+  ['negative', halvesOf(rowOf(7, 1000, 2.5)).map((bits) => 0x8000 | bits)],
+  ['of zeros of both signs', Uint16Array.from({ length: 64 }, (_, i) => (i % 3 === 0 ? 0x8000 : 0))],
   ['tiny', Uint16Array.from({ length: 64 }, (_, i) => (i % 2 === 0 ? i : 0x8000 | i))],
   ['huge', Uint16Array.from({ length: 100 }, (_, i) => 0x7b00 + i)],
 ])('a row of half precision that is %s is won by what its values are won by', (_, bits) => {
