@@ -1,5 +1,5 @@
 /** Tells how much of the policies' time is numerics: distributions, races, noise. */
-import type { DecodingPolicy, Pass } from '../src/decoding/index.js'
+import { type DecodingPolicy, type Pass, Trajectory } from '../src/decoding/index.js'
 import { ImageRandom } from '../src/numerics/index.js'
 
 let seconds = 0
@@ -16,6 +16,15 @@ function timed<A extends unknown[], R>(calculate: (...args: A) => R): (...args: 
     seconds += (performance.now() - begin) / 1000
     return result
   }
+}
+
+// What is prepared while a forward is under way takes nothing of a pass.
+const { prepare } = Trajectory.prototype
+Trajectory.prototype.prepare = function () {
+  const before = seconds
+  const more = prepare.call(this)
+  seconds = before
+  return more
 }
 
 const { normals } = ImageRandom.prototype

@@ -35,6 +35,11 @@ export interface Decodable {
   plan(): PassPlan
   /** Takes the logits of the plan's rows, [rows, image count], guided. */
   advance(logits: Logits): void
+  /**
+   * Does a little, some microseconds at most, of what the next `advance` will do anyway, while its logits are on their
+   * way. False where nothing is left to do. Nothing that can be seen of the image changes by it.
+   */
+  prepare?(): boolean
   /** Whether it may still read logits that lie in this memory: as long as it does, they must not change. */
   holds(memory: ArrayBufferLike): boolean
   /** The worker's cells are lost: the next plan starts from the anchor. */

@@ -35,6 +35,11 @@ class Noise implements RaceNoise {
     return this.made
   }
 
+  /** Whether the strong noise is made. */
+  get drawn(): boolean {
+    return this.#strong !== undefined
+  }
+
   get strong(): StrongNoise {
     this.#strong ??= this.#random.strong(this.#position, this.count)
     return this.#strong
@@ -53,7 +58,7 @@ export class PositionNoise {
     this.#count = count
   }
 
-  at(position: number): RaceNoise {
+  at(position: number): Noise {
     let noise = this.#noise.get(position)
     if (noise === undefined) {
       const vector = () => this.#free.pop() ?? new Float32Array(this.#count)
@@ -61,6 +66,16 @@ export class PositionNoise {
       this.#noise.set(position, noise)
     }
     return noise
+  }
+
+  /**
+   * Draws the strong noise of the first of these positions that lacks it, where some of the others have it: what decided
+   * their races will decide its own. False where nothing is left to draw.
+   */
+  drawAhead(positions: readonly number[]): boolean {
+    const raced = positions.some((position) => this.#noise.get(position)?.drawn)
+    const next = raced ? positions.find((position) => !this.at(position).drawn) : undefined
+    return next !== undefined && this.at(next).strong.length > 0
   }
 
   forgetBefore(position: number): void {

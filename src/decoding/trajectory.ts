@@ -1,4 +1,4 @@
-import { checkSampling, ImageRandom, type Logits, type Sampling } from '../numerics/index.js'
+import { checkSampling, type Logits, RandomAhead, type Sampling } from '../numerics/index.js'
 import { type Draft, NO_CODE, parentOf } from './draft.js'
 import { LentLogits, Vectors } from './lent.js'
 import type { Model } from './model.js'
@@ -45,7 +45,7 @@ export class Trajectory implements Decodable, ImageState {
   readonly model: Model
   readonly policy: DecodingPolicy
   readonly sampling: Sampling
-  readonly random: ImageRandom
+  readonly random: RandomAhead
   readonly tokens: Int32Array
   readonly history: number[] = []
   readonly #onPass: TrajectoryOptions['onPass']
@@ -67,7 +67,7 @@ export class Trajectory implements Decodable, ImageState {
     this.model = model
     this.policy = policy
     this.sampling = sampling
-    this.random = new ImageRandom(seed, index)
+    this.random = new RandomAhead(seed, index)
     this.tokens = Int32Array.from(model.layout)
     this.#onPass = onPass
     this.#vectors = new Vectors(model.image.count)
@@ -145,6 +145,13 @@ export class Trajectory implements Decodable, ImageState {
     }
   }
 
+  /** Noise of the positions that the pass feeds first decides when it is over; latents enter with the next one. */
+  prepare(): boolean {
+    const fed = this.#drafts.map(({ position }) => position)
+    const last = Math.max(this.#committed - 1, ...fed)
+    return this.#noise.drawAhead(fed) || this.random.drawAhead(this.#freeBehind(last), this.passes + 1)
+  }
+
   holds(memory: ArrayBufferLike): boolean {
     return this.#logits.lieIn(memory)
   }
@@ -207,6 +214,12 @@ export class Trajectory implements Decodable, ImageState {
       this.tokens[this.#committed] = image.first + codes[next]
       next += 1
     }
+  }
+
+  /** The free positions behind this one, nearest first, that may enter a window. */
+  *#freeBehind(position: number): Generator<number> {
+    const next = (j: number) => freeFrom(this.model, j + 1)
+    for (let j = next(position); j < this.#lastFree; j = next(j)) yield j
   }
 
   #schedule(): void {

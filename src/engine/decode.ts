@@ -3,6 +3,7 @@ import { type Batch, collect, fairShare, handBack } from './batch.js'
 import type { Job, JobStatistics } from './job.js'
 import type { LastingWorker } from './lasting-worker.js'
 import { Lent } from './lent.js'
+import { meanwhile } from './meanwhile.js'
 import { Seating } from './seating.js'
 import { clock, type ForwardTiming } from './timing.js'
 
@@ -52,13 +53,17 @@ export async function decodeTogether(
       flights.push(flight)
     }
     const { batch, planned, asked, ...flight } = flights.shift()!
-    const answer = await flight.answer.catch((error) => lasting.lose(flight.worker, error))
+    const seats = batch.members.map(({ seat }) => seat)
+    // Where another forward is under way behind this one, what is decided then is hidden by that: nothing need be prepared.
+    const preparing = flights.length === 0 ? seats.map(({ job }) => job.image) : []
+    const answer = await meanwhile(flight.answer, preparing).catch((error) =>
+      lasting.lose(flight.worker, error),
+    )
     if (answer === undefined) continue
     const answered = clock()
     const waited = Math.max(0, ended - asked)
     ended = answer.head.clock?.ended ?? answered
     if (handBack(batch, answer, flight.worker, answered - asked - waited)) lasting.progress()
-    const seats = batch.members.map(({ seat }) => seat)
     lent.lend(answer, seats)
     onForward?.({
       images: batch.members.length,

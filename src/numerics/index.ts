@@ -1,3 +1,4 @@
+export { RandomAhead } from './ahead.js'
 export type { Logits, StrongNoise } from './kernels.js'
 export { philox } from './philox.js'
 export { checkSampling, probabilities, type Sampling } from './probabilities.js'

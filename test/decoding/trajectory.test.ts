@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import {
   ANCHOR,
   chain,
@@ -8,6 +8,7 @@ import {
   exactPrefix,
   gaussian,
   gumbel,
+  ImageRandom,
   LATENT,
   type PassPlan,
   type PassRecord,
@@ -172,6 +173,21 @@ describe('determinism', () => {
     },
   )
 
+  test.each(policyNames)('%s: what an image prepares changes neither its passes nor its tokens', (name) => {
+    const { image, worker } = start(page, { policy: policy(name) })
+    const { image: prepared, worker: other } = start(page, { policy: policy(name) })
+    for (let turns = 0; !image.done; turns = (turns + 3) % 7) {
+      const plan = image.plan()
+      for (let turn = 0; turn < turns; turn += 1) prepared.prepare()
+      expect(prepared.plan()).toEqual(plan)
+      image.advance(worker.forward(plan))
+      prepared.advance(other.forward(plan))
+    }
+    expect(prepared.done).toBe(true)
+    expect(prepared.prepare()).toBe(false)
+    expect(prepared.tokens).toEqual(image.tokens)
+  })
+
   test.each(exact)('%s: a worker that loses its cells after any pass changes nothing', (name) => {
     const { image, worker } = start(page, { policy: policy(name) })
     worker.decode(image)
@@ -191,6 +207,45 @@ describe('determinism', () => {
       expect(again.tokens).toEqual(image.tokens)
       expect(again.passes).toBe(image.passes)
     }
+  })
+})
+
+describe('what is prepared while a forward is under way', () => {
+  /** How often noise was drawn in `prepare`, and in `advance` then. */
+  function draws(chosen: DecodingPolicy) {
+    const drawn = { prepare: 0, advance: 0 }
+    let now: keyof typeof drawn = 'advance'
+    const { strong, normals } = ImageRandom.prototype
+    vi.spyOn(ImageRandom.prototype, 'strong').mockImplementation(function (this: ImageRandom, ...args) {
+      drawn[now] += 1
+      return strong.apply(this, args)
+    })
+    vi.spyOn(ImageRandom.prototype, 'normals').mockImplementation(function (this: ImageRandom, ...args) {
+      drawn[now] += 1
+      normals.apply(this, args)
+    })
+    const { image, worker } = start(page, { policy: chosen })
+    image.advance(worker.forward(image.plan()))
+    drawn.advance = 0
+    while (!image.done) {
+      now = 'prepare'
+      for (let most = 40; image.prepare(); most -= 1) expect(most).toBeGreaterThan(0)
+      now = 'advance'
+      image.advance(worker.forward(image.plan()))
+    }
+    vi.restoreAllMocks()
+    return drawn
+  }
+
+  test('is the noise that decides, and the latents that enter', () => {
+    const { prepare, advance } = draws(policy('sjd2', { window: 4 }))
+    expect(prepare).toBeGreaterThan(4)
+    // behind the last draft, where all were accepted
+    expect(advance).toBeLessThan(prepare / 4)
+  })
+
+  test('is nothing where noise neither decides nor enters', () => {
+    expect(draws(policy('sjd', { window: 4 }))).toEqual({ prepare: 0, advance: 0 })
   })
 })
 

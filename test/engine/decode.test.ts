@@ -183,6 +183,49 @@ describe('two forwards under way', () => {
   })
 })
 
+describe('images prepare while their forward is under way', () => {
+  /** Decodes greedily on a slow worker; in how many forwards images prepared, of how many. */
+  async function prepared(count: number, window: number): Promise<[preparing: number, forwards: number]> {
+    class SlowWorker extends FakeWorker {
+      waiting = 0
+      override async request<O extends Op>(ask: Ask<O>, tensors?: Tensors): Promise<Answer<O>> {
+        this.waiting += 1
+        for (let turn = 0; turn < 5; turn += 1) await new Promise(setImmediate)
+        this.waiting -= 1
+        return super.request(ask, tensors)
+      }
+    }
+    const worker = new SlowWorker({ maxEntries: 10_000 })
+    const preparing = new Set<number>()
+    const jobs = Array.from({ length: count }, () => {
+      const prepare = () => {
+        expect(worker.waiting).toBeGreaterThan(0)
+        preparing.add(worker.forwards.length)
+        return false
+      }
+      const image = Object.assign(new Greedy({ ...model, length: 200 }, window), { prepare })
+      return { prompt: { conditional: [1], unconditional: [0], unknown: [] }, guidance: 1, image }
+    })
+    const enough = new AbortController()
+    const onForward = () => {
+      if (worker.forwards.length >= 5) enough.abort()
+    }
+    await run(jobs, [worker], { onForward, signal: enough.signal }).catch(() => {})
+    return [preparing.size, worker.forwards.length]
+  }
+
+  test('where nothing else is', async () => {
+    const [preparing, forwards] = await prepared(2, 3)
+    expect(preparing).toBe(forwards)
+  })
+
+  test('and not where another forward, behind it, hides what is decided', async () => {
+    const [preparing, forwards] = await prepared(8, 150)
+    expect(forwards).toBeGreaterThan(4)
+    expect(preparing).toBe(0)
+  })
+})
+
 describe('statistics', () => {
   test('count passes, entries and prefills of each image, and share the forward time by entries', async () => {
     const jobs = someJobs(5)
