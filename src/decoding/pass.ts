@@ -36,7 +36,7 @@ export interface Decodable {
   /** Takes the logits of the plan's rows, [rows, image count], guided. */
   advance(logits: Logits): void
   /**
-   * Does a little, some microseconds at most, of what the next `advance` will do anyway, while its logits are on their
+   * Does a little, in some tens of microseconds, of what the next `advance` will do anyway, while its logits are on their
    * way. False where nothing is left to do. Nothing that can be seen of the image changes by it.
    */
   prepare?(): boolean

@@ -52,6 +52,8 @@ export class PositionNoise {
   readonly #count: number
   readonly #noise = new Map<number, Noise>()
   readonly #free: Float32Array[] = []
+  /** Whether some position that was committed had strong noise. */
+  #decides = false
 
   constructor(random: ImageRandom, count: number) {
     this.#random = random
@@ -69,18 +71,20 @@ export class PositionNoise {
   }
 
   /**
-   * Draws the strong noise of the first of these positions that lacks it, where some of the others have it: what decided
-   * their races will decide its own. False where nothing is left to draw.
+   * Draws the strong noise of the first of these positions that lacks it, where that has decided what was committed.
+   * Returns how many numbers it drew: 0 where none are left.
    */
-  drawAhead(positions: readonly number[]): boolean {
-    const raced = positions.some((position) => this.#noise.get(position)?.drawn)
-    const next = raced ? positions.find((position) => !this.at(position).drawn) : undefined
-    return next !== undefined && this.at(next).strong.length > 0
+  drawAhead(positions: readonly number[]): number {
+    const next = this.#decides ? positions.find((position) => !this.at(position).drawn) : undefined
+    if (next === undefined) return 0
+    void this.at(next).strong
+    return this.#count
   }
 
   forgetBefore(position: number): void {
-    for (const [j, { made }] of this.#noise) {
+    for (const [j, { made, drawn }] of this.#noise) {
       if (j >= position) continue
+      if (drawn) this.#decides = true
       this.#noise.delete(j)
       if (made !== undefined) this.#free.push(made)
     }

@@ -7,6 +7,9 @@ import { type Fed, freeFrom, planPass, rowsOf } from './plan.js'
 import { checkPolicy, type DecodingPolicy, type ImageState, PolicyError, type Verdict } from './policy.js'
 import { PositionNoise, readPass } from './readout.js'
 
+/** About so many random numbers are drawn ahead at a time: in some thirty microseconds. */
+const DRAWN_AHEAD = 8192
+
 /** One pass of an image, as a progress line, a viewer or a test wants it. */
 export interface PassRecord {
   /** Number of the pass, from 0. */
@@ -145,11 +148,15 @@ export class Trajectory implements Decodable, ImageState {
     }
   }
 
-  /** Noise of the positions that the pass feeds first decides when it is over; latents enter with the next one. */
+  /** Noise of the positions that the pass feeds decides when it is over; latents enter with the next one. */
   prepare(): boolean {
     const fed = this.#drafts.map(({ position }) => position)
     const last = Math.max(this.#committed - 1, ...fed)
-    return this.#noise.drawAhead(fed) || this.random.drawAhead(this.#freeBehind(last), this.passes + 1)
+    const draw = () =>
+      this.#noise.drawAhead(fed) || this.random.drawAhead(this.#freeBehind(last), this.passes + 1)
+    let some = draw()
+    for (let all = some; some > 0 && all < DRAWN_AHEAD; all += some) some = draw()
+    return some > 0
   }
 
   holds(memory: ArrayBufferLike): boolean {

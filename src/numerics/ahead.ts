@@ -29,22 +29,22 @@ export class RandomAhead extends ImageRandom {
 
   /**
    * Draws the normal numbers of the first of these positions that lacks them, where they were asked for in the iteration
-   * before. False where nothing is left to draw.
+   * before. Returns how many it drew: 0 where none are left.
    */
-  drawAhead(positions: Iterable<number>, iteration: number): boolean {
-    if (this.#asked.iteration !== iteration - 1) return false
+  drawAhead(positions: Iterable<number>, iteration: number): number {
+    if (this.#asked.iteration !== iteration - 1) return 0
     let likely = LIKELY
     for (const position of positions) {
-      if (likely === 0) return false
+      if (likely === 0) return 0
       likely -= 1
       if (this.#find(position, iteration) !== undefined) continue
       const drawn = this.#room(iteration)
       drawn.position = position
       drawn.iteration = iteration
       super.normals(position, iteration, drawn.numbers)
-      return true
+      return drawn.numbers.length
     }
-    return false
+    return 0
   }
 
   #find(position: number, iteration: number): Drawn | undefined {

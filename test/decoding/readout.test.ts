@@ -28,15 +28,20 @@ test("a position's noise stays until it is committed, and is the same if it is m
   expect([...new PositionNoise(new ImageRandom(1, 0), 4).at(3).exponentials]).toEqual(values)
 })
 
-test('strong noise is drawn ahead one position at a time, once some position was decided by it', () => {
+test('strong noise is drawn ahead one position at a time, once it decided what was committed', () => {
   const noise = new PositionNoise(new ImageRandom(1, 0), 8)
-  expect(noise.drawAhead([3, 4])).toBe(false)
+  expect(noise.drawAhead([3, 4])).toBe(0)
   expect(noise.at(3).drawn).toBe(false)
   const first = noise.at(3).strong
-  expect(noise.drawAhead([3, 4, 5])).toBe(true)
+  void noise.at(1).exponentials
+  noise.forgetBefore(2)
+  void noise.at(2).strong
+  expect(noise.drawAhead([3, 4])).toBe(0)
+  noise.forgetBefore(3)
+  expect(noise.drawAhead([3, 4, 5])).toBe(8)
   expect([3, 4, 5].map((position) => noise.at(position).drawn)).toEqual([true, true, false])
-  expect(noise.drawAhead([3, 4, 5])).toBe(true)
-  expect(noise.drawAhead([3, 4, 5])).toBe(false)
+  expect(noise.drawAhead([3, 4, 5])).toBe(8)
+  expect(noise.drawAhead([3, 4, 5])).toBe(0)
   expect(noise.at(3).strong).toBe(first)
   expect([...noise.at(5).strong]).toEqual([...new ImageRandom(1, 0).strong(5, 8)])
 })

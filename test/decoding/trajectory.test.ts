@@ -244,6 +244,22 @@ describe('what is prepared while a forward is under way', () => {
     expect(advance).toBeLessThan(prepare / 4)
   })
 
+  test('is a few thousand numbers at a time', () => {
+    // what was drafted stays right, so that a whole window enters at once
+    const layout = Array.from({ length: 40 }, () => -1)
+    const large = toy({ layout, rowLength: 8, codes: 5000, sharpness: 0 })
+    const { image, worker } = start(large, { policy: createPolicy('sjd2', { window: 12 }, large.model) })
+    const strong = vi.spyOn(ImageRandom.prototype, 'strong')
+    for (let pass = 0; pass < 2; pass += 1) image.advance(worker.forward(image.plan()))
+    strong.mockClear()
+    expect(image.history[1]).toBe(12)
+    image.prepare()
+    expect(strong).toHaveBeenCalledTimes(2)
+    image.prepare()
+    expect(strong).toHaveBeenCalledTimes(4)
+    vi.restoreAllMocks()
+  })
+
   test('is nothing where noise neither decides nor enters', () => {
     expect(draws(policy('sjd', { window: 4 }))).toEqual({ prepare: 0, advance: 0 })
   })

@@ -54,11 +54,11 @@ test('their memory is used again once their iteration is over', () => {
 
 test('nothing is drawn ahead where nothing was asked for in the iteration before', () => {
   const ahead = new RandomAhead(7, 3)
-  expect(ahead.drawAhead([1], 0)).toBe(false)
+  expect(ahead.drawAhead([1], 0)).toBe(0)
   numbersOf(ahead, 1, 4)
-  expect(ahead.drawAhead([2], 6)).toBe(false)
-  expect(ahead.drawAhead([2], 5)).toBe(true)
-  expect(ahead.drawAhead([], 5)).toBe(false)
+  expect(ahead.drawAhead([2], 6)).toBe(0)
+  expect(ahead.drawAhead([2], 5)).toBe(6)
+  expect(ahead.drawAhead([], 5)).toBe(0)
 })
 
 test('numbers of another count are drawn when they are asked for', () => {
