@@ -81,7 +81,7 @@ export function gaussian(levels: number): Initializer {
     honest: true,
     noisy: true,
     start(position, image) {
-      const latent = new Float32Array(image.model.embeddings.width)
+      const latent = image.latent()
       image.random.normals(position, image.passes, latent)
       return { position, code: NO_CODE, proposal: null, noise: { latent, level: levels, timestep: 1 } }
     },

@@ -2,14 +2,25 @@
 import type { Logits } from '../numerics/index.js'
 import type { Draft } from './draft.js'
 
-/** Lends vectors of one length and takes them back when nothing refers to them any more. */
+/** The vector that a draft's proposal is. */
+export const proposed = ({ proposal }: Draft): Float32Array | undefined => {
+  if (proposal instanceof Deferred) return proposal.made
+  return proposal?.kind === 'dense' ? proposal.probabilities : undefined
+}
+
+/** The vector that a noisy draft feeds. */
+export const fed = ({ noise }: Draft): Float32Array | undefined => noise?.latent
+
+/** Lends vectors of one length and takes them back when no draft has them any more. */
 export class Vectors {
   readonly #length: number
+  readonly #had: (draft: Draft) => Float32Array | undefined
   readonly #free: Float32Array[] = []
   #lent: Float32Array[] = []
 
-  constructor(length: number) {
+  constructor(length: number, had: (draft: Draft) => Float32Array | undefined) {
     this.#length = length
+    this.#had = had
   }
 
   lend(): Float32Array {
@@ -18,14 +29,9 @@ export class Vectors {
     return vector
   }
 
-  /** Takes back all that were lent but those that are some draft's proposal. */
+  /** Takes back all that were lent but those that some draft has. */
   reclaim(drafts: readonly Draft[]): void {
-    const kept = new Set(
-      drafts.map(({ proposal }) => {
-        if (proposal instanceof Deferred) return proposal.made
-        return proposal?.kind === 'dense' ? proposal.probabilities : undefined
-      }),
-    )
+    const kept = new Set(drafts.map(this.#had))
     const lent = this.#lent
     this.#lent = []
     for (const vector of lent) (kept.has(vector) ? this.#lent : this.#free).push(vector)
@@ -102,5 +108,16 @@ export class LentLogits {
   /** Whether some of them lie in this memory. */
   lieIn(memory: ArrayBufferLike): boolean {
     return this.#lent.some(({ values }) => values.buffer === memory)
+  }
+}
+
+/** Memory that is used again and again, for one thing at a time. */
+export class Room {
+  #numbers = new Float32Array()
+
+  /** So many numbers, of any value; what was there before is given up. */
+  of(length: number): Float32Array {
+    if (this.#numbers.length < length) this.#numbers = new Float32Array(length)
+    return this.#numbers.subarray(0, length)
   }
 }

@@ -31,7 +31,7 @@ export interface PassPlan {
 /** What the engine decodes: any pure state machine that plans passes and takes their logits. */
 export interface Decodable {
   readonly done: boolean
-  /** The next pass. Calling it again without `advance` gives an equal plan. */
+  /** The next pass. Calling it again without `advance` gives an equal plan. Its latents stay until the plan after it. */
   plan(): PassPlan
   /** Takes the logits of the plan's rows, [rows, image count], guided. */
   advance(logits: Logits): void

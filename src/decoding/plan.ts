@@ -13,6 +13,8 @@ export interface Fed {
   /** Cells that are to be copied to the end of the valid ones. */
   readonly keep: Int32Array
   readonly drafts: readonly Draft[]
+  /** Room for so many numbers of latents. */
+  readonly room: (length: number) => Float32Array
 }
 
 /**
@@ -21,7 +23,7 @@ export interface Fed {
  * draft's ancestors. Rows: what predicts the position behind the committed ones, then behind each draft.
  */
 export function planPass(fed: Fed): PassPlan {
-  const { model, tokens, valid, keep, drafts } = fed
+  const { model, tokens, valid, keep, drafts, room } = fed
   const { layout, image, embeddings } = model
   const rows = rowsOf(fed)
   const entries = rows[drafts.length] + 1
@@ -40,7 +42,7 @@ export function planPass(fed: Fed): PassPlan {
     ids[first] = noise === null ? image.first + code : LATENT
   })
   const noises = drafts.flatMap(({ noise }) => (noise === null ? [] : [noise]))
-  const latents = new Float32Array(noises.length * embeddings.width)
+  const latents = room(noises.length * embeddings.width)
   noises.forEach(({ latent }, i) => {
     latents.set(latent, i * embeddings.width)
   })
@@ -58,7 +60,12 @@ export function planPass(fed: Fed): PassPlan {
 }
 
 /** [drafts + 1] The last entry of what is committed, then of each draft with the forced tokens that follow it. */
-export function rowsOf({ model, committed, valid, drafts }: Omit<Fed, 'tokens' | 'keep'>): Int32Array {
+export function rowsOf({
+  model,
+  committed,
+  valid,
+  drafts,
+}: Omit<Fed, 'tokens' | 'keep' | 'room'>): Int32Array {
   const rows = new Int32Array(drafts.length + 1)
   rows[0] = committed - valid
   drafts.forEach(({ position }, i) => {

@@ -24,6 +24,8 @@ export interface ImageState {
    * enters one, since there is nothing that its entry could predict.
    */
   upcoming(count: number): number[]
+  /** [width] Room for the latent of a draft, of any contents; lent for as long as a draft that the image holds has it. */
+  latent(): Float32Array
 }
 
 /** What a forward pass gave. Distributions are made when first asked for: rows nobody reads cost nothing. */

@@ -10,61 +10,79 @@ import { Deferred, type PassLogits, type Vectors } from './lent.js'
 import { freeFrom } from './plan.js'
 import type { ImageState, Pass } from './policy.js'
 
+/** Memory of noise that is over. */
+class Spare {
+  readonly count: number
+  readonly #vectors: Float32Array[] = []
+  readonly #records: Uint32Array[] = []
+
+  constructor(count: number) {
+    this.count = count
+  }
+
+  vector(): Float32Array {
+    return this.#vectors.pop() ?? new Float32Array(this.count)
+  }
+
+  /** Room for strong noise: of an eighth of the codes, two words each, and of some more. */
+  record(): Uint32Array {
+    return this.#records.pop() ?? new Uint32Array(64 + (this.count >> 2) + (this.count >> 4))
+  }
+
+  takeBack({ made, drawn }: Noise): void {
+    if (made !== undefined) this.#vectors.push(made)
+    if (drawn !== undefined) this.#records.push(new Uint32Array(drawn.buffer))
+  }
+}
+
 /** One position's noise; each form of it made when first asked for. */
 class Noise implements RaceNoise {
   readonly count: number
-  /** The exponential numbers, once made. */
+  /** The exponential numbers, and the strong noise, once made. */
   made: Float32Array | undefined
-  readonly #vector: () => Float32Array
+  drawn: StrongNoise | undefined
+  readonly #spare: Spare
   readonly #random: ImageRandom
   readonly #position: number
-  #strong: StrongNoise | undefined
 
-  constructor(random: ImageRandom, position: number, count: number, vector: () => Float32Array) {
-    this.count = count
+  constructor(random: ImageRandom, position: number, spare: Spare) {
+    this.count = spare.count
     this.#random = random
     this.#position = position
-    this.#vector = vector
+    this.#spare = spare
   }
 
   get exponentials(): Float32Array {
     if (this.made === undefined) {
-      this.made = this.#vector()
+      this.made = this.#spare.vector()
       this.#random.exponentials(this.#position, this.made)
     }
     return this.made
   }
 
-  /** Whether the strong noise is made. */
-  get drawn(): boolean {
-    return this.#strong !== undefined
-  }
-
   get strong(): StrongNoise {
-    this.#strong ??= this.#random.strong(this.#position, this.count)
-    return this.#strong
+    this.drawn ??= this.#random.strong(this.#position, this.count, this.#spare.record())
+    return this.drawn
   }
 }
 
 /** Positions' noise for Gumbel coupling, kept until the position is committed. */
 export class PositionNoise {
   readonly #random: ImageRandom
-  readonly #count: number
+  readonly #spare: Spare
   readonly #noise = new Map<number, Noise>()
-  readonly #free: Float32Array[] = []
   /** Whether some position that was committed had strong noise. */
   #decides = false
 
   constructor(random: ImageRandom, count: number) {
     this.#random = random
-    this.#count = count
+    this.#spare = new Spare(count)
   }
 
   at(position: number): Noise {
     let noise = this.#noise.get(position)
     if (noise === undefined) {
-      const vector = () => this.#free.pop() ?? new Float32Array(this.#count)
-      noise = new Noise(this.#random, position, this.#count, vector)
+      noise = new Noise(this.#random, position, this.#spare)
       this.#noise.set(position, noise)
     }
     return noise
@@ -75,18 +93,20 @@ export class PositionNoise {
    * Returns how many numbers it drew: 0 where none are left.
    */
   drawAhead(positions: readonly number[]): number {
-    const next = this.#decides ? positions.find((position) => !this.at(position).drawn) : undefined
+    const next = this.#decides
+      ? positions.find((position) => this.at(position).drawn === undefined)
+      : undefined
     if (next === undefined) return 0
     void this.at(next).strong
-    return this.#count
+    return this.#spare.count
   }
 
   forgetBefore(position: number): void {
-    for (const [j, { made, drawn }] of this.#noise) {
+    for (const [j, noise] of this.#noise) {
       if (j >= position) continue
-      if (drawn) this.#decides = true
+      this.#decides ||= noise.drawn !== undefined
       this.#noise.delete(j)
-      if (made !== undefined) this.#free.push(made)
+      this.#spare.takeBack(noise)
     }
   }
 }

@@ -1,6 +1,6 @@
 import { checkSampling, type Logits, RandomAhead, type Sampling } from '../numerics/index.js'
 import { type Draft, NO_CODE, parentOf } from './draft.js'
-import { LentLogits, Vectors } from './lent.js'
+import { fed, LentLogits, proposed, Room, Vectors } from './lent.js'
 import type { Model } from './model.js'
 import type { Decodable, PassPlan } from './pass.js'
 import { type Fed, freeFrom, planPass, rowsOf } from './plan.js'
@@ -53,6 +53,9 @@ export class Trajectory implements Decodable, ImageState {
   readonly history: number[] = []
   readonly #onPass: TrajectoryOptions['onPass']
   readonly #vectors: Vectors
+  readonly #latents: Vectors
+  /** Where plans' latents lie. */
+  readonly #room = new Room()
   readonly #noise: PositionNoise
   readonly #logits = new LentLogits()
   /** The image's last free position, -1 where all are forced. */
@@ -73,7 +76,8 @@ export class Trajectory implements Decodable, ImageState {
     this.random = new RandomAhead(seed, index)
     this.tokens = Int32Array.from(model.layout)
     this.#onPass = onPass
-    this.#vectors = new Vectors(model.image.count)
+    this.#vectors = new Vectors(model.image.count, proposed)
+    this.#latents = new Vectors(model.embeddings.width, fed)
     this.#noise = new PositionNoise(this.random, model.image.count)
     this.#lastFree = model.layout.findLastIndex((id) => id < 0)
     this.#commit([])
@@ -111,6 +115,10 @@ export class Trajectory implements Decodable, ImageState {
     return positions
   }
 
+  latent(): Float32Array {
+    return this.#latents.lend()
+  }
+
   plan(): PassPlan {
     if (this.done) throw new Error('The image is finished: there is no pass to plan.')
     return planPass(this.#fed())
@@ -137,6 +145,7 @@ export class Trajectory implements Decodable, ImageState {
     this.history.push(verdict.codes.length)
     if (!this.done) this.#schedule()
     this.#vectors.reclaim(this.#drafts)
+    this.#latents.reclaim(this.#drafts)
     this.#logits.reclaim(this.#drafts)
     this.#noise.forgetBefore(this.#committed)
     if (before !== null) {
@@ -150,10 +159,10 @@ export class Trajectory implements Decodable, ImageState {
 
   /** Noise of the positions that the pass feeds decides when it is over; latents enter with the next one. */
   prepare(): boolean {
-    const fed = this.#drafts.map(({ position }) => position)
-    const last = Math.max(this.#committed - 1, ...fed)
+    const positions = this.#drafts.map(({ position }) => position)
+    const last = Math.max(this.#committed - 1, ...positions)
     const draw = () =>
-      this.#noise.drawAhead(fed) || this.random.drawAhead(this.#freeBehind(last), this.passes + 1)
+      this.#noise.drawAhead(positions) || this.random.drawAhead(this.#freeBehind(last), this.passes + 1)
     let some = draw()
     for (let all = some; some > 0 && all < DRAWN_AHEAD; all += some) some = draw()
     return some > 0
@@ -241,6 +250,7 @@ export class Trajectory implements Decodable, ImageState {
       valid: this.#valid,
       keep: this.#keep,
       drafts: this.#drafts,
+      room: (length) => this.#room.of(length),
     }
   }
 

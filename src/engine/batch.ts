@@ -1,4 +1,5 @@
 import { type Answer, type Ask, floatsOrHalves, type Tensors, tensor, type Worker } from '../bridge/index.js'
+import { Room } from '../decoding/lent.js'
 import { concatenated } from './concatenated.js'
 import { type LanePlan, laneHead, weightOf } from './lane.js'
 import type { Seat } from './seat.js'
@@ -41,8 +42,11 @@ export function fairShare(idle: readonly Seat[], worker: Worker, inFlight: reado
   return inFlight.length === 0 ? all : 0
 }
 
-/** The next steps of the first seats: until there are `wanted` entries, or no more go into a forward of the worker. */
-export function collect(seats: readonly Seat[], worker: Worker, wanted = Infinity): Batch {
+/**
+ * The next steps of the first seats: until there are `wanted` entries, or no more go into a forward of the worker. Their
+ * latents are gathered in `room`, which must be left alone until the answer is there.
+ */
+export function collect(seats: readonly Seat[], worker: Worker, wanted = Infinity, room = new Room()): Batch {
   const { maxEntries, model } = worker.hello
   const members: Member[] = []
   const lanes: LanePlan[] = []
@@ -60,7 +64,7 @@ export function collect(seats: readonly Seat[], worker: Worker, wanted = Infinit
   return {
     members,
     ask: { op: 'forward', lanes: named.lanes.map(laneHead), logits: precision(worker) },
-    tensors: endToEnd(named, model.width),
+    tensors: endToEnd(named, model.width, room),
   }
 }
 
@@ -95,7 +99,7 @@ export function handBack(
   return advanced.includes(true)
 }
 
-function endToEnd({ lanes, vectors }: NamedLanes, width: number): Tensors {
+function endToEnd({ lanes, vectors }: NamedLanes, width: number, room: Room): Tensors {
   const plans = lanes.map(({ plan }) => plan)
   const timesteps = concatenated(
     Float32Array,
@@ -125,6 +129,7 @@ function endToEnd({ lanes, vectors }: NamedLanes, width: number): Tensors {
       concatenated(
         Float32Array,
         plans.map((plan) => plan.latents),
+        (length) => room.of(length),
       ),
       [timesteps.length, width],
     ),

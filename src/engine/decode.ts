@@ -1,4 +1,5 @@
 import type { Answer, Worker } from '../bridge/index.js'
+import { Room } from '../decoding/lent.js'
 import { type Batch, collect, fairShare, handBack } from './batch.js'
 import type { Job, JobStatistics } from './job.js'
 import type { LastingWorker } from './lasting-worker.js'
@@ -36,6 +37,8 @@ export async function decodeTogether(
   const seating = new Seating(jobs, slots, maxEntries)
   const flights: Flight[] = []
   const lent = new Lent()
+  /** For each forward under way, the next one's first. */
+  const rooms = Array.from({ length: IN_FLIGHT }, () => new Room())
   /** When the last forward ended. */
   let ended = 0
   for (;;) {
@@ -48,9 +51,10 @@ export async function decodeTogether(
 
     const worker = await lasting.alive()
     while (flights.length < IN_FLIGHT) {
-      const flight = launch(seating, flights, worker)
+      const flight = launch(seating, flights, worker, rooms[0])
       if (flight === undefined) break
       flights.push(flight)
+      rooms.push(...rooms.splice(0, 1))
     }
     const { batch, planned, asked, ...flight } = flights.shift()!
     const seats = batch.members.map(({ seat }) => seat)
@@ -88,7 +92,12 @@ interface Flight {
 }
 
 /** Asks for a forward of images that are in none yet; undefined where all are, or had better wait. */
-function launch(seating: Seating, flights: readonly Flight[], worker: Worker): Flight | undefined {
+function launch(
+  seating: Seating,
+  flights: readonly Flight[],
+  worker: Worker,
+  room: Room,
+): Flight | undefined {
   const inFlight = flights.map(({ batch }) => batch)
   const flying = inFlight.flatMap(({ members }) => members.map(({ seat }) => seat))
   const idle = seating.seats.filter((seat) => !flying.includes(seat))
@@ -96,7 +105,7 @@ function launch(seating: Seating, flights: readonly Flight[], worker: Worker): F
   const planned = clock()
   const share = fairShare(idle, worker, inFlight)
   if (share === 0) return undefined
-  const batch = collect(idle, worker, share)
+  const batch = collect(idle, worker, share, room)
   seating.rotate(batch.members.map(({ seat }) => seat))
   const asked = clock()
   const answer = worker.request(batch.ask, batch.tensors)

@@ -171,15 +171,19 @@ export function filteredRace(
  */
 export type StrongNoise = Uint32Array
 
-/** The strong noise of a stream of `count` exponential numbers; to 2e-6. */
+/** The strong noise of a stream of `count` exponential numbers; to 2e-6. In `room`, where that suffices. */
 export function strong(
   { purpose, image, position, iteration, key0, key1 }: Stream,
   count: number,
+  room?: Uint32Array,
 ): StrongNoise {
   const { record, length } = memoryFor(count)
   record.set([purpose, image, position, iteration, key0, key1])
   kernels.strong(record.byteOffset, length)
-  return record.slice(0, HEAD + 2 * record[SIZE])
+  const words = HEAD + 2 * record[SIZE]
+  if (room === undefined || room.length < words) return record.slice(0, words)
+  room.set(record.subarray(0, words))
+  return room.subarray(0, words)
 }
 
 /** Words that a record begins with, and which of them counts the codes and the numbers that follow. */

@@ -51,9 +51,9 @@ export class ImageRandom {
     exponentials(this.#stream('race', position, 0), out)
   }
 
-  /** The highest of `-log E` for `count` of the same numbers, to 2e-6: for `winner`. */
-  strong(position: number, count: number): StrongNoise {
-    return strong(this.#stream('race', position, 0), count)
+  /** The highest of `-log E` for `count` of the same numbers, to 2e-6: for `winner`. In `room`, where that suffices. */
+  strong(position: number, count: number, room?: Uint32Array): StrongNoise {
+    return strong(this.#stream('race', position, 0), count, room)
   }
 
   #stream(purpose: Purpose, position: number, iteration: number): Stream {

@@ -40,6 +40,7 @@ function imageWith(codes: readonly number[]): ImageState {
     passes: 2,
     history: [],
     upcoming: () => [],
+    latent: () => new Float32Array(model.embeddings.width),
   }
 }
 

@@ -1,18 +1,39 @@
 import { expect, test } from 'vitest'
-import { LentLogits, Vectors } from '../../src/decoding/lent.js'
+import { fed, LentLogits, proposed, Room, Vectors } from '../../src/decoding/lent.js'
 import { PositionNoise, readPass } from '../../src/decoding/readout.js'
 import { ImageRandom } from '../../src/index.js'
 import { draftOf, plainSampling } from '../support/fake-pass.js'
 import { toy } from '../support/toy-model.js'
 
 test('vectors are lent again once no draft was drawn from them', () => {
-  const vectors = new Vectors(4)
+  const vectors = new Vectors(4, proposed)
   const [kept, free] = [vectors.lend(), vectors.lend()]
   vectors.reclaim([draftOf({ proposal: { kind: 'dense', probabilities: kept } }), draftOf({})])
   expect(vectors.lend()).toBe(free)
   expect(vectors.lend()).not.toBe(kept)
   vectors.reclaim([])
   expect([vectors.lend(), vectors.lend(), vectors.lend()]).toContain(kept)
+})
+
+test('latents are lent again once no draft feeds them', () => {
+  const latents = new Vectors(2, fed)
+  const [kept, free] = [latents.lend(), latents.lend()]
+  latents.reclaim([draftOf({ noise: { latent: kept, level: 1, timestep: 1 } }), draftOf({})])
+  expect(latents.lend()).toBe(free)
+  expect(latents.lend()).not.toBe(kept)
+})
+
+test('room is the same memory for as long as there is enough', () => {
+  const room = new Room()
+  const { buffer } = room.of(6)
+  expect(room.of(2)).toHaveLength(2)
+  expect([room.of(6), room.of(0), room.of(5)].map((numbers) => numbers.buffer)).toEqual([
+    buffer,
+    buffer,
+    buffer,
+  ])
+  expect(room.of(7)).toHaveLength(7)
+  expect(room.of(1).buffer).not.toBe(buffer)
 })
 
 test("a position's noise stays until it is committed, and is the same if it is made again", () => {
@@ -31,7 +52,7 @@ test("a position's noise stays until it is committed, and is the same if it is m
 test('strong noise is drawn ahead one position at a time, once it decided what was committed', () => {
   const noise = new PositionNoise(new ImageRandom(1, 0), 8)
   expect(noise.drawAhead([3, 4])).toBe(0)
-  expect(noise.at(3).drawn).toBe(false)
+  expect(noise.at(3).drawn).toBeUndefined()
   const first = noise.at(3).strong
   void noise.at(1).exponentials
   noise.forgetBefore(2)
@@ -39,17 +60,31 @@ test('strong noise is drawn ahead one position at a time, once it decided what w
   expect(noise.drawAhead([3, 4])).toBe(0)
   noise.forgetBefore(3)
   expect(noise.drawAhead([3, 4, 5])).toBe(8)
-  expect([3, 4, 5].map((position) => noise.at(position).drawn)).toEqual([true, true, false])
+  expect([3, 4, 5].map((position) => noise.at(position).drawn !== undefined)).toEqual([true, true, false])
   expect(noise.drawAhead([3, 4, 5])).toBe(8)
   expect(noise.drawAhead([3, 4, 5])).toBe(0)
   expect(noise.at(3).strong).toBe(first)
   expect([...noise.at(5).strong]).toEqual([...new ImageRandom(1, 0).strong(5, 8)])
 })
 
+test('the memory of strong noise is used again once its position is committed', () => {
+  const random = new ImageRandom(1, 0)
+  const noise = new PositionNoise(random, 8192)
+  const memory = new Set<ArrayBufferLike>()
+  for (let position = 0; position < 30; position += 1) {
+    const { strong } = noise.at(position)
+    expect([...strong]).toEqual([...random.strong(position, 8192)])
+    expect(noise.at(position).strong).toBe(strong)
+    memory.add(strong.buffer)
+    noise.forgetBefore(position)
+  }
+  expect(memory.size).toBe(2)
+})
+
 /** Passes over one draft, each with logits of its own. */
 function somePasses() {
   const { model } = toy({ layout: [-1, -1, -1], rowLength: 3 })
-  const vectors = new Vectors(model.image.count)
+  const vectors = new Vectors(model.image.count, proposed)
   const random = new ImageRandom(1, 0)
   const noise = new PositionNoise(random, model.image.count)
   const image = { model, random, sampling: plainSampling, committed: 0 }

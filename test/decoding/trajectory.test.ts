@@ -392,6 +392,26 @@ describe('what is refused', () => {
   })
 })
 
+test('latents and plans lie in memory that is used again, never in memory that is still in use', () => {
+  const { image, worker } = start(page, { policy: policy('sjd2', { window: 4, levels: 3 }) })
+  const latents = new Set<Float32Array>()
+  const plans = new Set<ArrayBufferLike>()
+  while (!image.done) {
+    const plan = image.plan()
+    const held = image.drafts.flatMap(({ noise }) => noise?.latent ?? [])
+    expect(new Set(held).size).toBe(held.length)
+    expect([...plan.latents]).toEqual(held.flatMap((latent) => [...latent]))
+    expect(held.every(({ buffer }) => buffer !== plan.latents.buffer)).toBe(true)
+    for (const latent of held) latents.add(latent)
+    if (held.length > 0) plans.add(plan.latents.buffer)
+    image.advance(worker.forward(plan))
+  }
+  expect(image.passes).toBeGreaterThan(4)
+  expect(plans.size).toBe(1)
+  // those of a window, and of the ones that enter before others are taken back
+  expect(latents.size).toBeLessThanOrEqual(8)
+})
+
 test('proposals survive the reuse of their vectors', () => {
   const seen = new Map<Float32Array, string>()
   const watched: DecodingPolicy = { ...policy('mc-sjd', { window: 6 }) }

@@ -69,6 +69,20 @@ describe('random numbers by kernels', () => {
     expect(record.length).toBe(8 + 2 * size)
   })
 
+  test('strong noise lies in the room that is given, or, where that is too small, elsewhere', () => {
+    const record = strong(stream, 1000)
+    for (const [words, fits] of [
+      [record.length, true],
+      [2 * record.length, true],
+      [record.length - 1, false],
+    ] as const) {
+      const room = new Uint32Array(words).fill(7)
+      const given = strong(stream, 1000, room)
+      expect([...given]).toEqual([...record])
+      expect(given.buffer === room.buffer).toBe(fits)
+    }
+  })
+
   test('normal numbers are their twin’s but for the last bit of one in a million', () => {
     const [fast, plain] = [new Float32Array(100_001), new Float32Array(100_001)]
     normals(stream, fast)
