@@ -1,4 +1,5 @@
 import { checkSampling, type Logits, RandomAhead, type Sampling } from '../numerics/index.js'
+import { drawAhead } from './ahead.js'
 import { type Draft, NO_CODE, parentOf } from './draft.js'
 import { fed, LentLogits, proposed, Room, Vectors } from './lent.js'
 import type { Model } from './model.js'
@@ -6,9 +7,6 @@ import type { Decodable, PassPlan } from './pass.js'
 import { type Fed, freeFrom, planPass, rowsOf } from './plan.js'
 import { checkPolicy, type DecodingPolicy, type ImageState, PolicyError, type Verdict } from './policy.js'
 import { PositionNoise, readPass } from './readout.js'
-
-/** About so many random numbers are drawn ahead at a time: in some thirty microseconds. */
-const DRAWN_AHEAD = 8192
 
 /** One pass of an image, as a progress line, a viewer or a test wants it. */
 export interface PassRecord {
@@ -157,15 +155,8 @@ export class Trajectory implements Decodable, ImageState {
     }
   }
 
-  /** Noise of the positions that the pass feeds decides when it is over; latents enter with the next one. */
   prepare(): boolean {
-    const positions = this.#drafts.map(({ position }) => position)
-    const last = Math.max(this.#committed - 1, ...positions)
-    const draw = () =>
-      this.#noise.drawAhead(positions) || this.random.drawAhead(this.#freeBehind(last), this.passes + 1)
-    let some = draw()
-    for (let all = some; some > 0 && all < DRAWN_AHEAD; all += some) some = draw()
-    return some > 0
+    return drawAhead(this, this.#noise, this.random)
   }
 
   holds(memory: ArrayBufferLike): boolean {
@@ -230,12 +221,6 @@ export class Trajectory implements Decodable, ImageState {
       this.tokens[this.#committed] = image.first + codes[next]
       next += 1
     }
-  }
-
-  /** The free positions behind this one, nearest first, that may enter a window. */
-  *#freeBehind(position: number): Generator<number> {
-    const next = (j: number) => freeFrom(this.model, j + 1)
-    for (let j = next(position); j < this.#lastFree; j = next(j)) yield j
   }
 
   #schedule(): void {

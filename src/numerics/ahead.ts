@@ -1,7 +1,7 @@
 import { ImageRandom } from './random.js'
 
 /** Of so many positions normal numbers are drawn ahead: how many will be asked for is not known. */
-const LIKELY = 8
+export const LIKELY = 8
 
 /** Normal numbers that nobody has asked for yet. */
 interface Drawn {

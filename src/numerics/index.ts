@@ -1,4 +1,4 @@
-export { RandomAhead } from './ahead.js'
+export { LIKELY, RandomAhead } from './ahead.js'
 export type { Logits, StrongNoise } from './kernels.js'
 export { philox } from './philox.js'
 export { checkSampling, probabilities, type Sampling } from './probabilities.js'
