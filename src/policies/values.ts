@@ -1,5 +1,6 @@
 /** Readers of settings' values, each with a refusal that says what is expected. */
 import { PolicyError } from '../decoding/index.js'
+import { didYouMean } from './did-you-mean.js'
 
 export function wholeNumber(option: string, value: number, least: number, most = Infinity): number {
   if (Number.isInteger(value) && value >= least && value <= most) return value
@@ -21,7 +22,7 @@ export function choose<T>(option: string, value: string, choices: Readonly<Recor
   if (Object.hasOwn(choices, value)) return choices[value]
   throw new PolicyError(
     `There is no ${option} "${value}".`,
-    `Choose one of ${Object.keys(choices).join(', ')}.`,
+    `${didYouMean(value, Object.keys(choices))}Choose one of ${Object.keys(choices).join(', ')}.`,
   )
 }
 

@@ -14,12 +14,12 @@ export class Finder {
   }
 
   /** What `look` finds; where that refuses, its reason becomes a problem of this part. */
-  async find<T>(path: Path, look: () => Promise<T>, otherwise: T, hint = ''): Promise<T> {
+  async find<T>(path: Path, look: () => Promise<T>, otherwise: T): Promise<T> {
     try {
       return await look()
     } catch (error) {
       if (!(error instanceof Error && 'remedy' in error)) throw error
-      this.problem(path, `${error.message}${hint} ${String(error.remedy)}`)
+      this.problem(path, `${error.message} ${String(error.remedy)}`)
       return otherwise
     }
   }

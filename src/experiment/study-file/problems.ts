@@ -1,6 +1,6 @@
 /** What zod found wrong, in words for whoever wrote the file. */
-import { closest, distance } from 'fastest-levenshtein'
 import type { z } from 'zod'
+import { didYouMean } from '../../policies/did-you-mean.js'
 import type { Path, Problem } from './source-map.js'
 
 type Issue = z.core.$ZodIssue
@@ -23,7 +23,7 @@ function problems(issue: Issue, above: Path, known: Readonly<Record<string, read
   const names = known[String(path[0] ?? '')] ?? []
   return issue.keys.map((key) => ({
     path: [...path, key],
-    message: `there is no such key.${didYouMean(key, names)} It may have ${names.join(', ')}.`,
+    message: `there is no such key. ${didYouMean(key, names)}It may have ${names.join(', ')}.`,
   }))
 }
 
@@ -45,13 +45,3 @@ const typeInWords = (expected: string): string => inWords[expected] ?? `a ${expe
 
 const typesOf = (branches: readonly (readonly Issue[])[]): string[] =>
   branches.flatMap(([issue]) => (issue?.code === 'invalid_type' ? [typeInWords(issue.expected)] : []))
-
-/** A hint where a name is nearly one of those that there are. */
-export function didYouMean(name: string, names: readonly string[]): string {
-  if (names.length === 0) return ''
-  const lower = names.map((one) => one.toLowerCase())
-  const near = closest(name.toLowerCase(), lower)
-  const apart = distance(name.toLowerCase(), near)
-  const isNear = apart < name.length && apart <= Math.max(2, name.length / 3)
-  return isNear ? ` Did you mean ${names[lower.indexOf(near)]}?` : ''
-}
