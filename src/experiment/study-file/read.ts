@@ -35,7 +35,7 @@ export interface StudyFile
 /** @throws ExperimentError `bad-study` with `file:line: key: …` for each thing that is wrong. */
 export async function readStudy(file: string): Promise<StudyFile> {
   const yaml = parseYaml(readText(file), file)
-  const { data, error } = studySchema.safeParse(yaml.value)
+  const { data, error } = studySchema.safeParse(yaml.value, { reportInput: true })
   if (error) throw yaml.refuse(problemsOf(error.issues, knownKeys))
   const folder = dirname(file)
   const finder = new Finder(yaml)
@@ -44,7 +44,7 @@ export async function readStudy(file: string): Promise<StudyFile> {
   finder.refuseTwice('guidance', guidance ?? [])
   finder.refuseTwice('seeds', seeds)
   const { model, adapter } = findModel(finder, data, folder)
-  const prompts = await finder.find(['prompts'], () => findPrompts(data.prompts, folder, seeds[0]), [])
+  const prompts = await findPrompts(finder, data.prompts, folder, seeds[0])
   const rows = data.policies.reduce((sum, entry) => sum + countVariants(entry), 0) * (guidance?.length ?? 1)
   refuseExplosion(finder, rows, rows * prompts.length * seeds.length)
   const choices = rows > MOST_ROWS ? [] : await findPolicies(finder, data.policies, folder)
@@ -130,11 +130,20 @@ async function findPolicies(
   return choices
 }
 
-async function findPrompts(prompts: StudyText['prompts'], folder: string, seed: number): Promise<string[]> {
+async function findPrompts(
+  finder: Finder,
+  prompts: StudyText['prompts'],
+  folder: string,
+  seed: number,
+): Promise<string[]> {
   if (Array.isArray(prompts)) return [...new Set(prompts)]
   const { file, scenes = 1 } = prompts
-  if (file !== undefined) return [...new Set(await readPrompts(from(folder, file)))]
-  return scenePrompts(scenes, randomStream(seed, 'prompts'))
+  if (file !== undefined) {
+    const read = () => readPrompts(from(folder, file))
+    return [...new Set(await finder.find(['prompts', 'file'], read, []))]
+  }
+  const draw = async () => scenePrompts(scenes, randomStream(seed, 'prompts'))
+  return finder.find(['prompts', 'scenes'], draw, [])
 }
 
 function readText(file: string): string {
