@@ -61,7 +61,7 @@ class Leases:
         memory = Memory.made() if head.get("memory") else None
         self._held[who] = Lease(connection, self._free[:wanted], memory)
         del self._free[:wanted]
-        return {"slots": wanted, **({"memory": memory.path} if memory else {})}
+        return {"slots": wanted, **({"memory": {"path": memory.path, "mark": memory.mark}} if memory else {})}
 
     def _lease(self, who: bytes) -> Lease:
         if who not in self._held:

@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sjd2_worker.protocol import DTYPES, Head, decode_head, decode_tensors, encode, validator
+from sjd2_worker.protocol import DTYPES, VERSION, Head, decode_head, decode_tensors, encode, validator
 from sjd2_worker.server import answer
 from sjd2_worker.worker import Worker
 
@@ -25,7 +25,7 @@ VALUES = st.recursive(
 )
 MASK = np.tri(3, dtype=bool)
 VALID = [
-    encode({"op": "hello", "id": 1, "protocol": 2}, {}),
+    encode({"op": "hello", "id": 1, "protocol": VERSION}, {}),
     encode({"op": "tokenize", "id": 1, "prompts": ["red circle"]}, {}),
     encode({"op": "decode", "id": 1}, {"codes": np.zeros((1, 16), np.int32)}),
     encode(

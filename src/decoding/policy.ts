@@ -102,6 +102,8 @@ export class PolicyError extends Error {
   constructor(
     message: string,
     readonly remedy: string,
+    /** The override that it is about, where it is about one. */
+    readonly option?: string,
   ) {
     super(message)
   }
