@@ -59,6 +59,7 @@ def serve(
     Requests run in the order of their arrival on `device`, whose one thread loaded the model.
     """
     sys.setswitchinterval(SWITCH_SECONDS)
+    socket.router_mandatory = True  # else nothing is said of replies that reach nobody
     leases = Leases(worker.slots)
     answers: deque[tuple[bytes, Answer]] = deque()
     looked = used = time.monotonic()
@@ -79,7 +80,9 @@ def serve(
                 os.read(bell, 4096)
             while answers:
                 identity, (frames, last) = answers.popleft()
-                socket.send_multipart([identity, *frames], copy=False)
+                if not _sent(socket, [identity, *frames]):
+                    # Whoever hung up before its hello was read is no longer told of by the monitor.
+                    leases.gone(identity)
                 if last:
                     return
             if socket in ready:
@@ -152,6 +155,19 @@ def _memory(visitor: Visitor | None) -> Memory:
     if memory is None:
         raise bad_message("There is no shared memory to put the logits in.")
     return memory
+
+
+def _sent(socket: zmq.Socket[bytes], message: Frames) -> bool:
+    """False where there is nobody to send it to. What somebody never reads is dropped."""
+    try:
+        socket.send_multipart(message, zmq.NOBLOCK, copy=False)
+    except zmq.Again:
+        pass
+    except zmq.ZMQError as error:
+        if error.errno != zmq.EHOSTUNREACH:
+            raise
+        return False
+    return True
 
 
 @contextmanager
