@@ -63,11 +63,12 @@ def serve(
     leases = Leases(worker.slots)
     answers: deque[tuple[bytes, Answer]] = deque()
     looked = used = time.monotonic()
-    with _hang_ups(socket) as hang_ups, _bell() as (bell, ring):
+    with _hang_ups(socket) as hang_ups, _bell() as (bell, ring), _ended(device):
 
         def answered(identity: bytes, future: Future[Answer]) -> None:
-            answers.append((identity, future.result()))
-            ring()
+            if not future.cancelled():
+                answers.append((identity, future.result()))
+                ring()
 
         poller = zmq.Poller()
         for one in (socket, hang_ups, bell):
@@ -178,6 +179,15 @@ def _hang_ups(socket: zmq.Socket[bytes]) -> Iterator[zmq.Socket[bytes]]:
             yield monitor
     finally:
         socket.disable_monitor()
+
+
+@contextmanager
+def _ended(device: Executor) -> Iterator[None]:
+    """On leaving, waits for what runs; what waits for its turn is dropped: nobody will send its answer."""
+    try:
+        yield
+    finally:
+        device.shutdown(cancel_futures=True)
 
 
 @contextmanager
