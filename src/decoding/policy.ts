@@ -86,7 +86,10 @@ export interface DecodingPolicy {
    * stand beside the window, which were chosen for the fewest passes.
    */
   readonly freeWindow?: boolean
-  /** What the next pass decodes: the drafts of `image.drafts` that stay, then those that enter. */
+  /**
+   * What the next pass decodes: the drafts of `image.drafts` that stay, then those that enter. Each stands at the next
+   * free position behind the one that it follows (`image.upcoming` has them); only where `exact` is false may it skip some.
+   */
   schedule(image: ImageState): Draft[]
   /** Which codes become final. */
   verify(pass: Pass, image: ImageState): Verdict
@@ -102,8 +105,9 @@ export class PolicyError extends Error {
   constructor(
     message: string,
     readonly remedy: string,
+    options?: ErrorOptions,
   ) {
-    super(message)
+    super(message, options)
   }
 }
 
