@@ -1,4 +1,5 @@
 import { checkSampling, ImageRandom, type Logits, type Sampling } from '../numerics/index.js'
+import { checkDrafts } from './check-drafts.js'
 import { type Draft, NO_CODE, parentOf } from './draft.js'
 import { LentLogits, Vectors } from './lent.js'
 import type { Model } from './model.js'
@@ -195,6 +196,15 @@ export class Trajectory implements Decodable, ImageState {
           'hold drafts that follow one another from the front, no more than are committed.',
       )
     }
+    const free = this.upcoming(held.length)
+    const lost = held.find((i, k) => drafts[i].position !== free[k] || drafts[i].code !== codes[k])
+    if (lost !== undefined) {
+      throw new PolicyError(
+        `${this.policy.name} held draft ${lost}, code ${drafts[lost].code} at position ${drafts[lost].position}, which is ` +
+          'not what it committed there.',
+        'Hold drafts whose codes are committed: what is behind them would be decoded from the cells of others.',
+      )
+    }
   }
 
   /** Makes codes final at the next free positions, and forced tokens as soon as they are reached. */
@@ -210,7 +220,9 @@ export class Trajectory implements Decodable, ImageState {
   }
 
   #schedule(): void {
-    this.#drafts = this.policy.schedule(this)
+    const drafts = this.policy.schedule(this)
+    checkDrafts(this.policy, drafts, this.model, { first: this.#committed, end: this.#lastFree })
+    this.#drafts = drafts
   }
 
   #fed(): Fed {

@@ -155,7 +155,7 @@ function branching(name: string, settings: ChainSettings, asked: PolicyOverrides
     throw new PolicyError(
       `A tree of ${siblings} siblings, ${depth} deep, is more than the ${MOST_SIBLINGS} drafts beside the chain that a pass can hold.`,
       'Give fewer siblings, or a smaller depth.',
-      'siblings',
+      { option: 'siblings' },
     )
   }
   if (entries > 0) return runnersUp(entries)
@@ -181,7 +181,7 @@ function refuse(
   remedy: string,
   what: string = option,
 ): never {
-  throw new PolicyError(`${what} makes no sense for ${name} here: ${reason}.`, remedy, option)
+  throw new PolicyError(`${what} makes no sense for ${name} here: ${reason}.`, remedy, { option })
 }
 
 /** Refuses numbers that belong to a coupling, an acceptance or a policy other than the one in force. */
@@ -252,7 +252,7 @@ export function allowOnly(
     throw new PolicyError(
       `${name} has no ${option}.`,
       allowed.length === 0 ? 'It takes no options of a policy.' : `It takes ${allowed.join(', ')}.`,
-      option,
+      { option },
     )
   }
 }
