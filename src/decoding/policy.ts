@@ -88,7 +88,10 @@ export interface DecodingPolicy {
    * stand beside the window, which were chosen for the fewest passes.
    */
   readonly freeWindow?: boolean
-  /** What the next pass decodes: the drafts of `image.drafts` that stay, then those that enter. */
+  /**
+   * What the next pass decodes: the drafts of `image.drafts` that stay, then those that enter. Each stands at the next
+   * free position behind the one that it follows (`image.upcoming` has them); only where `exact` is false may it skip some.
+   */
   schedule(image: ImageState): Draft[]
   /** Which codes become final. */
   verify(pass: Pass, image: ImageState): Verdict
@@ -101,11 +104,16 @@ export interface DecodingPolicy {
 /** A policy that cannot be, with the reason and what to do about it. */
 export class PolicyError extends Error {
   override readonly name = 'PolicyError'
+  /** The override that it is about, where it is about one. */
+  readonly option: string | undefined
+
   constructor(
     message: string,
     readonly remedy: string,
+    { option, ...options }: ErrorOptions & { readonly option?: string } = {},
   ) {
-    super(message)
+    super(message, options)
+    this.option = option
   }
 }
 

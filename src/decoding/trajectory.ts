@@ -1,5 +1,6 @@
 import { checkSampling, type Logits, RandomAhead, type Sampling } from '../numerics/index.js'
 import { drawAhead } from './ahead.js'
+import { checkDrafts } from './check-drafts.js'
 import { type Draft, NO_CODE, parentOf } from './draft.js'
 import { fed, LentLogits, proposed, Room, Vectors } from './lent.js'
 import type { Model } from './model.js'
@@ -209,6 +210,15 @@ export class Trajectory implements Decodable, ImageState {
           'hold drafts that follow one another from the front, no more than are committed.',
       )
     }
+    const free = this.upcoming(held.length)
+    const lost = held.find((i, k) => drafts[i].position !== free[k] || drafts[i].code !== codes[k])
+    if (lost !== undefined) {
+      throw new PolicyError(
+        `${this.policy.name} held draft ${lost}, code ${drafts[lost].code} at position ${drafts[lost].position}, which is ` +
+          'not what it committed there.',
+        'Hold drafts whose codes are committed: what is behind them would be decoded from the cells of others.',
+      )
+    }
   }
 
   /** Makes codes final at the next free positions, and forced tokens as soon as they are reached. */
@@ -224,7 +234,9 @@ export class Trajectory implements Decodable, ImageState {
   }
 
   #schedule(): void {
-    this.#drafts = this.policy.schedule(this)
+    const drafts = this.policy.schedule(this)
+    checkDrafts(this.policy, drafts, this.model, { first: this.#committed, end: this.#lastFree })
+    this.#drafts = drafts
   }
 
   #fed(): Fed {

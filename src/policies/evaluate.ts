@@ -1,13 +1,20 @@
 import { readFileSync } from 'node:fs'
-import { createRequire, isBuiltin } from 'node:module'
+import { createRequire, isBuiltin, type SourceMapPayload } from 'node:module'
 import { pathToFileURL } from 'node:url'
 import { compileFunction } from 'node:vm'
 import type ts from 'typescript'
 import { PolicyError } from '../decoding/index.js'
+import { type Blame, blaming } from './blame.js'
 import type { Expected } from './module.js'
 
 /** A module's exports by name. */
 type Exports = Record<string, unknown>
+
+/** A module that was run. */
+export interface Evaluated {
+  readonly exports: Exports
+  readonly blame: Blame
+}
 
 /**
  * Runs a type-checked TypeScript module and the files it imports, independently of whatever loads this
@@ -22,8 +29,10 @@ export async function evaluate(
   options: ts.CompilerOptions,
   library: Exports,
   { refuse }: Expected,
-): Promise<Exports> {
+): Promise<Evaluated> {
   const sources = new Map<string, string>()
+  const maps = new Map<string, SourceMapPayload>()
+  const blame = blaming(maps)
   const imported = new Map<string, Exports>([['sjd2', library]])
 
   /** The file that a relative import means; undefined for a package. */
@@ -35,8 +44,9 @@ export async function evaluate(
   /** Transpiles a file and all it imports, and imports the packages among them. */
   async function gather(path: string): Promise<void> {
     if (sources.has(path)) return
-    const javascript = transpile(compiler, path, options)
+    const { javascript, map } = transpile(compiler, path, options)
     sources.set(path, javascript)
+    maps.set(path, map)
     for (const { fileName } of compiler.preProcessFile(javascript, true, true).importedFiles) {
       const local = fileOf(fileName, path)
       if (local !== undefined) await gather(local)
@@ -64,19 +74,30 @@ export async function evaluate(
 
   try {
     await gather(file)
-    return run(file)
+    return { exports: run(file), blame }
   } catch (error) {
     if (error instanceof PolicyError) throw error
-    throw refuse(`${file} failed while it was loaded: ${String(error)}`, 'Mend the file.')
+    throw refuse(`${blame(error) ?? file} failed while it was loaded: ${String(error)}`, 'Mend the file.')
   }
 }
 
-function transpile(compiler: typeof ts, path: string, options: ts.CompilerOptions): string {
-  return compiler.transpileModule(readFileSync(path, 'utf8'), {
+function transpile(
+  compiler: typeof ts,
+  path: string,
+  options: ts.CompilerOptions,
+): { javascript: string; map: SourceMapPayload } {
+  const { outputText, sourceMapText } = compiler.transpileModule(readFileSync(path, 'utf8'), {
     // By its extension alone, .mts would stay an ES module.
     fileName: path.replace(/\.mts$/, '.ts'),
-    compilerOptions: { ...options, module: compiler.ModuleKind.CommonJS, noEmit: false },
-  }).outputText
+    compilerOptions: {
+      ...options,
+      module: compiler.ModuleKind.CommonJS,
+      noEmit: false,
+      sourceMap: true,
+      inlineSourceMap: false,
+    },
+  })
+  return { javascript: outputText, map: JSON.parse(sourceMapText as string) }
 }
 
 async function importPackage(specifier: string, from: string): Promise<Exports> {

@@ -1,5 +1,6 @@
 import { checkPolicy, type DecodingPolicy, type Model, PolicyError } from '../decoding/index.js'
-import { type Expected, loadModule, type SourceFiles } from './module.js'
+import { guard, guarded } from './guard.js'
+import { type Expected, loadModule, type SourceFiles, type UserModule } from './module.js'
 import type { PolicyOverrides } from './overrides.js'
 
 /** Makes a policy for a model, under what the user changes of it. */
@@ -30,12 +31,18 @@ export async function loadPolicyFile(path: string): Promise<PolicyFactory> {
  *   factory returned, where what it makes is none, or does not fit the model.
  */
 export async function openPolicyFile(path: string): Promise<UserPolicy> {
-  const { file, exported, source } = await loadModule(path, expected)
-  return { create: (model, overrides) => create(file, exported, model, overrides), source }
+  const module = await loadModule(path, expected)
+  return { create: (model, overrides) => create(module, model, overrides), source: module.source }
 }
 
-function create(file: string, exported: unknown, model: Model, overrides: PolicyOverrides): DecodingPolicy {
-  const policy = typeof exported === 'function' ? (exported as PolicyFactory)(model, overrides) : exported
+function create(
+  { file, exported, blame }: UserModule,
+  model: Model,
+  overrides: PolicyOverrides,
+): DecodingPolicy {
+  const make = () =>
+    typeof exported === 'function' ? (exported as PolicyFactory)(model, overrides) : exported
+  const policy = guard(make, 'The policy could not be made', blame)
   if (!isPolicy(policy)) {
     throw new PolicyError(
       `${file}: its default export gave no DecodingPolicy.`,
@@ -50,7 +57,7 @@ function create(file: string, exported: unknown, model: Model, overrides: Policy
     )
   }
   checkPolicy(policy, model)
-  return policy
+  return guarded(policy, blame)
 }
 
 function isPolicy(value: unknown): value is DecodingPolicy {

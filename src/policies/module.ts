@@ -1,6 +1,7 @@
 /** TypeScript files of the user's own: policies, and whatever else a program lets users write. */
 import { existsSync } from 'node:fs'
 import { dirname, relative, resolve, sep } from 'node:path'
+import type { Blame } from './blame.js'
 
 /** What a user's file must export by default. */
 export interface Expected {
@@ -25,6 +26,7 @@ export interface UserModule {
   readonly file: string
   readonly exported: unknown
   readonly source: SourceFiles
+  readonly blame: Blame
 }
 
 /**
@@ -49,8 +51,8 @@ export async function loadModule(path: string, expected: Expected): Promise<User
     import('../index.js'),
   ])
   const { options, texts } = typeCheck(ts, file, expected)
-  const { default: exported } = await evaluate(ts, file, options, library, expected)
-  return { file, exported, source: sourceFiles(file, texts) }
+  const { exports, blame } = await evaluate(ts, file, options, library, expected)
+  return { file, exported: exports.default, source: sourceFiles(file, texts), blame }
 }
 
 function sourceFiles(file: string, texts: ReadonlyMap<string, string>): SourceFiles {

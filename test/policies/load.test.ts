@@ -197,7 +197,56 @@ test('a file that throws while it loads', async () => {
     'throws.ts',
     `${PIECES}if (pieces.window > 3) throw new Error('too wide')\nexport default chain({ ...pieces, name: 'x' })`,
   )
-  expect((await failure(loadPolicyFile(file))).message).toMatch(/throws\.ts failed.*too wide/)
+  expect((await failure(loadPolicyFile(file))).message).toMatch(/throws\.ts:4:\d+ failed.*too wide/)
+})
+
+describe('a mistake while it decides is told by decision, file and line', () => {
+  // a type takes lines of the file, and none of what runs
+  const TYPE = 'interface Sizes {\n  readonly of: Record<string, { size: number }>\n}\n'
+  const THROWING = `${TYPE}const sizes = {} as Record<string, { size: number }>\n`
+
+  test.each([
+    ['schedule', 'window: ({ passes }) => sizes[passes].size'],
+    ['verify', "verify: { ...gumbel, draw: () => sizes['x'].size as never }"],
+    ['refine', "refine: { ...gumbel, draw: () => sizes['x'].size as never }"],
+  ])('in %s', async (decision, change) => {
+    const text = `${PIECES}${THROWING}export default chain({\n  ...pieces,\n  name: 'x',\n  ${change},\n})\n`
+    const file = write(`wrong-${decision}.ts`, text)
+    const policy = (await loadPolicyFile(file))(page.model, {})
+    const decode = () => {
+      const { image, worker } = start(page, { policy })
+      worker.decode(image)
+    }
+    expect(decode).toThrow(PolicyError)
+    expect(decode).toThrow(
+      new RegExp(`x failed in ${decision}, at .*wrong-${decision}\\.ts:11:\\d+: TypeError`),
+    )
+  })
+
+  test('in a file that it imports, and while the policy is made', async () => {
+    write(
+      'lib/making.ts',
+      `${TYPE}export const make = (n?: number): number => {\n  throw new RangeError(\`no \${n}\`)\n}\n`,
+    )
+    const file = write(
+      'made.ts',
+      `${PIECES}import { make } from './lib/making.js'\nexport default () => chain({ ...pieces, name: 'x', window: make() })`,
+    )
+    const factory = await loadPolicyFile(file)
+    expect(() => factory(page.model, {})).toThrow(
+      /could not be made, at .*making\.ts:5:\d+: RangeError: no undefined/,
+    )
+  })
+
+  test('what says itself what to do stays as it is', async () => {
+    const file = write(
+      'asking.ts',
+      `${PIECES}import { PolicyError } from 'sjd2'
+      export default chain({ ...pieces, name: 'x', window: () => { throw new PolicyError('Too few.', 'More.') } })`,
+    )
+    const policy = (await loadPolicyFile(file))(page.model, {})
+    expect(() => start(page, { policy })).toThrow(/^Too few\.$/)
+  })
 })
 
 test('a factory that returns no policy after all', async () => {

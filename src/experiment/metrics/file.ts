@@ -22,7 +22,7 @@ export async function metricFile(
   folder: string,
   name = basename(path).replace(/\.m?ts$/, ''),
 ): Promise<MetricChoice> {
-  const { exported, source } = await loadModule(isAbsolute(path) ? path : join(folder, path), expected)
+  const { exported, source, blame } = await loadModule(isAbsolute(path) ? path : join(folder, path), expected)
   const metric = exported as Metric
   return {
     name,
@@ -33,7 +33,9 @@ export async function metricFile(
         const value = await Promise.resolve(picture)
           .then(metric)
           .catch((error: unknown) => {
-            throw badMetric(name, `failed for ${pictureOf(picture)}: ${String(error)}`, error)
+            const place = blame(error)
+            const where = place === null ? '' : `, at ${place}`
+            throw badMetric(name, `failed for ${pictureOf(picture)}${where}: ${String(error)}`, error)
           })
         return readMeasurement(name, value)
       },

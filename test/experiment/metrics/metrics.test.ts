@@ -68,7 +68,7 @@ describe('a metric file', () => {
     const metric = await chooseMetric('./moody.ts', folder)
     await expect(measure(metric, picture([0, 0, 0]))).rejects.toThrow('The metric moody gave null')
     await expect(measure(metric, picture([0, 0, 0], 1))).rejects.toThrow(
-      'moody failed for sjd2 g=3 "a red circle" seed 7 #1: Error: no mood',
+      /moody failed for sjd2 g=3 "a red circle" seed 7 #1, at .*moody\.ts:2:\d+: Error: no mood/,
     )
   })
 })

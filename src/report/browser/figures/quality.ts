@@ -4,6 +4,7 @@ import type { PlotRow } from '../../page.js'
 import { element } from '../dom.js'
 import { base, below, type Figure, familyColours, fillOf } from './figure.js'
 import { labelMarks, marginFor } from './labelled.js'
+import { shareAxis } from './share-axis.js'
 
 const NOT_JUDGED =
   'the results hold no judgement of the pictures; the bundled judge reads captions of scenes.'
@@ -54,8 +55,7 @@ function scatter(points: readonly Point[], label: string, width: number): Elemen
     Math.min(...points.map(({ quality }) => quality.low)),
     Math.max(...points.map(({ quality }) => quality.high)),
   ]
-  const margin = Math.max(0.005, 0.05 * (best - worst))
-  const [left, right] = [Math.max(0, worst - margin), best + margin]
+  const { domain, ticks } = shareAxis(worst, best)
   const top = Math.max(...points.map(({ compression }) => compression.high)) * 1.05
   const labels = points.map(({ spec, exact, colour, quality, compression }) => ({
     spec,
@@ -71,16 +71,16 @@ function scatter(points: readonly Point[], label: string, width: number): Elemen
     marginBottom: MARGIN_BOTTOM,
     marginRight: marginFor(labels),
     x: {
-      domain: [left, right],
+      domain,
       label,
       ...below,
       tickFormat: '.0%',
-      ticks: 5,
+      ticks,
     },
     y: { domain: [0, top], grid: true, label: '↑ compression (image tokens ÷ passes)' },
     marks: [
       Plot.ruleY([0]),
-      ...labelMarks(labels, right, top / (HEIGHT - MARGIN_TOP - MARGIN_BOTTOM)),
+      ...labelMarks(labels, domain[1], top / (HEIGHT - MARGIN_TOP - MARGIN_BOTTOM)),
       Plot.link(points, {
         x1: ({ quality }: Point) => quality.low,
         x2: ({ quality }: Point) => quality.high,
