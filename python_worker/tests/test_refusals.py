@@ -175,6 +175,19 @@ def test_what_fails_inside_is_answered(
     assert ask(worker, *forward(GOOD))[0]["ok"]
 
 
+def test_what_fails_in_an_adapter_is_told_by_its_line(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """This file stands for a user's: it is neither the package's nor a library's."""
+
+    def fail(*_: object) -> None:
+        torch.zeros(2, 3) @ torch.zeros(2, 3)
+
+    monkeypatch.setattr(worker._adapter, "forward", fail)
+    line = fail.__code__.co_firstlineno + 1
+    reply, _ = ask(worker, *forward(GOOD))
+    assert f"failed at {__file__}:{line}: RuntimeError" in str(reply["message"])
+    assert "Mend the adapter" in str(reply["remedy"])
+
+
 def test_codes_and_operations_are_the_schemas(worker: Worker) -> None:
     definitions = schema()["definitions"]
     assert list(get_args(RequestCode)) == definitions["ErrorReply"]["properties"]["code"]["enum"]
