@@ -51,6 +51,8 @@ def existing(path: Path) -> Path:
     if path.is_file():
         return path
     folder = path.parent
+    if folder.is_file():
+        raise StartupError("missing-checkpoint", f"{folder} is a file.", "Give --model the folder that it lies in.")
     if not folder.is_dir():
         remedy = "Give --model a checkpoint folder that exists."
     elif pickles := sorted(p.name for p in folder.iterdir() if p.suffix in PICKLES):
@@ -95,7 +97,7 @@ def check_weights(folder: Path) -> list[Path]:
 
 def read_header(path: Path) -> dict[str, Any]:
     """Each tensor's dtype, shape and data_offsets, by name. Raises `missing-` or `corrupt-checkpoint`."""
-    _refuse_pickle(existing(path))
+    _refuse_others(existing(path))
     try:
         with path.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
@@ -115,7 +117,7 @@ def read_tensors(path: Path, device: torch.device, dtype: torch.dtype) -> dict[s
     """All tensors of a safetensors file; those of floats as `dtype`. Raises `missing-` or `corrupt-checkpoint`."""
     if device.type == "meta":
         return _unread(path, dtype)
-    _refuse_pickle(existing(path))
+    _refuse_others(existing(path))
     try:
         tensors = load_file(path, str(device))
     except (SafetensorError, OSError, ValueError) as error:
@@ -130,9 +132,12 @@ def _unread(path: Path, dtype: torch.dtype) -> dict[str, Tensor]:
     }
 
 
-def _refuse_pickle(path: Path) -> None:
+def _refuse_others(path: Path) -> None:
     with path.open("rb") as file:
         start = file.read(9)
+    if start == b"version h":  # ttps://git-lfs.github.com/spec/v1
+        remedy = f"Fetch it: git -C {path.parent} lfs pull"
+        raise StartupError("corrupt-checkpoint", f"{path} is not the file, but Git LFS's pointer to it.", remedy)
     # a safetensors file begins with its header's length, whose bytes may be anything, and then the header's brace
     if start.startswith(_PICKLE_STARTS) and start[8:] != b"{":
         remedy = "It may run code when it is loaded: convert its tensors to a real safetensors file."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import traceback
 from pathlib import Path
 from typing import Literal
 
@@ -69,3 +70,14 @@ def ran_out_of_memory(error: Exception) -> bool:
     """Whether torch, on a CPU or a GPU, or Python could not allocate."""
     says = str(error).lower()
     return isinstance(error, MemoryError) or "out of memory" in says or "can't allocate memory" in says
+
+
+def users_line(error: Exception) -> str | None:
+    """`file:line` of the innermost frame that is neither this package's nor a library's: that of a user's adapter."""
+    ours = [Path(__file__).parent, *(Path(prefix).resolve() for prefix in (sys.prefix, sys.base_prefix))]
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        file = Path(frame.filename).resolve()
+        library = "site-packages" in file.parts or any(file.is_relative_to(folder) for folder in ours)
+        if file.is_file() and not library:
+            return f"{frame.filename}:{frame.lineno}"
+    return None

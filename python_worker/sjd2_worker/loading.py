@@ -16,7 +16,7 @@ from fastjsonschema import JsonSchemaValueException
 
 from .adapters.base import Adapter
 from .checkpoint import found, read_config
-from .errors import StartupError, install, ran_out_of_memory
+from .errors import StartupError, install, ran_out_of_memory, users_line
 from .protocol import validator
 from .worker import Worker
 
@@ -65,11 +65,20 @@ def open_adapter(
         raise StartupError("wrong-config", message, "Leave the option out.")
     try:
         loaded = load_family(folder, device, dtype, **declared)
-    except (RuntimeError, MemoryError) as error:
-        if not ran_out_of_memory(error):
+    except StartupError:
+        raise
+    except Exception as error:
+        if ran_out_of_memory(error):
+            message = f"{device} has no room for the weights in {folder} ({error or 'no memory left'})."
+            raise StartupError("out-of-memory", message, "Use a smaller --dtype, or another --device.") from error
+        place = users_line(error) if adapter else None
+        if place is None:
             raise
-        message = f"{device} has no room for the weights in {folder} ({error or 'no memory left'})."
-        raise StartupError("out-of-memory", message, "Use a smaller --dtype, or another --device.") from error
+        message = f"The adapter failed at {place}: {type(error).__name__}: {error}."
+        raise StartupError("wrong-family", message, "Mend the adapter file.") from error
+    if not isinstance(loaded, Adapter):
+        message = f"`load` of {adapter} gave no Adapter, but {loaded!r}."
+        raise StartupError("wrong-family", message, "Return an object of a class that extends Adapter.")
     _check_card(loaded, folder)
     return loaded
 

@@ -18,7 +18,7 @@ import torch
 import zmq
 from zmq.utils.monitor import recv_monitor_message
 
-from .errors import RequestError, bad_message, ran_out_of_memory
+from .errors import RequestError, bad_message, ran_out_of_memory, users_line
 from .leases import Leases
 from .memory import Memory
 from .protocol import Head, check_request, decode_head, decode_tensors, describe, encode
@@ -227,6 +227,9 @@ def _typed(error: Exception) -> RequestError:
             "Send fewer entries at once and prefill the slots of this request again.",
         )
     traceback.print_exception(error, file=sys.stderr)
+    if place := users_line(error):
+        message = f"The adapter failed at {place}: {type(error).__name__}: {error}."
+        return RequestError("internal", message, "Mend the adapter file, and start the worker again.")
     return RequestError(
         "internal",
         f"The worker failed: {type(error).__name__}: {error}.",

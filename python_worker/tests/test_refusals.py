@@ -11,7 +11,7 @@ import torch
 
 from sjd2_worker import server
 from sjd2_worker.errors import RequestCode
-from sjd2_worker.protocol import Array, Head, decode_head, encode, requests, schema
+from sjd2_worker.protocol import VERSION, Array, Head, decode_head, encode, requests, schema
 from sjd2_worker.worker import MAX_ENTRIES, Worker
 
 from .helpers import FIRST, Share, ask, forward
@@ -114,7 +114,11 @@ def test_a_refused_pass_leaves_the_cells_alone(worker: Worker) -> None:
 @pytest.mark.parametrize(
     ("head", "code", "says"),
     [
-        ({"op": "hello", "id": 1, "protocol": 3, "new": True}, "protocol-version", "speaks protocol 3"),
+        (
+            {"op": "hello", "id": 1, "protocol": VERSION + 1, "new": True},
+            "protocol-version",
+            f"speaks protocol {VERSION + 1}",
+        ),
         ({"op": "sample", "id": 1}, "bad-message", "There is no operation 'sample'"),
         ({"op": ["hello"], "id": 1}, "bad-message", "There is no operation ['hello']"),
         ({"id": 1}, "bad-message", "There is no operation None"),
@@ -173,6 +177,19 @@ def test_what_fails_inside_is_answered(
     assert ask(worker, *forward(GOOD))[0]["code"] == code
     monkeypatch.undo()
     assert ask(worker, *forward(GOOD))[0]["ok"]
+
+
+def test_what_fails_in_an_adapter_is_told_by_its_line(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """This file stands for a user's: it is neither the package's nor a library's."""
+
+    def fail(*_: object) -> None:
+        torch.zeros(2, 3) @ torch.zeros(2, 3)
+
+    monkeypatch.setattr(worker._adapter, "forward", fail)
+    line = fail.__code__.co_firstlineno + 1
+    reply, _ = ask(worker, *forward(GOOD))
+    assert f"failed at {__file__}:{line}: RuntimeError" in str(reply["message"])
+    assert "Mend the adapter" in str(reply["remedy"])
 
 
 def test_codes_and_operations_are_the_schemas(worker: Worker) -> None:

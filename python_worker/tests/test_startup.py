@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 import shutil
 import signal
 import socket
@@ -196,6 +197,32 @@ def test_an_adapter_that_does_not_load(refused: Any, copy: Path, tmp_path: Path,
     said = refused(copy, "--adapter", str(tmp_path / "mine.py"))
     assert said["code"] == "wrong-family"
     assert says in said["message"]
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ("return undefined", r"mine\.py:3: NameError: .*undefined"),
+        ("torch.zeros(2, 3) @ torch.zeros(2, 3)", r"mine\.py:3: RuntimeError"),
+        ("return 7", "gave no Adapter, but 7"),
+    ],
+)
+def test_an_adapter_that_fails(refused: Any, copy: Path, tmp_path: Path, body: str, says: str) -> None:
+    (tmp_path / "mine.py").write_text(f"import torch\ndef load(folder, device, dtype):\n    {body}\n")
+    said = refused(copy, "--adapter", str(tmp_path / "mine.py"))
+    assert (said["code"], "dapter" in said["remedy"]) == ("wrong-family", True)
+    assert re.search(says, said["message"])
+
+
+def test_a_pointer_of_git_lfs(refused: Any, copy: Path) -> None:
+    (copy / "model.safetensors").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 9\n")
+    said = refused(copy)
+    assert (said["code"], f"git -C {copy} lfs pull" in said["remedy"]) == ("corrupt-checkpoint", True)
+
+
+def test_a_file_in_place_of_a_folder(refused: Any, copy: Path) -> None:
+    said = refused(copy / "model.safetensors")
+    assert said["message"] == f"{copy / 'model.safetensors'} is a file."
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
