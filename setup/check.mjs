@@ -1,4 +1,5 @@
 // npm run check: types, lint and formatting, TypeScript's and Python's.
+import { DEVELOPMENT } from './python.mjs'
 import { script, setUp } from './script.mjs'
 import { nodeStep, runSteps } from './steps.mjs'
 
@@ -6,7 +7,7 @@ const SETTINGS = ['--config', 'python_worker/pyproject.toml']
 const RUFF_FOLDERS = ['python_worker', 'setup', 'protocol', 'examples', 'bench']
 
 await script(async () => {
-  const program = await setUp()
+  const program = await setUp({ extra: DEVELOPMENT })
   const pythonStep = (/** @type {string} */ name, /** @type {string[]} */ args) => ({
     name,
     program,

@@ -7,6 +7,12 @@ import { ask } from './run.mjs'
 /** The torch that set-up installs and that the figures were measured with. */
 export const TORCH = 'torch==2.13.0'
 
+/** The extra of pyproject.toml that all families need for generating. */
+export const USE = 'hf'
+
+/** The one that tests and checks need: all the others too. */
+export const DEVELOPMENT = 'dev'
+
 /** The oldest Python that the worker runs on. */
 export const OLDEST_PYTHON = [3, 10]
 
@@ -50,9 +56,10 @@ export function probePython(python, root, env) {
  * @param {string} python
  * @param {string} root
  * @param {NodeJS.ProcessEnv} env
+ * @param {string} [extra] what else to install with the worker
  * @returns {{ message: string, remedy: string } | null}
  */
-export function pythonProblem(python, root, env) {
+export function pythonProblem(python, root, env, extra = USE) {
   const probe = probePython(python, root, env)
   if (!probe)
     return { message: `${python} is not a Python that runs.`, remedy: 'Correct --python or SJD2_PYTHON.' }
@@ -72,7 +79,7 @@ export function pythonProblem(python, root, env) {
     const what = probe.worker ? probe.missing.join(', ') : 'the worker (sjd2-worker)'
     return {
       message: `${python} lacks ${what}.`,
-      remedy: `${python} -m pip install -e "${join(root, 'python_worker')}[dev]"`,
+      remedy: `${python} -m pip install -e "${join(root, 'python_worker')}[${extra}]"`,
     }
   }
   return null
@@ -104,18 +111,21 @@ export const stampPath = (root) => join(root, '.venv', 'sjd2-setup.json')
 /**
  * Hash of all that decides what set-up puts into .venv.
  * @param {string} root
+ * @param {string} extra
  */
-export const stampHash = (root) =>
+export const stampHash = (root, extra) =>
   createHash('sha256')
-    .update(`${TORCH}\n`)
+    .update(`${TORCH}\n${extra}\n`)
     .update(readFileSync(join(root, 'python_worker', 'pyproject.toml')))
     .digest('hex')
 
 /**
- * Whether .venv was set up from the present inputs, to its end.
+ * Whether .venv was set up from the present inputs, to its end, with this extra or with all.
  * @param {string} root
+ * @param {string} extra
  */
-export function isVenvReady(root) {
+export function isVenvReady(root, extra) {
   if (!existsSync(venvPython(root)) || !existsSync(stampPath(root))) return false
-  return readFileSync(stampPath(root), 'utf8').includes(stampHash(root))
+  const stamp = readFileSync(stampPath(root), 'utf8')
+  return [extra, DEVELOPMENT].some((one) => stamp.includes(stampHash(root, one)))
 }

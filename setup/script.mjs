@@ -9,11 +9,11 @@ export const root = fileURLToPath(new URL('..', import.meta.url))
 export const log = (line) => console.error(line)
 
 /**
- * @param {string} [python] the user's own interpreter, from --python
+ * @param {Pick<import('./setup.mjs').Setting, 'python' | 'extra'>} [choice]
  * @returns {Promise<string>} the interpreter to use
  */
-export async function setUp(python) {
-  const setting = { root, env: process.env, log, python }
+export async function setUp(choice) {
+  const setting = { root, env: process.env, log, ...choice }
   await setUpNodeModules(setting)
   return setUpPython(setting)
 }

@@ -11,6 +11,7 @@ import {
   stampHash,
   stampPath,
   TORCH,
+  USE,
   venvPython,
 } from './python.mjs'
 import { ask, run, SetupError } from './run.mjs'
@@ -20,6 +21,7 @@ import { ask, run, SetupError } from './run.mjs'
  * @property {string} root the project's folder
  * @property {NodeJS.ProcessEnv} env
  * @property {string | undefined} [python] the user's own interpreter, from --python
+ * @property {string} [extra] of pyproject.toml, what .venv is to have besides the worker
  * @property {(line: string) => void} log
  */
 
@@ -46,14 +48,14 @@ export async function setUpNodeModules({ root, env, log }) {
  * @returns {Promise<string>} the interpreter to use
  * @throws {SetupError}
  */
-export async function setUpPython({ root, env, python, log }) {
+export async function setUpPython({ root, env, python, log, extra = USE }) {
   const chosen = choosePython(root, python, env)
   if (chosen.own) {
-    const problem = pythonProblem(chosen.path, root, env) // nothing is ever installed into it
+    const problem = pythonProblem(chosen.path, root, env, extra) // nothing is ever installed into it
     if (problem) throw new SetupError(problem.message, problem.remedy)
     return chosen.path
   }
-  if (isVenvReady(root)) return chosen.path
+  if (isVenvReady(root, extra)) return chosen.path
   const place = { cwd: root, env }
   const venv = venvPython(root)
   log(
@@ -84,8 +86,8 @@ export async function setUpPython({ root, env, python, log }) {
     await step(venv, [...pip, '--force-reinstall', '--no-deps', TORCH], place, torchFailure)
   }
   log('  3 of 3: the worker and its dependencies (about a minute) …')
-  await step(venv, [...pip, '-e', './python_worker[dev]'], place, 'pip could not install the worker')
-  writeFileSync(`${stampPath(root)}.tmp`, `${JSON.stringify({ inputs: stampHash(root) })}\n`)
+  await step(venv, [...pip, '-e', `./python_worker[${extra}]`], place, 'pip could not install the worker')
+  writeFileSync(`${stampPath(root)}.tmp`, `${JSON.stringify({ inputs: stampHash(root, extra) })}\n`)
   renameSync(`${stampPath(root)}.tmp`, stampPath(root))
   log('Set-up is complete.')
   return chosen.path

@@ -10,7 +10,7 @@ const needsNoPython = args.some((arg) => ['doctor', 'help', '--help', '-h', '--v
 
 await script(async () => {
   if (needsNoPython) await setUpNodeModules({ root, env: process.env, log })
-  else await setUp(pythonOption())
+  else await setUp({ python: pythonOption() })
   await import('../bin/sjd2.mjs')
 })
 

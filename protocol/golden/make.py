@@ -57,20 +57,20 @@ TREE = {
 CLOCK = {"received": 64.0, "began": 64.25, "ended": 64.2578125}
 
 MESSAGES: dict[str, tuple[str, dict[str, Any], Tensors]] = {
-    "hello-request": ("The first request.", {"op": "hello", "id": 1, "protocol": 2, "slots": 8, "memory": True}, {}),
+    "hello-request": ("The first request.", {"op": "hello", "id": 1, "protocol": 3, "slots": 8, "memory": True}, {}),
     "hello-reply": (
         "What the worker is. The layout forces id 10 after the four free codes.",
         {
             "op": "hello",
             "id": 1,
             "ok": True,
-            "protocol": 2,
+            "protocol": 3,
             "worker": "0.1.0",
             "torch": "2.13.0+cpu",
             "device": "cpu",
             "dtype": "f32",
             "slots": 8,
-            "memory": "/proc/4321/fd/7",
+            "memory": {"path": "/proc/4321/fd/7", "mark": "0f8fad5bd9cb469fa16570867728950e"},
             "cells": 137,
             "maxEntries": 16384,
             "model": CARD,

@@ -37,12 +37,12 @@ def found(model: Path) -> Path:
         from huggingface_hub.errors import LocalEntryNotFoundError
 
         try:
-            return Path(snapshot_download(str(model), local_files_only=True))
-        except LocalEntryNotFoundError:
+            return Path(snapshot_download(str(model), allow_patterns=FETCHED, local_files_only=True))
+        except LocalEntryNotFoundError:  # nothing, or the part that an interrupted download left: it goes on
             return Path(snapshot_download(str(model), allow_patterns=FETCHED))
     except Exception as error:  # no such library, no such model, no way to the hub
-        message = f"There is no folder {model}, and no model of that id in the local cache; the hub gave none: {error}"
-        remedy = f"Give --model a checkpoint folder that exists, or try it by hand: hf download {model}"
+        message = f"There is no folder {model}, and no whole model of that id in the cache; the hub gave none: {error}"
+        remedy = f"Give --model a checkpoint folder that exists, or go on with the download: hf download {model}"
         raise StartupError("missing-checkpoint", message, remedy) from error
 
 

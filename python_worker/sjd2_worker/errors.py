@@ -8,6 +8,8 @@ import traceback
 from pathlib import Path
 from typing import Literal
 
+PROJECT = Path(__file__).parents[1]  # where pyproject.toml is
+
 StartupCode = Literal[
     "missing-checkpoint",
     "corrupt-checkpoint",
@@ -57,6 +59,11 @@ def bad_message(message: str) -> RequestError:
     return RequestError(
         "bad-message", message, "Send what protocol/README.md describes; this is a fault of the caller."
     )
+
+
+def install(extra: str) -> str:
+    """The command that adds an extra of pyproject.toml to this Python."""
+    return f'{sys.executable} -m pip install -e "{PROJECT}[{extra}]"'
 
 
 def ran_out_of_memory(error: Exception) -> bool:

@@ -48,11 +48,15 @@ class Leases:
     def hung_up(self, connection: int) -> None:
         """Frees what was held over a connection that has ended."""
         for who in [who for who, lease in self._held.items() if lease.connection == connection]:
+            self.gone(who)
+
+    def gone(self, who: bytes) -> None:
+        """Frees what somebody held, if anything."""
+        if who in self._held:
             self._free += self._held.pop(who).slots
 
     def _take(self, who: bytes, connection: int, head: Head) -> Head:
-        if who in self._held:
-            self._free += self._held.pop(who).slots
+        self.gone(who)
         wanted = min(head.get("slots", self._slots), self._slots)
         if wanted > len(self._free):
             message = f"Of the worker's {self._slots} slots {len(self._free)} are free and {wanted} are wanted: "
@@ -61,7 +65,7 @@ class Leases:
         memory = Memory.made() if head.get("memory") else None
         self._held[who] = Lease(connection, self._free[:wanted], memory)
         del self._free[:wanted]
-        return {"slots": wanted, **({"memory": memory.path} if memory else {})}
+        return {"slots": wanted, **({"memory": {"path": memory.path, "mark": memory.mark}} if memory else {})}
 
     def _lease(self, who: bytes) -> Lease:
         if who not in self._held:

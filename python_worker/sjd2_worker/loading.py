@@ -16,7 +16,7 @@ from fastjsonschema import JsonSchemaValueException
 
 from .adapters.base import Adapter
 from .checkpoint import found, read_config
-from .errors import StartupError, ran_out_of_memory, users_line
+from .errors import StartupError, install, ran_out_of_memory, users_line
 from .protocol import validator
 from .worker import Worker
 
@@ -30,7 +30,6 @@ FAMILIES = {
 }
 # checkpoints that there are in another layout, too
 ELSEWHERE = {"multi_modality": "This is Janus as its authors lay it out: use deepseek-community/Janus-Pro-1B or -7B."}
-PROJECT = Path(__file__).parents[1]  # where pyproject.toml is
 OLDEST_TORCH = (2, 6)
 DTYPES = {"f32": torch.float32, "bf16": torch.bfloat16, "f16": torch.float16}
 
@@ -111,8 +110,7 @@ def _of_family(folder: Path) -> Load:
         return _load_of(importlib.import_module(FAMILIES[family]))
     except ImportError as error:
         message = f"{folder} is of family {family!r}, which needs {error.name}; {sys.executable} lacks it."
-        remedy = f'{sys.executable} -m pip install -e "{PROJECT}[hf]"'
-        raise StartupError("missing-library", message, remedy) from error
+        raise StartupError("missing-library", message, install("hf")) from error
 
 
 def _from_file(path: Path) -> Load:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import mmap
 import os
+import uuid
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,8 @@ class Memory:
     def __init__(self) -> None:
         self._file = os.memfd_create("sjd2-replies")
         self._map: mmap.mmap | None = None
+        self.mark = uuid.uuid4().hex  # the memory begins with it: nothing else does that the path may name elsewhere
+        os.write(self._file, self.mark.encode())
 
     def __del__(self) -> None:
         os.close(self._file)
@@ -32,7 +35,7 @@ class Memory:
 
     @property
     def path(self) -> str:
-        """Where other processes of the same user can open it."""
+        """Where other processes of the same user can open it, if they count processes alike."""
         return f"/proc/{os.getpid()}/fd/{self._file}"
 
     def array(self, at: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:

@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 
 from .errors import RequestError, bad_message
 
-VERSION = 2
+VERSION = 3
 
 Head = dict[str, Any]
 Array = NDArray[Any]
 DTYPES: Mapping[str, np.dtype[Any]] = {
     name: np.dtype(f"<{name[0]}{int(name[1:]) // 8}") for name in ("f32", "f16", "i32", "u8")
 }
+_FLOATS = b"\xca\xcb"  # what msgpack's floats begin with
 _NAMES = {dtype: name for name, dtype in DTYPES.items()}
 
 
@@ -75,7 +76,16 @@ def decode_head(frame: bytes | memoryview) -> Head:
         raise bad_message(f"The head is not msgpack ({error or type(error).__name__}).") from error
     if not isinstance(head, dict):
         raise bad_message(f"The head is a {type(head).__name__}, not a map.")
-    return head
+    return _whole(head) if any(byte in bytes(frame) for byte in _FLOATS) else head
+
+
+def _whole(value: Any) -> Any:
+    """A value with integers for its whole floats: the schema takes 4.0 for one, but nothing can be indexed by it."""
+    if isinstance(value, dict):
+        return {key: _whole(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_whole(inner) for inner in value]
+    return int(value) if isinstance(value, float) and abs(value) < 2**63 and value.is_integer() else value
 
 
 def check_request(head: Head) -> None:
@@ -108,7 +118,7 @@ def decode_tensors(head: Head, frames: Sequence[bytes | memoryview]) -> dict[str
             raise bad_message(f"Tensor {name} comes twice.")
         try:
             tensors[name] = np.frombuffer(frame, dtype).reshape(shape)
-        except ValueError as error:
+        except (ValueError, TypeError) as error:
             found = memoryview(frame).nbytes
             raise bad_message(f"Tensor {name} is {tensor['dtype']} {shape}; its frame has {found} bytes.") from error
     return tensors

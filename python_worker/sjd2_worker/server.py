@@ -59,14 +59,16 @@ def serve(
     Requests run in the order of their arrival on `device`, whose one thread loaded the model.
     """
     sys.setswitchinterval(SWITCH_SECONDS)
+    socket.router_mandatory = True  # else nothing is said of replies that reach nobody
     leases = Leases(worker.slots)
     answers: deque[tuple[bytes, Answer]] = deque()
     looked = used = time.monotonic()
-    with _hang_ups(socket) as hang_ups, _bell() as (bell, ring):
+    with _hang_ups(socket) as hang_ups, _bell() as (bell, ring), _ended(device):
 
         def answered(identity: bytes, future: Future[Answer]) -> None:
-            answers.append((identity, future.result()))
-            ring()
+            if not future.cancelled():
+                answers.append((identity, future.result()))
+                ring()
 
         poller = zmq.Poller()
         for one in (socket, hang_ups, bell):
@@ -79,7 +81,9 @@ def serve(
                 os.read(bell, 4096)
             while answers:
                 identity, (frames, last) = answers.popleft()
-                socket.send_multipart([identity, *frames], copy=False)
+                if not _sent(socket, [identity, *frames]):
+                    # Whoever hung up before its hello was read is no longer told of by the monitor.
+                    leases.gone(identity)
                 if last:
                     return
             if socket in ready:
@@ -154,6 +158,19 @@ def _memory(visitor: Visitor | None) -> Memory:
     return memory
 
 
+def _sent(socket: zmq.Socket[bytes], message: Frames) -> bool:
+    """False where there is nobody to send it to. What somebody never reads is dropped."""
+    try:
+        socket.send_multipart(message, zmq.NOBLOCK, copy=False)
+    except zmq.Again:
+        pass
+    except zmq.ZMQError as error:
+        if error.errno != zmq.EHOSTUNREACH:
+            raise
+        return False
+    return True
+
+
 @contextmanager
 def _hang_ups(socket: zmq.Socket[bytes]) -> Iterator[zmq.Socket[bytes]]:
     """Tells of connections that have ended, by their file descriptor: before another can have the same."""
@@ -162,6 +179,15 @@ def _hang_ups(socket: zmq.Socket[bytes]) -> Iterator[zmq.Socket[bytes]]:
             yield monitor
     finally:
         socket.disable_monitor()
+
+
+@contextmanager
+def _ended(device: Executor) -> Iterator[None]:
+    """On leaving, waits for what runs; what waits for its turn is dropped: nobody will send its answer."""
+    try:
+        yield
+    finally:
+        device.shutdown(cancel_futures=True)
 
 
 @contextmanager

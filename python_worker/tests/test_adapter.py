@@ -10,6 +10,7 @@ import torch
 from transformers import LlamaForCausalLM
 
 from sjd2_worker.loading import load
+from sjd2_worker.protocol import VERSION
 
 from .helpers import Share, ask, close, forward
 from .library import Library, Run
@@ -58,7 +59,7 @@ def load(folder, device, dtype):
 def test_a_family_of_ones_own(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(SOURCE)
     worker = load(tmp_path, tmp_path / "mine.py", "cpu", "auto", 2)
-    assert ask(worker, {"op": "hello", "id": 1, "protocol": 2})[0]["model"]["layout"] == [-1, -1, 6, -1, -1, 6]
+    assert ask(worker, {"op": "hello", "id": 1, "protocol": VERSION})[0]["model"]["layout"] == [-1, -1, 6, -1, -1, 6]
     table = torch.linspace(-1, 1, 28).view(7, 4).numpy()
 
     assert ask(worker, *forward(Share([(0, 0)], [0], [-2]), width=4))[0]["ok"]

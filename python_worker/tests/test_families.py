@@ -24,6 +24,7 @@ from transformers import (
 
 from sjd2_worker.adapters.base import Adapter, Embeddings
 from sjd2_worker.loading import load
+from sjd2_worker.protocol import VERSION
 from sjd2_worker.worker import Worker
 
 from .helpers import ask
@@ -379,7 +380,7 @@ def test_no_weight_is_copied(worker: Worker, whole: Any, family: str) -> None:
 def test_the_slots_memory(worker: Worker, whole: Any) -> None:
     """Keys and values of every cell in every layer, for the heads that keys have: to the byte."""
     config = whole.config.get_text_config()
-    cells = ask(worker, {"op": "hello", "id": 1, "protocol": 2})[0]["cells"]
+    cells = ask(worker, {"op": "hello", "id": 1, "protocol": VERSION})[0]["cells"]
     each = config.hidden_size // config.num_attention_heads * config.num_key_value_heads
     assert ask(worker, {"op": "stats", "id": 1})[0]["cacheBytes"] == 2 * config.num_hidden_layers * 3 * cells * each * 4
     length = len(worker._adapter.card["layout"])

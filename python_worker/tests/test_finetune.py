@@ -18,7 +18,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from sjd2_worker.errors import StartupError
+from sjd2_worker.errors import StartupError, install
 from sjd2_worker.loading import load
 from sjd2_worker.training import finetune
 from sjd2_worker.training import state as states
@@ -298,6 +298,19 @@ def test_what_fits_nothing_is_refused(
     broken.write_bytes(next(data.glob("*.safetensors")).read_bytes()[:-7])
     assert "is no whole shard" in refused(models["scenes"], data=broken)
     assert "There is no" in refused(models["scenes"], data=tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(("library", "more"), [("PIL", []), ("peft", ["--lora", "2"])])
+def test_without_a_library(
+    tune: Tune, models: dict[str, Path], pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    library: str, more: list[str],
+) -> None:  # fmt: skip
+    """The error says the command: set-up installs what generating needs."""
+    monkeypatch.delitem(sys.modules, "sjd2_worker.training.pictures", raising=False)
+    monkeypatch.setitem(sys.modules, library, None)
+    code, said = tune(models["scenes"], pictures, tmp_path / "out", *more)
+    assert (code, said["error"]["code"]) == (1, "missing-library")
+    assert said["error"]["remedy"].startswith(install("training"))
 
 
 def test_another_parametrisation_is_refused(begun: tuple[Path, Path], tmp_path: Path) -> None:

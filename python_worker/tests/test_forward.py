@@ -16,7 +16,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from sjd2_worker import slots
 from sjd2_worker.adapters.scenes import ScenesAdapter
 from sjd2_worker.loading import load
-from sjd2_worker.protocol import Array
+from sjd2_worker.protocol import VERSION, Array
 from sjd2_worker.worker import Worker
 
 from .helpers import (
@@ -206,7 +206,7 @@ def test_logits_as_f16(worker: Worker) -> None:
 def test_in_half_precision(checkpoint: Path, worker: Worker) -> None:
     """bf16, the default on CUDA, keeps 8 bits: the logits stay within 5 % of the largest."""
     bf16 = load(checkpoint, None, "cpu", "bf16", 2)
-    assert ask(bf16, {"op": "hello", "id": 1, "protocol": 2})[0]["dtype"] == "bf16"
+    assert ask(bf16, {"op": "hello", "id": 1, "protocol": VERSION})[0]["dtype"] == "bf16"
     latents, timesteps = [np.ones(32, np.float32)], [0.5]
     share = chain([*SEQUENCE[:-1], -1], 0, latents=latents, timesteps=timesteps)
     wanted = logits_of(worker, share)

@@ -11,11 +11,11 @@ import pytest
 from sjd2_worker.errors import RequestError
 from sjd2_worker.leases import Leases
 from sjd2_worker.memory import MOST, Memory
-from sjd2_worker.protocol import Head
+from sjd2_worker.protocol import VERSION, Head
 
 
 def _hello(**more: object) -> Head:
-    return {"op": "hello", "id": 1, "protocol": 2, **more}
+    return {"op": "hello", "id": 1, "protocol": VERSION, **more}
 
 
 def _forward(*slots: int) -> Head:
@@ -67,14 +67,20 @@ def test_a_second_hello_gives_back_what_the_first_took() -> None:
 
 @pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="memory without a name is Linux'")
 def test_what_is_written_to_the_memory_can_be_read_by_its_path() -> None:
-    said = Leases(1).enter(b"a", 10, _hello(memory=True))[1]
-    assert said["memory"].startswith(f"/proc/{os.getpid()}/fd/")
+    leases = Leases(1)
+    shared = leases.enter(b"a", 10, _hello(memory=True))[1]["memory"]
+    path, mark = Path(shared["path"]), shared["mark"]
+    assert path.parent == Path(f"/proc/{os.getpid()}/fd")
+    assert path.read_text() == mark
     memory = Memory()
+    assert memory.mark != mark
     first, second = np.arange(6, dtype=np.float16).reshape(2, 3), np.arange(5, dtype=np.float32)
     memory.array(8192, first.shape, first.dtype)[:] = first
     memory.array(8204, second.shape, second.dtype)[:] = second
-    memory.array(0, (4,), np.dtype(np.float32))[:] = 1
-    assert Path(memory.path).read_bytes()[8192:] == first.tobytes() + second.tobytes()
+    memory.array(32, (4,), np.dtype(np.float32))[:] = 1
+    written = Path(memory.path).read_bytes()
+    assert written[:32] == memory.mark.encode()
+    assert written[8192:] == first.tobytes() + second.tobytes()
     assert memory.array(8192, (0, 7), first.dtype).shape == (0, 7)
     with pytest.raises(RequestError, match="would end behind"):
         memory.array(MOST - 8, second.shape, second.dtype)
@@ -83,7 +89,7 @@ def test_what_is_written_to_the_memory_can_be_read_by_its_path() -> None:
 @pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="memory without a name is Linux'")
 def test_the_memory_goes_with_its_lease() -> None:
     leases = Leases(1)
-    path = leases.enter(b"a", 10, _hello(memory=True))[1]["memory"]
+    path = leases.enter(b"a", 10, _hello(memory=True))[1]["memory"]["path"]
     assert Path(path).exists()
     leases.hung_up(10)
     assert not Path(path).exists()

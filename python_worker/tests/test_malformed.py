@@ -6,10 +6,11 @@ from typing import Any
 
 import msgpack
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sjd2_worker.protocol import DTYPES, Head, decode_head, decode_tensors, encode, validator
+from sjd2_worker.protocol import DTYPES, VERSION, Head, decode_head, decode_tensors, encode, validator
 from sjd2_worker.server import answer
 from sjd2_worker.worker import Worker
 
@@ -17,7 +18,7 @@ from .helpers import FIRST, Share, forward
 
 quick = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
-NUMBERS = st.integers(-(2**63), 2**64 - 1) | st.integers(-3, 20)
+NUMBERS = st.integers(-(2**63), 2**64 - 1) | st.integers(-3, 20) | st.sampled_from([1.0, 4.0, 1e30])
 VALUES = st.recursive(
     st.none() | st.booleans() | NUMBERS | st.floats() | st.text(max_size=8) | st.binary(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
@@ -25,7 +26,7 @@ VALUES = st.recursive(
 )
 MASK = np.tri(3, dtype=bool)
 VALID = [
-    encode({"op": "hello", "id": 1, "protocol": 2}, {}),
+    encode({"op": "hello", "id": 1, "protocol": VERSION}, {}),
     encode({"op": "tokenize", "id": 1, "prompts": ["red circle"]}, {}),
     encode({"op": "decode", "id": 1}, {"codes": np.zeros((1, 16), np.int32)}),
     encode(
@@ -78,6 +79,22 @@ def test_one_value_replaced(worker: Worker, data: st.DataObject) -> None:
     else:
         del holder[last]
     _answered(worker, [msgpack.packb(head), *frames[1:]])
+
+
+@pytest.mark.parametrize("frames", VALID)
+def test_whole_numbers_may_come_as_floats(worker: Worker, frames: list[Any]) -> None:
+    whole = decode_head(frames[0])
+    for path in _places(whole):
+        for make in (float, lambda _: 1e30):
+            head = decode_head(frames[0])
+            holder: Any = {"": head}
+            for key in ("", *path)[:-1]:
+                holder = holder[key]
+            last = ("", *path)[-1]
+            if not isinstance(holder[last], int):
+                continue
+            holder[last] = make(holder[last])
+            assert _answered(worker, [msgpack.packb(head), *frames[1:]])["ok"] or make is not float
 
 
 @given(data=st.data())

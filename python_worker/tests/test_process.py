@@ -17,7 +17,7 @@ import zmq
 
 from sjd2_worker.__main__ import main
 from sjd2_worker.adapters.scenes import ScenesAdapter
-from sjd2_worker.protocol import Array, Head, decode_head, decode_tensors, encode, validator
+from sjd2_worker.protocol import VERSION, Array, Head, decode_head, decode_tensors, encode, validator
 
 from .helpers import FIRST, PROMPT, chain, close, embed, forward, reference
 
@@ -71,7 +71,7 @@ def process(checkpoint: Path, path: Path) -> Iterator[subprocess.Popen[str]]:
 def test_serves_a_picture_and_ends(
     process: subprocess.Popen[str], client: Client, path: Path, adapter: ScenesAdapter
 ) -> None:
-    hello, _ = client.ask(*encode({"op": "hello", "id": 1, "protocol": 2}, {}))
+    hello, _ = client.ask(*encode({"op": "hello", "id": 1, "protocol": VERSION}, {}))
     assert (hello["slots"], hello["cells"], hello["dtype"], hello["model"]) == (2, 4 + 16 + 256, "f32", adapter.card)
 
     tokenized, _ = client.ask(*encode({"op": "tokenize", "id": 2, "prompts": ["Red, circle; 円!"]}, {}))

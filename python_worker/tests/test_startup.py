@@ -21,6 +21,7 @@ from sjd2_worker import server
 from sjd2_worker.__main__ import main
 from sjd2_worker.adapters.scenes import ScenesAdapter
 from sjd2_worker.errors import StartupError
+from sjd2_worker.protocol import VERSION
 from sjd2_worker.room import slot_bytes
 from sjd2_worker.worker import Worker
 
@@ -249,7 +250,7 @@ def test_memory_for_some_of_the_slots(adapter: ScenesAdapter, monkeypatch: pytes
     for free, slots in ((5 * each + 1, 5), (8 * each, 8), (9 * each, 8), (2 * each, 2)):
         monkeypatch.setattr("sjd2_worker.room.free_memory", lambda _, free=free: free)
         worker = Worker(adapter, 8, device, dtype)
-        assert worker.slots == ask(worker, {"op": "hello", "id": 1, "protocol": 2})[0]["slots"] == slots
+        assert worker.slots == ask(worker, {"op": "hello", "id": 1, "protocol": VERSION})[0]["slots"] == slots
     monkeypatch.setattr("sjd2_worker.room.free_memory", lambda _: 2 * each - 1)
     with pytest.raises(StartupError, match="2 slots of 276 cells"):
         Worker(adapter, 8, device, dtype)

@@ -1,4 +1,4 @@
-import { closeSync, openSync, readSync } from 'node:fs'
+import { closeSync, openSync, readSync, statSync } from 'node:fs'
 import type { HelloReply } from './messages.generated.js'
 import type { Ask, Op } from './messages.js'
 import type { Tensors } from './tensor.js'
@@ -26,14 +26,10 @@ export class SharedMemory {
     this.#count = count
   }
 
-  /** Undefined where the worker shares none, or has it elsewhere than here. */
+  /** Undefined where the worker shares none, or has it elsewhere than here, where its path may name something else. */
   static open({ memory, model }: HelloReply): SharedMemory | undefined {
-    if (memory === undefined) return undefined
-    try {
-      return new SharedMemory(openSync(memory, 'r'), model.image.count)
-    } catch {
-      return undefined
-    }
+    const file = memory && openMarked(memory.path, memory.mark)
+    return file === undefined ? undefined : new SharedMemory(file, model.image.count)
   }
 
   /** Where the logits of a request shall be put; undefined where there are none, or no room while others are there. */
@@ -43,7 +39,7 @@ export class SharedMemory {
     const bytes = tensors.rows.data.length * this.#count * (logits === 'f32' ? 4 : 2)
     if (this.#taken.size === 0) this.#region = Math.max(this.#region, Math.ceil(bytes / PAGE) * PAGE)
     if (bytes === 0 || bytes > this.#region) return undefined
-    let at = 0
+    let at = PAGE // the mark lies on the first
     while (this.#taken.has(at)) at += this.#region
     this.#taken.add(at)
     return at
@@ -78,4 +74,23 @@ export class SharedMemory {
   close(): void {
     closeSync(this.#file)
   }
+}
+
+/** The file, open, if it begins with the mark. */
+function openMarked(path: string, mark: string): number | undefined {
+  try {
+    if (!statSync(path).isFile()) return undefined // a pipe would not even open before somebody writes into it
+    const file = openSync(path, 'r')
+    if (beginningOf(file, mark.length) === mark) return file
+    closeSync(file)
+  } catch {
+    // it is not there, or not ours to read
+  }
+  return undefined
+}
+
+function beginningOf(file: number, length: number): string {
+  const bytes = Buffer.alloc(length)
+  readSync(file, bytes, 0, length, 0)
+  return bytes.toString('latin1')
 }

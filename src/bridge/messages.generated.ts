@@ -166,9 +166,18 @@ export interface HelloReply {
    */
   slots: number
   /**
-   * Path of the memory that is shared; absent: none.
+   * The memory that is shared; absent: none.
    */
-  memory?: string
+  memory?: {
+    /**
+     * Where it can be opened, on this machine.
+     */
+    path: string
+    /**
+     * What it begins with; who finds something else at the path does not share it.
+     */
+    mark: string
+  }
   /**
    * Cells of a slot.
    */

@@ -102,12 +102,16 @@ export interface DecodingPolicy {
 /** A policy that cannot be, with the reason and what to do about it. */
 export class PolicyError extends Error {
   override readonly name = 'PolicyError'
+  /** The override that it is about, where it is about one. */
+  readonly option: string | undefined
+
   constructor(
     message: string,
     readonly remedy: string,
-    options?: ErrorOptions,
+    { option, ...options }: ErrorOptions & { readonly option?: string } = {},
   ) {
     super(message, options)
+    this.option = option
   }
 }
 

@@ -2,7 +2,8 @@
 import { isAbsolute, join } from 'node:path'
 import { z } from 'zod'
 import type { DecodingPolicy, Model } from '../decoding/index.js'
-import { composePolicy, createPolicy, type PolicyOverrides, policyNames } from '../policies/index.js'
+import { didYouMean } from '../policies/did-you-mean.js'
+import { composePolicy, createPolicy, type PolicyOverrides } from '../policies/index.js'
 import { openPolicyFile, type UserPolicy } from '../policies/load.js'
 import { ExperimentError } from './error.js'
 import { builtIn, ofFiles, type Source } from './source.js'
@@ -96,13 +97,6 @@ async function choose(
     const file = isAbsolute(name) ? name : join(folder, name)
     return { ...ofFile(spec, await open(file), overrides), file }
   }
-  if (!policyNames.includes(name)) {
-    throw new ExperimentError(
-      'bad-option',
-      `There is no policy "${name}".`,
-      `Choose one of ${policyNames.join(', ')}, or give the path of a policy file of your own (./mine.ts).`,
-    )
-  }
   composePolicy(name, overrides) // what makes no sense is refused now, not when the model is loaded
   return {
     spec,
@@ -169,7 +163,7 @@ function parseOverride(spec: string, change: string): [string, string | number |
     type
       ? `${key} in "${spec}" takes a ${type}, not "${value}".`
       : `"${key}" in "${spec}" is nothing a policy has.`,
-    `Write name:key=value,… with ${overrideNames.join(', ')}.`,
+    `${type ? '' : didYouMean(key, overrideNames)}Write name:key=value,… with ${overrideNames.join(', ')}.`,
   )
 }
 

@@ -27,6 +27,9 @@ export function checkSampling({ temperature, topK, topP }: Sampling): void {
   }
 }
 
+/** Up to here, logits that lie farther apart than single precision can tell have no chance beside each other. */
+export const HIGHEST_TEMPERATURE = 1e30
+
 let scratch = new Float32Array(0)
 
 /**
@@ -36,7 +39,8 @@ let scratch = new Float32Array(0)
  * @throws LogitsError where the logits define no distribution (a NaN, +infinity, or nothing finite).
  */
 export function probabilities(logits: Logits, offset: number, sampling: Sampling, out: Float32Array): void {
-  const plain = sampling.temperature === 0 || sampling.topP < 1
+  const { temperature, topP } = sampling
+  const plain = temperature === 0 || temperature > HIGHEST_TEMPERATURE || topP < 1
   if (!plain && filteredProbabilities(logits, offset, sampling, out)) return
   if (logits instanceof Float32Array) plainProbabilities(logits, offset, sampling, out)
   else plainProbabilities(floatsOf(logits, offset, out.length), 0, sampling, out)

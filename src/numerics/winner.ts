@@ -1,9 +1,9 @@
 import { filteredRace, type Logits, type StrongNoise } from './kernels.js'
-import { probabilities, type Sampling } from './probabilities.js'
+import { HIGHEST_TEMPERATURE, probabilities, type Sampling } from './probabilities.js'
 import { race } from './sample.js'
 
 /** Below it, logits over the temperature are too large for the kernel's single precision. */
-const LEAST_TEMPERATURE = 1e-3
+const LOWEST_TEMPERATURE = 1e-3
 
 /** A position's noise. */
 export interface RaceNoise {
@@ -25,7 +25,8 @@ let scratch = new Float32Array(0)
  */
 export function winner(logits: Logits, offset: number, sampling: Sampling, noise: RaceNoise): number {
   const { count } = noise
-  if (sampling.topP === 1 && sampling.temperature >= LEAST_TEMPERATURE) {
+  const { temperature, topP } = sampling
+  if (topP === 1 && temperature >= LOWEST_TEMPERATURE && temperature <= HIGHEST_TEMPERATURE) {
     const code = filteredRace(logits, offset, count, sampling, noise.strong)
     if (code >= 0) return code
   }

@@ -1,6 +1,7 @@
 import { checkPolicy, type DecodingPolicy, type Model, PolicyError } from '../decoding/index.js'
 import { autoregressive } from './autoregressive.js'
 import type { PolicyDefinition } from './definition.js'
+import { didYouMean } from './did-you-mean.js'
 import { gsd } from './gsd.js'
 import { jacobi } from './jacobi.js'
 import { lantern } from './lantern.js'
@@ -64,7 +65,7 @@ export function composePolicy(name: string, overrides: PolicyOverrides): Decodin
   if (definition === undefined) {
     throw new PolicyError(
       `There is no policy "${name}".`,
-      `Choose one of ${policyNames.join(', ')}, or give the path of a policy file of your own.`,
+      `${didYouMean(name, policyNames)}Choose one of ${policyNames.join(', ')}, or give the path of a policy file of your own (./mine.ts).`,
     )
   }
   return definition.create(overrides)

@@ -155,6 +155,7 @@ function branching(name: string, settings: ChainSettings, asked: PolicyOverrides
     throw new PolicyError(
       `A tree of ${siblings} siblings, ${depth} deep, is more than the ${MOST_SIBLINGS} drafts beside the chain that a pass can hold.`,
       'Give fewer siblings, or a smaller depth.',
+      { option: 'siblings' },
     )
   }
   if (entries > 0) return runnersUp(entries)
@@ -173,8 +174,14 @@ function denoising({ denoise = 'passes', margin = 0, window }: ChainSettings, le
   })
 }
 
-function refuse(name: string, option: string, reason: string, remedy: string): never {
-  throw new PolicyError(`${option} makes no sense for ${name} here: ${reason}.`, remedy)
+function refuse(
+  name: string,
+  option: keyof PolicyOverrides,
+  reason: string,
+  remedy: string,
+  what: string = option,
+): never {
+  throw new PolicyError(`${what} makes no sense for ${name} here: ${reason}.`, remedy, { option })
 }
 
 /** Refuses numbers that belong to a coupling, an acceptance or a policy other than the one in force. */
@@ -214,7 +221,7 @@ function checkClean(name: string, { init }: ChainSettings, asked: PolicyOverride
   }
   if (asked.verify === 'relaxed') {
     const reason = `it differs from exact at noisy entries only, and ${init} init makes none`
-    refuse(name, 'relaxed verification', reason, 'Leave it out, or use gaussian init.')
+    refuse(name, 'verify', reason, 'Leave it out, or use gaussian init.', 'relaxed verification')
   }
 }
 
@@ -225,12 +232,8 @@ function checkNoisy(name: string, settings: ChainSettings, asked: PolicyOverride
     refuse(name, 'margin', 'levels that count passes know no distance to the front', 'Add denoise distance.')
   }
   if (denoise === 'distance' && margin >= window) {
-    refuse(
-      name,
-      `margin ${margin}`,
-      `it leaves no draft of the window of ${window} noisy`,
-      'Give a smaller margin.',
-    )
+    const reason = `it leaves no draft of the window of ${window} noisy`
+    refuse(name, 'margin', reason, 'Give a smaller margin.', `margin ${margin}`)
   }
   if (asked.keepNoisyKeys === true && verify !== 'relaxed') {
     const reason = 'exact verification stops at noisy entries, so none is ever kept'
@@ -249,6 +252,7 @@ export function allowOnly(
     throw new PolicyError(
       `${name} has no ${option}.`,
       allowed.length === 0 ? 'It takes no options of a policy.' : `It takes ${allowed.join(', ')}.`,
+      { option },
     )
   }
 }

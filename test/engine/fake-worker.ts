@@ -8,6 +8,7 @@ import {
   WorkerError,
 } from '../../src/bridge/index.js'
 import type { HelloReply, Lane } from '../../src/bridge/messages.generated.js'
+import { PROTOCOL } from '../../src/bridge/messages.js'
 import { headFault } from '../../src/bridge/schema.js'
 import { ANCHOR } from '../../src/decoding/pass.js'
 
@@ -23,7 +24,7 @@ const hello: HelloReply = {
   op: 'hello',
   id: 1,
   ok: true,
-  protocol: 2,
+  protocol: PROTOCOL,
   worker: 'fake',
   torch: 'none',
   device: 'none',

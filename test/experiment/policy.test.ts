@@ -16,7 +16,7 @@ describe('a policy’s specification', () => {
     expect(overrides).toEqual({ window: 8, init: 'left' })
   })
 
-  test.each([
+  test.each<[string, string, (string | RegExp)?]>([
     ['sjd3', 'There is no policy "sjd3"'],
     ['sjd:windw=3', '"windw" in "sjd:windw=3"'],
     ['sjd:window=wide', 'window in "sjd:window=wide" takes a number'],
@@ -24,10 +24,14 @@ describe('a policy’s specification', () => {
     ['sjd2:keepNoisyKeys=yes', 'takes a boolean'],
     ['sjd:window=3,init=left,window=4', 'window is there twice'],
     ['./no-such-file.ts:window=3', 'no-such-file.ts'],
-  ])('%s is refused', async (spec, message) => {
+    ['sjd:windw=3,init=left', '"windw"', 'Did you mean window?'],
+    ['SJD-2', 'There is no policy', 'Did you mean sjd2?'],
+    ['sjd:init=abov', 'There is no init "abov"', 'Did you mean above?'],
+    ['sjd:coupling=none', 'There is no coupling "none"', /^Choose/],
+  ])('%s is refused', async (spec, message, remedy = /./) => {
     await expect(choosePolicy(spec)).rejects.toMatchObject({
       message: expect.stringContaining(message),
-      remedy: expect.stringMatching(/./),
+      remedy: expect.stringMatching(remedy),
     })
   })
 })

@@ -1,3 +1,4 @@
+import { PROTOCOL } from '../../src/bridge/messages.js'
 import type { Manifest } from '../../src/experiment/manifest.js'
 import type { ImageRecord } from '../../src/experiment/record.js'
 
@@ -47,7 +48,7 @@ export const manifest: Manifest = {
     platform: 'linux x64',
     worker: '0.1.0',
     torch: '2.13',
-    protocol: 2,
+    protocol: PROTOCOL,
     device: 'cpu',
     dtype: 'f32',
     model: { family: 'scenes', name: 'tiny', hash: 'cd', files: { 'config.json': 'ef' } },

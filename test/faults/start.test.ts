@@ -1,6 +1,7 @@
 import { cpSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
+import { SharedMemory } from '../../src/bridge/memory.js'
 import { PROTOCOL } from '../../src/bridge/messages.js'
 import { startWorker } from '../../src/bridge/worker.js'
 import { openSession } from '../../src/engine/index.js'
@@ -93,9 +94,18 @@ describe('a checkpoint', () => {
   })
 })
 
+const options = { checkpoint: checkpoint.folder, python, device: 'cpu', dtype: 'f32', slots: 1 } as const
+
+test.runIf(process.platform === 'linux')('a worker’s memory is found by what its hello says', async () => {
+  const worker = await startWorker(options)
+  const memory = SharedMemory.open(worker.hello)
+  await worker.close()
+  expect(memory).toBeDefined()
+  memory?.close()
+})
+
 describe('another version of the protocol', () => {
   test('is refused by the worker', async () => {
-    const options = { checkpoint: checkpoint.folder, python, device: 'cpu', dtype: 'f32', slots: 1 } as const
     const worker = await startWorker(options)
     const hello = worker.request({ op: 'hello', protocol: PROTOCOL + 1 })
     await expect(hello).rejects.toMatchObject({ code: 'protocol-version' }).finally(worker.close)

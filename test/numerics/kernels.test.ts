@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {
   ImageRandom,
@@ -191,6 +192,42 @@ test('half precision is read exactly: all of its numbers', () => {
     const value = exponent === 31 ? special : exponent === 0 ? small : normal
     if (!Object.is(values[i], value)) expect(`${half}: ${values[i]}`).toBe(`${half}: ${value}`)
   })
+})
+
+/** Any settings there are, the kernels' and their twins'. */
+const anySampling: fc.Arbitrary<Sampling> = fc.record({
+  temperature: fc.constantFrom(0, 5e-324, 1e-3, 0.3, 1, 100, 1e20, 1e38, 1e300),
+  topK: fc.constantFrom(0, 1, 2, 20, 39),
+  topP: fc.constantFrom(1, 1, 1, 1e-6, 0.9, 1 - 1e-6),
+})
+const anyLogit = fc.oneof(
+  fc.float({ noNaN: true, max: 2 ** 127 }),
+  fc.float({ noNaN: true, min: -10, max: 10 }),
+  fc.constantFrom(0, -0, 1, -Infinity, -3.4e38, 3.4e38, 2 ** -149),
+)
+const anyRow: fc.Arbitrary<Logits> = fc.oneof(
+  fc.array(anyLogit, { minLength: 1, maxLength: 40 }).map((row) => Float32Array.from(row)),
+  fc.uint16Array({ minLength: 1, maxLength: 40, max: 0xfc00 }),
+)
+
+test('whatever the logits and the settings, probabilities are their twin’s, and their race is won by its winner', () => {
+  fc.assert(
+    fc.property(anyRow, anySampling, fc.nat(), (row, sampling, position) => {
+      const values = floatsOf(row, 0, row.length)
+      const [fast, plain] = [new Float32Array(row.length), new Float32Array(row.length)]
+      const noise = noiseAt(new ImageRandom(8, 0), position, row.length)
+      if (!values.some((value) => value > -Infinity) || values.some((value) => !(value < Infinity))) {
+        expect(() => winner(row, 0, sampling, noise)).toThrow(RangeError)
+        expect(() => probabilities(row, 0, sampling, fast)).toThrow(RangeError)
+        return
+      }
+      probabilities(row, 0, sampling, fast)
+      plainProbabilities(values, 0, sampling, plain)
+      expect(fast).toEqual(plain)
+      expect(winner(row, 0, sampling, noise)).toBe(race(plain, noise.exponentials))
+    }),
+    { numRuns: 5000, seed: 1 },
+  )
 })
 
 test.each<[string, Logits, number]>([

@@ -20,13 +20,15 @@ function freshClone(env: Record<string, string> = {}) {
   writeFileSync(join(project.root, 'bin/sjd2.mjs'), 'console.log(JSON.stringify(process.argv.slice(2)))')
 }
 
-const start = (args: readonly string[]) =>
-  execa(process.execPath, ['setup/start.mjs', ...args], {
+const run = (file: string, args: readonly string[] = []) =>
+  execa(process.execPath, [file, ...args], {
     cwd: project.root,
     env: project.env,
     extendEnv: false,
     reject: false,
   })
+
+const start = (args: readonly string[]) => run('setup/start.mjs', args)
 
 test('npm start sets up, then runs the command; standard output is the command’s alone', async () => {
   freshClone()
@@ -35,6 +37,17 @@ test('npm start sets up, then runs the command; standard output is the command�
   expect(stdout).toBe('["generate","a red circle","--json"]')
   expect(stderr).toMatch(/installing node modules[\s\S]*\.venv[\s\S]*Set-up is complete/)
   expect((await start([])).stderr).toBe('')
+})
+
+test.each([
+  ['start', 'hf'],
+  ['test', 'dev'],
+  ['check', 'dev'],
+])('npm %s installs the extra %s of the worker', async (name, extra) => {
+  freshClone()
+  await run(`setup/${name}.mjs`)
+  const installed = project.calls().flatMap((call) => call.match(/python_worker\[.*\]/) ?? [])
+  expect(installed).toEqual([`python_worker[${extra}]`])
 })
 
 test('npm start with a Python of one’s own makes no environment', async () => {
@@ -70,10 +83,10 @@ test('interrupted, it ends the step and says how to go on', async () => {
     `echo $$ > "${pid}.new" && mv "${pid}.new" "${pid}"`,
     'exec sleep 1000',
   )
-  const run = start([])
+  const started = start([])
   await vi.waitFor(() => expect(existsSync(pid)).toBe(true), { timeout: 60_000 })
-  run.kill('SIGTERM')
-  const { exitCode, stderr } = await run
+  started.kill('SIGTERM')
+  const { exitCode, stderr } = await started
   expect(exitCode).toBe(130)
   expect(stderr).toMatch(/Set-up was interrupted\.\n {2}What to do: Run the same command again/)
   await ended(Number(readFileSync(pid, 'utf8')))

@@ -2,6 +2,7 @@ import { existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
 import { missingNodeModules } from '../../setup/node-modules.mjs'
+import { DEVELOPMENT } from '../../setup/python.mjs'
 import { setUpNodeModules, setUpPython } from '../../setup/setup.mjs'
 import { type FakeProject, fakeProject, lockfile } from './project.js'
 
@@ -14,8 +15,8 @@ afterEach(() => {
   said.length = 0
 })
 
-const setUp = (env: NodeJS.ProcessEnv = {}, python?: string) =>
-  setUpPython({ root: project.root, env: { ...project.env, ...env }, python, log })
+const setUp = (env: NodeJS.ProcessEnv = {}, python?: string, extra?: string) =>
+  setUpPython({ root: project.root, env: { ...project.env, ...env }, python, log, ...(extra && { extra }) })
 
 describe('node modules', () => {
   const run = () => setUpNodeModules({ root: project.root, env: project.env, log })
@@ -55,7 +56,7 @@ describe('node modules', () => {
 describe('the Python environment', () => {
   const pip = 'python -m pip install --disable-pip-version-check'
   const torch = `${pip} torch==2.13.0`
-  const worker = `${pip} -e ./python_worker[dev]`
+  const worker = `${pip} -e ./python_worker[hf]`
   const installs = () => project.calls().filter((call) => /-m (venv|pip install)/.test(call))
 
   test('is made once, says what it does, and is used', async () => {
@@ -68,6 +69,17 @@ describe('the Python environment', () => {
     await setUp()
     expect(project.calls()).toEqual([])
     expect(said).toEqual([])
+  })
+
+  test('gets what tests need when they ask for it, and has then all that generating needs', async () => {
+    project = fakeProject()
+    await setUp()
+    project.calls()
+    await setUp({}, undefined, DEVELOPMENT)
+    expect(installs()).toEqual([torch, `${pip} -e ./python_worker[dev]`])
+    await setUp({}, undefined, DEVELOPMENT)
+    await setUp()
+    expect(project.calls()).toEqual([])
   })
 
   test('is brought up to date when what the worker needs changes', async () => {
@@ -142,7 +154,7 @@ describe('a Python of the user’s own', () => {
 
   test.each([
     [{ torch: null }, /has no torch/, /-m pip install torch==2\.13\.0/],
-    [{ worker: null }, /lacks the worker/, /-m pip install -e ".*python_worker\[dev\]"/],
+    [{ worker: null }, /lacks the worker/, /-m pip install -e ".*python_worker\[hf\]"/],
     [{ missing: ['pyzmq', 'msgpack'] }, /lacks pyzmq, msgpack/, /-m pip install -e/],
     [{ python: '3.8.1' }, /is Python 3\.8\.1; the worker needs 3\.10/, /Choose another/],
   ])(

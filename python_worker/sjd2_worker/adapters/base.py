@@ -1,9 +1,9 @@
 """The seam between the worker and a model family: what an adapter must offer.
 
-An adapter module has a function `load(folder, device, dtype) -> Adapter`. Options that a user may choose are further
-arguments of it, by keyword and with defaults: `size`, a picture's height and width in pixels; `quantize` and `gpus`,
-which `library.load_model` takes. What a family does not declare is refused by its name. Everything about the family
-that decoding must know is data of its card; the orchestrator knows no family by name.
+An adapter module has a `load(folder, device, dtype) -> Adapter`: a function, or the adapter's class. Options that a
+user may choose are further arguments of it, by keyword and with defaults: `size`, a picture's height and width in
+pixels; `quantize` and `gpus`, which `library.load_model` takes. What a family does not declare is refused by its name.
+Everything about the family that decoding must know is data of its card; the orchestrator knows no family by name.
 """
 
 from __future__ import annotations

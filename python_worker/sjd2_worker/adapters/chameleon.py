@@ -25,13 +25,13 @@ from .library import (
     cache_shape,
     check_length,
     check_model,
-    check_prompt,
     hidden_states,
     image_ids,
     load_model,
     read_library_config,
     read_tokenizer,
     special_ids,
+    tokenize,
 )
 
 BEGIN, SEPARATOR = "<s>", "<reserved08706>"
@@ -44,13 +44,14 @@ PATCH = 2  # codes along each side of what Lumina-mGPT's size tokens count
 
 
 class ChameleonAdapter(Adapter):
-    """One checkpoint folder."""
+    """One checkpoint folder. Raises `StartupError` where it cannot be used."""
 
     def __init__(
         self,
         folder: Path,
         device: torch.device,
         dtype: torch.dtype,
+        *,
         size: tuple[int, int] | None = None,
         quantize: str | None = None,
         gpus: int | None = None,
@@ -100,9 +101,7 @@ class ChameleonAdapter(Adapter):
         }
 
     def tokenize(self, prompt: str) -> TokenizedPrompt:
-        said = self.card["prompt"]
-        conditional = said["template"].replace("{prompt}", prompt)
-        return TokenizedPrompt(self._encode(conditional), self._encode(said["unconditional"]), unknown=[])
+        return tokenize(self._tokenizer, self.card["prompt"], prompt)
 
     def embed(self, ids: Tensor) -> Tensor:
         return self._model.model.embed_tokens(ids)
@@ -126,21 +125,8 @@ class ChameleonAdapter(Adapter):
         unconditional = START if self._lumina else BEGIN + START
         return {"template": BEGIN + text + SEPARATOR + START, "unconditional": unconditional}
 
-    def _encode(self, text: str) -> list[int]:
-        return check_prompt(self._tokenizer.encode(text, add_special_tokens=False).ids)
 
-
-def load(
-    folder: Path,
-    device: torch.device,
-    dtype: torch.dtype,
-    *,
-    size: tuple[int, int] | None = None,
-    quantize: str | None = None,
-    gpus: int | None = None,
-) -> Adapter:
-    """Raises `StartupError` where the folder cannot be used."""
-    return ChameleonAdapter(folder, device, dtype, size, quantize, gpus)
+load = ChameleonAdapter
 
 
 def _is_lumina(values: dict[str, Any]) -> bool:

@@ -23,13 +23,13 @@ from .library import (
     cache_shape,
     check_length,
     check_model,
-    check_prompt,
     hidden_states,
     image_ids,
     load_model,
     read_library_config,
     read_tokenizer,
     special_ids,
+    tokenize,
 )
 
 BEGIN, START, IMAGE = "<|extra_203|>", "<|image start|>", "<|image token|>"
@@ -44,13 +44,14 @@ SIZE = (720, 720)
 
 
 class Emu3Adapter(Adapter):
-    """One checkpoint folder."""
+    """One checkpoint folder. Raises `StartupError` where it cannot be used."""
 
     def __init__(
         self,
         folder: Path,
         device: torch.device,
         dtype: torch.dtype,
+        *,
         size: tuple[int, int] | None = None,
         quantize: str | None = None,
         gpus: int | None = None,
@@ -106,9 +107,7 @@ class Emu3Adapter(Adapter):
         }
 
     def tokenize(self, prompt: str) -> TokenizedPrompt:
-        said = self.card["prompt"]
-        conditional = said["template"].replace("{prompt}", prompt)
-        return TokenizedPrompt(self._encode(conditional), self._encode(said["unconditional"]), unknown=[])
+        return tokenize(self._tokenizer, self.card["prompt"], prompt)
 
     def embed(self, ids: Tensor) -> Tensor:
         return self._model.model.text_model.embed_tokens(ids)
@@ -141,21 +140,8 @@ class Emu3Adapter(Adapter):
         rows, columns = self._grid
         return f"{BEGIN}{text}{START}{rows}*{columns}{IMAGE}"
 
-    def _encode(self, text: str) -> list[int]:
-        return check_prompt(self._tokenizer.encode(text, add_special_tokens=False).ids)
 
-
-def load(
-    folder: Path,
-    device: torch.device,
-    dtype: torch.dtype,
-    *,
-    size: tuple[int, int] | None = None,
-    quantize: str | None = None,
-    gpus: int | None = None,
-) -> Adapter:
-    """Raises `StartupError` where the folder cannot be used."""
-    return Emu3Adapter(folder, device, dtype, size, quantize, gpus)
+load = Emu3Adapter
 
 
 def _normalisation(path: Path, device: torch.device) -> tuple[Tensor, Tensor]:

@@ -40,13 +40,14 @@ SAMPLING = {"guidance": 5.0, "temperature": 1.0, "topK": 0, "topP": 1.0}
 
 
 class JanusAdapter(Adapter):
-    """One checkpoint folder."""
+    """One checkpoint folder. Raises `StartupError` where it cannot be used."""
 
     def __init__(
         self,
         folder: Path,
         device: torch.device,
         dtype: torch.dtype,
+        *,
         quantize: str | None = None,
         gpus: int | None = None,
     ) -> None:
@@ -117,8 +118,4 @@ class JanusAdapter(Adapter):
         return self._model.generation_aligner(self._model.generation_embeddings(codes))
 
 
-def load(
-    folder: Path, device: torch.device, dtype: torch.dtype, *, quantize: str | None = None, gpus: int | None = None
-) -> Adapter:
-    """Raises `StartupError` where the folder cannot be used."""
-    return JanusAdapter(folder, device, dtype, quantize, gpus)
+load = JanusAdapter

@@ -19,7 +19,7 @@ from transformers.utils import logging
 
 from ..checkpoint import check_weights, existing
 from ..errors import RequestError, StartupError, ran_out_of_memory
-from .base import SPARE_CELLS, Attend, CacheShape, Entries
+from .base import SPARE_CELLS, Attend, CacheShape, Entries, TokenizedPrompt
 from .placement import available, round_blank, rounded, spread
 
 SLOTS = "slots"  # the name of our attention in the library
@@ -175,6 +175,13 @@ def check_prompt(ids: list[int]) -> list[int]:
         message = f"The prompt has {len(ids)} tokens; a slot has room for {PROMPT_CELLS}."
         raise RequestError("too-large", message, "Say it in fewer words.")
     return ids
+
+
+def tokenize(tokenizer: Tokenizer, said: Mapping[str, str], prompt: str) -> TokenizedPrompt:
+    """A prompt in the words of a card's `prompt`: its template, and what it says for none. Raises `too-large`."""
+    texts = said["template"].replace("{prompt}", prompt), said["unconditional"]
+    conditional, unconditional = (check_prompt(tokenizer.encode(one, add_special_tokens=False).ids) for one in texts)
+    return TokenizedPrompt(conditional, unconditional, unknown=[])
 
 
 @contextmanager

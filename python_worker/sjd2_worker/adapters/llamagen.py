@@ -29,7 +29,7 @@ OF_CAPTIONS = {"guidance": 7.5, "temperature": 1.0, "topK": 1000, "topP": 1.0}
 
 
 class LlamaGenAdapter(Adapter):
-    """One checkpoint folder."""
+    """One checkpoint folder. Raises `StartupError` where it cannot be used."""
 
     def __init__(self, folder: Path, device: torch.device, dtype: torch.dtype) -> None:
         values = read_config(folder)
@@ -104,9 +104,7 @@ class LlamaGenAdapter(Adapter):
         return lambda pictures: encode_normalised(self._vq, pixels(pictures))
 
 
-def load(folder: Path, device: torch.device, dtype: torch.dtype) -> Adapter:
-    """Raises `StartupError` where the folder cannot be used."""
-    return LlamaGenAdapter(folder, device, dtype)
+load = LlamaGenAdapter
 
 
 def read_shapes(values: dict[str, Any], path: Path) -> tuple[LlamaGenConfig, VQConfig]:

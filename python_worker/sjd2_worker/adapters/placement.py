@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..errors import StartupError
+from ..errors import StartupError, install
 
 LIBRARY = "bitsandbytes"
 _BLOCK = 64  # weights that have a scale of their own, with nf4
@@ -29,7 +29,7 @@ def rounded(quantize: str, dtype: torch.dtype, layers: str) -> Any:
     """
     if find_spec(LIBRARY) is None:
         message = f"Weights of {quantize} need {LIBRARY}, which this Python lacks."
-        raise StartupError("missing-library", message, f"pip install {LIBRARY}, or leave --quantize out.")
+        raise StartupError("missing-library", message, f"{install('quantize')}   (or leave --quantize out)")
     from transformers import BitsAndBytesConfig
 
     logging.getLogger(LIBRARY).setLevel(logging.ERROR)  # it says for each layer in which precision it multiplies

@@ -21,7 +21,7 @@ SAMPLING = {"guidance": 3.0, "temperature": 1.0, "topK": 0, "topP": 1.0}
 
 
 class ScenesAdapter(Adapter):
-    """One checkpoint folder: config.json, model.safetensors, tokenizer.safetensors."""
+    """One checkpoint folder: config.json, model.safetensors, tokenizer.safetensors. Raises `StartupError`."""
 
     denoising_at = ("model.safetensors", "denoising.")
 
@@ -96,9 +96,7 @@ class ScenesAdapter(Adapter):
         return Embeddings(measured.table, stored["mean"].float(), stored["deviation"].float())
 
 
-def load(folder: Path, device: torch.device, dtype: torch.dtype) -> Adapter:
-    """Raises `StartupError` where the folder cannot be used."""
-    return ScenesAdapter(folder, device, dtype)
+load = ScenesAdapter
 
 
 def _shapes(values: dict[str, Any], path: Path) -> ScenesConfig:

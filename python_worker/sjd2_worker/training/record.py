@@ -9,6 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from ..errors import install
+
 
 class Record:
     """`path`: the JSON lines. `board`: the folder that TensorBoard is pointed at; None writes for it nothing.
@@ -25,7 +27,7 @@ class Record:
             try:
                 from tensorboardX import SummaryWriter
             except ImportError:
-                print("TensorBoard shows nothing of this run: pip install tensorboardX", file=sys.stderr)
+                print(f"TensorBoard shows nothing of this run: {install('training')}", file=sys.stderr)
             else:
                 self._board = SummaryWriter(str(board), purge_step=first)
 

@@ -12,13 +12,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
-from torch import Tensor
 
 from ..adapters.base import Adapter
-from ..errors import StartupError
+from ..errors import StartupError, install
 from .command import add_model, load_adapter, run
 from .examples import write_shard
 from .progress import Progress
@@ -51,6 +48,11 @@ def main() -> int:
 def write_shards(adapter: Adapter, data: Path, out: Path, batch: int, per_shard: int) -> dict[str, int]:
     """Shards that are there already are kept. Raises `StartupError`."""
     examples = find_examples(data)
+    try:
+        from .pictures import read_picture
+    except ImportError as error:
+        message = "Reading pictures needs Pillow, which this Python lacks."
+        raise StartupError("missing-library", message, install("training")) from error
     encode, (height, width) = adapter.encoder(), (adapter.card["picture"][side] for side in ("height", "width"))
     out.mkdir(parents=True, exist_ok=True)
     written = 0
@@ -60,7 +62,7 @@ def write_shards(adapter: Adapter, data: Path, out: Path, batch: int, per_shard:
             if not path.exists():
                 codes = []
                 for start in range(0, len(chosen), batch):
-                    pictures = [_read(path, (width, height)) for path, _ in chosen[start : start + batch]]
+                    pictures = [read_picture(path, (width, height)) for path, _ in chosen[start : start + batch]]
                     codes.append(encode(torch.stack(pictures).to(adapter.embeddings.table.device)).cpu())
                     progress.update(first + start + len(pictures), path.name)
                 write_shard(path, torch.cat(codes), [caption for _, caption in chosen], adapter)
@@ -92,16 +94,6 @@ def find_examples(folder: Path) -> Sequence[Example]:
         remedy = f"Give --data a folder of pictures ({', '.join(PICTURES)}) with captions."
         raise StartupError("missing-checkpoint", f"There are no pictures in {folder}.", remedy)
     return examples
-
-
-def _read(path: Path, size: tuple[int, int]) -> Tensor:
-    """uint8 [height, width, 3]."""
-    try:
-        with Image.open(path) as picture:
-            fitted = ImageOps.fit(picture.convert("RGB"), size, Image.Resampling.LANCZOS)
-    except (OSError, UnidentifiedImageError) as error:
-        raise StartupError("missing-checkpoint", f"{path} cannot be read: {error}.", "Restore or remove it.") from error
-    return torch.from_numpy(np.array(fitted))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from ..adapters.base import Adapter, Embeddings
-from ..errors import StartupError
+from ..errors import StartupError, install
 from ..models.transformer import TimestepEmbedding
 from .noise import NOISE_SCHEDULES
 from .processes import shard
@@ -127,7 +127,7 @@ def _add_low_rank(adapter: Adapter, rank: int) -> None:
         from peft import LoraConfig, inject_adapter_in_model
     except ImportError as error:
         message = "Low-rank fine-tuning needs peft, which this Python lacks."
-        raise StartupError("missing-library", message, "pip install peft, or leave --lora out.") from error
+        raise StartupError("missing-library", message, f"{install('training')}   (or leave --lora out)") from error
     inside = {layer for block in _blocks(adapter) for layer in block.modules() if isinstance(layer, nn.Linear)}
     for part in adapter.trained.values():
         names = [name for name, layer in part.named_modules() if layer in inside]

@@ -1,3 +1,4 @@
+import { didYouMean } from '../../policies/did-you-mean.js'
 import { ExperimentError } from '../error.js'
 import { isFile } from '../policy.js'
 import type { MetricChoice } from './choice.js'
@@ -27,6 +28,6 @@ export async function chooseMetric(text: MetricText, folder: string): Promise<Me
   throw new ExperimentError(
     'bad-metric',
     `There is no metric "${String(text)}".`,
-    `Choose ${SCENES}, give the path of a metric file (./mine.ts), or a name and a command.`,
+    `${didYouMean(String(text), [SCENES])}Choose ${SCENES}, give the path of a metric file (./mine.ts), or a name and a command.`,
   )
 }

@@ -40,8 +40,9 @@ export function restorePolicies({ rows }: Manifest): Promise<PolicyChoice[]> {
       if (source.kind === 'command') throw new Error('A policy is no command.')
       if (source.kind === 'built-in')
         return { ...(await choosePolicy(formatSpec(source.name, overrides))), spec }
-      const policy = opened.get(source.hash) ?? withFiles(source, openPolicyFile)
-      opened.set(source.hash, policy)
+      const key = `${source.hash} ${source.entry}` // files that import each other may each be a policy
+      const policy = opened.get(key) ?? withFiles(source, openPolicyFile)
+      opened.set(key, policy)
       return ofFile(spec, await policy, overrides)
     }),
   )

@@ -13,13 +13,14 @@ export class Finder {
     this.#problems.push({ path, message })
   }
 
-  /** What `look` finds; where that refuses, its reason becomes a problem of this part. */
-  async find<T>(path: Path, look: () => Promise<T>, otherwise: T, hint = ''): Promise<T> {
+  /** What `look` finds; where that refuses, its reason becomes a problem of this part, or of the one key that it is about. */
+  async find<T>(path: Path, look: () => Promise<T>, otherwise: T): Promise<T> {
     try {
       return await look()
     } catch (error) {
       if (!(error instanceof Error && 'remedy' in error)) throw error
-      this.problem(path, `${error.message}${hint} ${String(error.remedy)}`)
+      const within = 'option' in error && typeof error.option === 'string' ? [...path, error.option] : path
+      this.problem(this.#yaml.has(within) ? within : path, `${error.message} ${String(error.remedy)}`)
       return otherwise
     }
   }

@@ -1,6 +1,6 @@
 /** What zod found wrong, in words for whoever wrote the file. */
-import { closest, distance } from 'fastest-levenshtein'
 import type { z } from 'zod'
+import { didYouMean } from '../../policies/did-you-mean.js'
 import type { Path, Problem } from './source-map.js'
 
 type Issue = z.core.$ZodIssue
@@ -16,14 +16,13 @@ function problems(issue: Issue, above: Path, known: Readonly<Record<string, read
   if (issue.code === 'invalid_union') {
     const branch = meant(issue.errors)
     if (branch) return branch.flatMap((inner) => problems(inner, path, known))
-    return [{ path, message: `it must be ${typesOf(issue.errors).join(' or ')}.` }]
+    return [{ path, message: mustBe(typesOf(issue.errors).join(' or '), issue.input) }]
   }
-  if (issue.code === 'invalid_type') return [{ path, message: `it must be ${typeInWords(issue.expected)}.` }]
-  if (issue.code !== 'unrecognized_keys') return [{ path, message: issue.message }]
+  if (issue.code !== 'unrecognized_keys') return [{ path, message: messageOf(issue) }]
   const names = known[String(path[0] ?? '')] ?? []
   return issue.keys.map((key) => ({
     path: [...path, key],
-    message: `there is no such key.${didYouMean(key, names)} It may have ${names.join(', ')}.`,
+    message: `there is no such key. ${didYouMean(key, names)}It may have ${names.join(', ')}.`,
   }))
 }
 
@@ -34,24 +33,43 @@ function meant(branches: readonly (readonly Issue[])[]): readonly Issue[] | unde
   )
 }
 
-const inWords: Readonly<Record<string, string>> = {
+function messageOf(issue: Issue): string {
+  switch (issue.code) {
+    case 'invalid_type':
+      return mustBe(typeInWords(issue.expected), issue.input)
+    case 'invalid_value':
+      return mustBe(`one of ${issue.values.join(', ')}`, issue.input)
+    case 'too_small':
+      if (issue.origin === 'array' || issue.origin === 'string') return 'it must not be empty.'
+      return mustBe(issue.inclusive ? `${issue.minimum} or more` : `more than ${issue.minimum}`, issue.input)
+    case 'too_big':
+      return mustBe(`${issue.maximum} or less`, issue.input)
+    default: // the schema's own words
+      return issue.message
+  }
+}
+
+const mustBe = (what: string, input: unknown): string =>
+  input === undefined
+    ? `it is missing; it must be ${what}.`
+    : `it must be ${what}, not ${valueInWords(input)}.`
+
+function valueInWords(value: unknown): string {
+  if (value === null) return 'nothing'
+  if (Array.isArray(value)) return inWords.array
+  return typeof value === 'object' ? inWords.object : typeof value === 'string' ? `"${value}"` : `${value}`
+}
+
+const inWords = {
   array: 'a list',
   object: 'a map',
   int: 'a whole number',
   boolean: 'true or false',
-}
+  string: 'a text',
+} as const
 
-const typeInWords = (expected: string): string => inWords[expected] ?? `a ${expected}`
+const typeInWords = (expected: string): string =>
+  Object.hasOwn(inWords, expected) ? inWords[expected as keyof typeof inWords] : `a ${expected}`
 
 const typesOf = (branches: readonly (readonly Issue[])[]): string[] =>
   branches.flatMap(([issue]) => (issue?.code === 'invalid_type' ? [typeInWords(issue.expected)] : []))
-
-/** A hint where a name is nearly one of those that there are. */
-export function didYouMean(name: string, names: readonly string[]): string {
-  if (names.length === 0) return ''
-  const lower = names.map((one) => one.toLowerCase())
-  const near = closest(name.toLowerCase(), lower)
-  const apart = distance(name.toLowerCase(), near)
-  const isNear = apart < name.length && apart <= Math.max(2, name.length / 3)
-  return isNear ? ` Did you mean ${names[lower.indexOf(near)]}?` : ''
-}

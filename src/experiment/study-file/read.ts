@@ -1,19 +1,18 @@
 /** Reads a study and finds all that it names, before anything runs. */
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, isAbsolute, join } from 'node:path'
-import { policyNames } from '../../policies/index.js'
 import { ExperimentError } from '../error.js'
 import { MOST_IMAGES } from '../images.js'
 import type { ManifestImage } from '../manifest.js'
 import type { MetricChoice } from '../metrics/choice.js'
 import { chooseMetric } from '../metrics/choose.js'
 import { SCENES } from '../metrics/scenes.js'
-import { choosePolicies, type PolicyChoice, splitSpec } from '../policy.js'
+import { choosePolicies, type PolicyChoice } from '../policy.js'
 import { readPrompts } from '../prompts.js'
 import { randomStream } from '../random.js'
 import { scenePrompts } from '../scene-prompts.js'
 import { Finder } from './finder.js'
-import { didYouMean, problemsOf } from './problems.js'
+import { problemsOf } from './problems.js'
 import { knownKeys, type PolicyText, type StudyText, studySchema } from './schema.js'
 import { parseYaml } from './source-map.js'
 import { countVariants, MOST_ROWS, variants } from './variants.js'
@@ -36,7 +35,7 @@ export interface StudyFile
 /** @throws ExperimentError `bad-study` with `file:line: key: …` for each thing that is wrong. */
 export async function readStudy(file: string): Promise<StudyFile> {
   const yaml = parseYaml(readText(file), file)
-  const { data, error } = studySchema.safeParse(yaml.value)
+  const { data, error } = studySchema.safeParse(yaml.value, { reportInput: true })
   if (error) throw yaml.refuse(problemsOf(error.issues, knownKeys))
   const folder = dirname(file)
   const finder = new Finder(yaml)
@@ -45,7 +44,7 @@ export async function readStudy(file: string): Promise<StudyFile> {
   finder.refuseTwice('guidance', guidance ?? [])
   finder.refuseTwice('seeds', seeds)
   const { model, adapter } = findModel(finder, data, folder)
-  const prompts = await finder.find(['prompts'], () => findPrompts(data.prompts, folder, seeds[0]), [])
+  const prompts = await findPrompts(finder, data.prompts, folder, seeds[0])
   const rows = data.policies.reduce((sum, entry) => sum + countVariants(entry), 0) * (guidance?.length ?? 1)
   refuseExplosion(finder, rows, rows * prompts.length * seeds.length)
   const choices = rows > MOST_ROWS ? [] : await findPolicies(finder, data.policies, folder)
@@ -101,9 +100,8 @@ async function findMetrics(
   const metrics: MetricChoice[] = []
   for (const [i, text] of texts.entries()) {
     if (text === SCENES) continue
-    const hint = typeof text === 'string' ? didYouMean(text, [SCENES]) : ''
     const path = ['metrics', i]
-    for (const metric of await finder.find(path, async () => [await chooseMetric(text, folder)], [], hint)) {
+    for (const metric of await finder.find(path, async () => [await chooseMetric(text, folder)], [])) {
       if (metrics.some(({ name }) => name === metric.name))
         finder.problem(path, `${metric.name} is there twice.`)
       else metrics.push(metric)
@@ -119,13 +117,10 @@ async function findPolicies(
 ): Promise<PolicyChoice[]> {
   const choices: PolicyChoice[] = []
   for (const [i, entry] of entries.entries()) {
-    const { name } = splitSpec(typeof entry === 'string' ? entry : entry.policy)
-    const hint = policyNames.includes(name) ? '' : didYouMean(name, policyNames)
     for (const choice of await finder.find(
       ['policies', i],
       () => choosePolicies(variants(entry), folder),
       [],
-      hint,
     )) {
       if (choices.some(({ spec }) => spec === choice.spec)) {
         finder.problem(['policies', i], `${choice.spec} is there twice.`)
@@ -135,11 +130,20 @@ async function findPolicies(
   return choices
 }
 
-async function findPrompts(prompts: StudyText['prompts'], folder: string, seed: number): Promise<string[]> {
+async function findPrompts(
+  finder: Finder,
+  prompts: StudyText['prompts'],
+  folder: string,
+  seed: number,
+): Promise<string[]> {
   if (Array.isArray(prompts)) return [...new Set(prompts)]
   const { file, scenes = 1 } = prompts
-  if (file !== undefined) return [...new Set(await readPrompts(from(folder, file)))]
-  return scenePrompts(scenes, randomStream(seed, 'prompts'))
+  if (file !== undefined) {
+    const read = () => readPrompts(from(folder, file))
+    return [...new Set(await finder.find(['prompts', 'file'], read, []))]
+  }
+  const draw = async () => scenePrompts(scenes, randomStream(seed, 'prompts'))
+  return finder.find(['prompts', 'scenes'], draw, [])
 }
 
 function readText(file: string): string {

@@ -13,6 +13,8 @@ export interface Problem {
 
 export interface SourceMap {
   readonly value: unknown
+  /** Whether the text has such a part. */
+  has(path: Path): boolean
   /** The error that names all problems, each with file, line and key. */
   refuse(problems: readonly Problem[]): ExperimentError
 }
@@ -60,6 +62,7 @@ export function parseYaml(text: string, name: string): SourceMap {
   }
   return {
     value: plain(),
+    has: (path) => document.hasIn(path),
     refuse: (problems) =>
       refuseLines(
         problems.map(({ path, message }) => [
