@@ -5,7 +5,7 @@ import { tryLock } from 'fs-native-extensions'
 import { connectClient } from './client.js'
 import { connectTo, reachable } from './connect.js'
 import { type Ending, endingError } from './ending.js'
-import { WorkerError } from './error.js'
+import { isLost, WorkerError } from './error.js'
 import { readKeys } from './keys.js'
 import type { StatsReply } from './messages.generated.js'
 import { PROTOCOL } from './messages.js'
@@ -102,7 +102,9 @@ export async function stopWarmWorker(to: string, key: string | undefined, force:
         'Wait for that run, or stop the worker with --force.',
       )
     }
-    await client.request({ op: 'shutdown' })
+    await client.request({ op: 'shutdown' }).catch((error: unknown) => {
+      if (!isLost(error)) throw error // its end may be told before its reply is read
+    })
   } finally {
     client.close(over)
   }

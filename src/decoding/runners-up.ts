@@ -1,3 +1,4 @@
+import TinyQueue from 'tinyqueue'
 import { lowest } from '../numerics/index.js'
 import type { Branching } from './branches.js'
 import type { Draft } from './draft.js'
@@ -61,16 +62,18 @@ export function runnersUp(entries: number): Branching {
         const { code: usual, position } = trunk[place]
         return code !== usual || stale.has(position) ? 1 : Math.min(distance + 1, FAR)
       }
-      const buds: Bud[] = []
+      const buds = new TinyQueue<Bud>([], (a, b) => b.chance - a.chance)
       let distance = distanceTo(stale, trunk[0]?.position)
       for (let place = 0, chance = 1; place < places && chance > LEAST; place += 1) {
         const [first, ...others] = budsAt(place, place - 1, chance, distance)
-        buds.push(...others)
+        for (const bud of others) buds.push(bud)
         chance = first.chance
         distance = behind(place, first.code, distance)
       }
-      while (drafts.length < trunk.length + entries && buds.length > 0) {
-        const { place, parent, code, chance, distance } = buds.splice(likeliest(buds), 1)[0]
+      while (drafts.length < trunk.length + entries) {
+        const likeliest = buds.pop()
+        if (likeliest === undefined) break
+        const { place, parent, code, chance, distance } = likeliest
         drafts.push({
           position: trunk[place].position,
           code,
@@ -79,7 +82,8 @@ export function runnersUp(entries: number): Branching {
           parent,
         })
         if (place + 1 === places) continue
-        buds.push(...budsAt(place + 1, drafts.length - 1, chance, behind(place, code, distance)))
+        const following = budsAt(place + 1, drafts.length - 1, chance, behind(place, code, distance))
+        for (const bud of following) buds.push(bud)
       }
       return drafts
     },
@@ -94,12 +98,6 @@ function distanceTo(stale: ReadonlySet<number>, position: number): number {
   let distance = 1
   while (distance < FAR && !stale.has(position - distance)) distance += 1
   return distance
-}
-
-function likeliest(buds: readonly Bud[]): number {
-  let best = 0
-  for (let i = 1; i < buds.length; i += 1) if (buds[i].chance > buds[best].chance) best = i
-  return best
 }
 
 /** The codes that lead a draft's race, its own first. */
