@@ -114,7 +114,7 @@ def test_a_refused_pass_leaves_the_cells_alone(worker: Worker) -> None:
 @pytest.mark.parametrize(
     ("head", "code", "says"),
     [
-        ({"op": "hello", "id": 1, "protocol": 3, "new": True}, "protocol-version", "speaks protocol 3"),
+        ({"op": "hello", "id": 1, "protocol": 99, "new": True}, "protocol-version", "speaks protocol 99"),
         ({"op": "sample", "id": 1}, "bad-message", "There is no operation 'sample'"),
         ({"op": ["hello"], "id": 1}, "bad-message", "There is no operation ['hello']"),
         ({"id": 1}, "bad-message", "There is no operation None"),
