@@ -11,7 +11,7 @@ import torch
 
 from sjd2_worker import server
 from sjd2_worker.errors import RequestCode
-from sjd2_worker.protocol import Array, Head, decode_head, encode, requests, schema
+from sjd2_worker.protocol import VERSION, Array, Head, decode_head, encode, requests, schema
 from sjd2_worker.worker import MAX_ENTRIES, Worker
 
 from .helpers import FIRST, Share, ask, forward
@@ -114,7 +114,11 @@ def test_a_refused_pass_leaves_the_cells_alone(worker: Worker) -> None:
 @pytest.mark.parametrize(
     ("head", "code", "says"),
     [
-        ({"op": "hello", "id": 1, "protocol": 99, "new": True}, "protocol-version", "speaks protocol 99"),
+        (
+            {"op": "hello", "id": 1, "protocol": VERSION + 1, "new": True},
+            "protocol-version",
+            f"speaks protocol {VERSION + 1}",
+        ),
         ({"op": "sample", "id": 1}, "bad-message", "There is no operation 'sample'"),
         ({"op": ["hello"], "id": 1}, "bad-message", "There is no operation ['hello']"),
         ({"id": 1}, "bad-message", "There is no operation None"),
