@@ -15,14 +15,14 @@ import zmq
 from zmq.utils.monitor import recv_monitor_message
 
 from sjd2_worker.endpoint import bound
-from sjd2_worker.protocol import Head, decode_head, encode
+from sjd2_worker.protocol import VERSION, Head, decode_head, encode
 from sjd2_worker.server import serve
 from sjd2_worker.worker import Reply, Worker
 
 from .helpers import PROMPT, chain, forward
 
 PATIENCE = 120_000  # milliseconds
-HELLO = {"op": "hello", "id": 1, "protocol": 2}
+HELLO = {"op": "hello", "id": 1, "protocol": VERSION}
 
 
 @pytest.fixture
