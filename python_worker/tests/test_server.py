@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import socket as sockets
+import struct
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from threading import Event, Thread
 
@@ -13,12 +15,14 @@ import zmq
 from zmq.utils.monitor import recv_monitor_message
 
 from sjd2_worker.endpoint import bound
-from sjd2_worker.protocol import Head, decode_head, encode
+from sjd2_worker.protocol import VERSION, Head, decode_head, encode
 from sjd2_worker.server import serve
 from sjd2_worker.worker import Reply, Worker
 
+from .helpers import PROMPT, chain, forward
+
 PATIENCE = 120_000  # milliseconds
-HELLO = {"op": "hello", "id": 1, "protocol": 2}
+HELLO = {"op": "hello", "id": 1, "protocol": VERSION}
 
 
 @pytest.fixture
@@ -57,7 +61,10 @@ def _ask(socket: zmq.Socket[bytes], head: Head) -> Head:
 
 def test_who_hangs_up_before_its_hello_is_read_holds_nothing(endpoint: str, worker: Worker) -> None:
     with bound(endpoint, None, False) as socket:
-        with socket.get_monitor_socket(zmq.EVENT_DISCONNECTED) as monitor:
+        # not the address that the server's own monitor will have: that may still be in use then
+        socket.monitor("inproc://ends", zmq.EVENT_DISCONNECTED)
+        with socket.context.socket(zmq.PAIR) as monitor:
+            monitor.connect("inproc://ends")
             with _client(endpoint) as gone:
                 gone.send_multipart(encode(HELLO, {}))
             recv_monitor_message(monitor)
@@ -65,6 +72,42 @@ def test_who_hangs_up_before_its_hello_is_read_holds_nothing(endpoint: str, work
         with _served(socket, worker), _client(endpoint) as client:
             _ask(client, {"op": "stats", "id": 1})  # answered after that hello
             assert _ask(client, {"op": "stats", "id": 2})["leased"] == 0
+
+
+def _frame(body: bytes, more: bool) -> bytes:
+    """A frame of ZMTP 3.0."""
+    return bytes([0x02 | more]) + struct.pack(">Q", len(body)) + body
+
+
+def _handshake(endpoint: str) -> sockets.socket:
+    """A connection that speaks ZMTP 3.0 by hand, so that it can stop anywhere."""
+    raw = sockets.socket(sockets.AF_UNIX)
+    raw.connect(endpoint.removeprefix("ipc://"))
+    raw.sendall(b"\xff" + bytes(8) + b"\x7f\x03\x00" + b"NULL".ljust(20, b"\0") + bytes(32))
+    ready = b"\x05READY\x0bSocket-Type" + struct.pack(">I", 6) + b"DEALER"
+    raw.sendall(bytes([0x04, len(ready)]) + ready)
+    assert len(raw.recv(100, sockets.MSG_WAITALL)) == 100  # the worker's greeting, and most of its READY
+    return raw
+
+
+def test_who_dies_in_the_middle_of_a_message_is_as_if_it_had_said_nothing(endpoint: str, worker: Worker) -> None:
+    request = [bytes(frame) for frame in encode(*forward(chain(PROMPT, 0)))]
+    with bound(endpoint, None, False) as socket, _served(socket, worker), _client(endpoint) as client:
+        with ExitStack() as ends:
+            dying = [ends.enter_context(_handshake(endpoint)) for _ in request]
+            for one in dying:
+                one.sendall(_frame(bytes(encode({**HELLO, "slots": 1}, {})[0]), False))
+            stats = {"op": "stats", "id": 1}
+            assert any(_ask(client, stats)["leased"] == len(dying) for _ in range(1000))
+            for count, one in enumerate(dying):
+                one.sendall(b"".join(_frame(frame, True) for frame in request[:count]))
+                one.sendall(_frame(request[count], True)[: 9 + len(request[count]) // 2])
+        # their slots are taken until their ends are known
+        assert any(_ask(client, HELLO)["ok"] for _ in range(1000))
+        client.send_multipart(encode(*forward(chain(PROMPT, 0))))
+        assert client.poll(PATIENCE)
+        assert decode_head(client.recv_multipart()[0])["ok"]
+        assert _ask(client, stats)["forwards"] == 1
 
 
 def test_who_ends_waits_for_the_request_that_runs_and_drops_those_that_wait(

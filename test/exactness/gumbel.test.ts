@@ -1,5 +1,7 @@
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { createPolicy, type PolicyOverrides, type Sampling, Trajectory } from '../../src/index.js'
+import { decodeToy } from '../support/exactness.js'
 import { FakeWorker } from '../support/fake-worker.js'
 import { type Toy, toy } from '../support/toy-model.js'
 
@@ -41,6 +43,51 @@ describe.each([
       }
       expect(passes).toBeLessThan(sequential)
     },
+  )
+})
+
+const anyLayout = fc
+  .array(fc.constantFrom(-1, -1, -1, 6, 11), { minLength: 1, maxLength: 24 })
+  .filter((ids) => ids.includes(-1))
+
+test('so it does on any layout, of any codes, under any window, tree, noise, sampling and guidance', () => {
+  fc.assert(
+    fc.property(
+      fc.record({
+        layout: anyLayout,
+        rowLength: fc.integer({ min: 1, max: 7 }),
+        codes: fc.integer({ min: 1, max: 9 }),
+        seed: fc.integer({ min: 1, max: 50 }),
+      }),
+      fc.record({
+        coupling: fc.constant('gumbel'),
+        window: fc.constantFrom(1, 2, 5, 40, 200),
+        branches: fc.constantFrom(0, 1, 7, 60),
+      }),
+      fc.oneof(
+        fc.record({ init: fc.constantFrom('random', 'left', 'above', 'repeat', 'vertical') }),
+        fc.record({
+          init: fc.constant('gaussian'),
+          levels: fc.integer({ min: 1, max: 4 }),
+          denoise: fc.constantFrom('passes', 'distance'),
+        }),
+      ),
+      fc.record({
+        temperature: fc.constantFrom(0, 0.7, 1, 1000),
+        topK: fc.constantFrom(0, 1, 2),
+        topP: fc.constantFrom(1, 1, 0.5),
+      }),
+      fc.constantFrom(1, 0, -3, 2, 1e6),
+      (options, pieces, start, sampling, guidance) => {
+        const any = toy(options)
+        const [sequential, coupled] = [
+          createPolicy('autoregressive', {}, any.model),
+          createPolicy('sjd2', { ...pieces, ...start }, any.model),
+        ].map((policy) => decodeToy(any, policy, sampling, options.seed, guidance)(1))
+        expect(coupled).toEqual(sequential)
+      },
+    ),
+    { numRuns: 400, seed: 1 },
   )
 })
 
