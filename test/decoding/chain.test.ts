@@ -4,6 +4,7 @@ import {
   type Branching,
   type ChainPieces,
   chain,
+  type DecodingPolicy,
   type Draw,
   denoiseByPasses,
   exactPrefix,
@@ -100,6 +101,54 @@ test('stale is what the pass was fed otherwise than it is now committed or held'
   while (!image.done) image.advance(worker.forward(image.plan()))
   expect(found).toBeGreaterThan(10)
 })
+
+test('behind a branch that turned out right, the window goes on along the trunk', () => {
+  const page = toy({ layout: Array.from({ length: 60 }, () => -1), rowLength: 6, codes: 3 })
+  let turns = 0
+  const watching: Branching = {
+    ...runnersUp(20),
+    grow(trunk, pass, stale) {
+      const end = Math.max(image.committed - 1, ...pass.drafts.map(({ position }) => position))
+      expect(trunk.map(({ position }) => position)).toEqual(
+        Array.from({ length: end + 1 - image.committed }, (_, i) => image.committed + i),
+      )
+      turns += Number(
+        pass.drafts[0]?.code !== image.tokens[pass.drafts[0]?.position] - page.model.image.first,
+      )
+      return runnersUp(20).grow(trunk, pass, stale)
+    },
+  }
+  const policy = chain({ ...clean, window: 12, verify: gumbel, refine: gumbel, branches: watching })
+  const { image, worker } = start(page, { policy })
+  while (!image.done) image.advance(worker.forward(image.plan()))
+  expect(turns).toBeGreaterThan(3)
+})
+
+test('a policy may commit no more than the drafts that it holds: the last is fed again', () => {
+  const page = toy({ layout: Array.from({ length: 40 }, () => -1), rowLength: 8, codes: 3 })
+  const policy = chain({ ...clean, window: 6, verify: gumbel, refine: gumbel })
+  const [image, modest] = [policy, withoutBonus(policy)].map((policy) => {
+    const { image, worker } = start(page, { policy })
+    while (!image.done) {
+      const plan = image.plan()
+      expect(plan.rows[0]).toBeGreaterThanOrEqual(0)
+      image.advance(worker.forward(plan))
+    }
+    return image
+  })
+  expect(modest.tokens).toEqual(image.tokens)
+  expect(modest.passes).toBeGreaterThan(image.passes)
+})
+
+function withoutBonus(policy: DecodingPolicy): DecodingPolicy {
+  return {
+    ...policy,
+    verify(pass, image) {
+      const { codes, held } = policy.verify(pass, image)
+      return { codes: codes.slice(0, Math.max(1, held.length)), held }
+    },
+  }
+}
 
 test('branches are cut where the slot would have no cells for them', () => {
   const layout = [7, ...Array.from({ length: 60 }, () => [-1, -1, 7]).flat()]
