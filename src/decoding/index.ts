@@ -11,6 +11,7 @@ export type { Model } from './model.js'
 export { nearestCodes, squaredDistance } from './neighbours.js'
 export { denoise, type NoiseSchedule, noiseSchedules, type SignalAndNoise } from './noise-schedule.js'
 export { ANCHOR, type Decodable, LATENT, type PassPlan } from './pass.js'
+export type { PassRecord } from './pass-record.js'
 export {
   checkPolicy,
   type DecodingPolicy,
@@ -30,4 +31,4 @@ export {
 export { reuse } from './reuse.js'
 export { type RowPieces, rowParallel } from './row-parallel.js'
 export { runnersUp } from './runners-up.js'
-export { type PassRecord, Trajectory, type TrajectoryOptions } from './trajectory.js'
+export { Trajectory, type TrajectoryOptions } from './trajectory.js'

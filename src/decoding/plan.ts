@@ -2,17 +2,21 @@ import { type Draft, parentOf } from './draft.js'
 import type { Model } from './model.js'
 import { ANCHOR, LATENT, type PassPlan } from './pass.js'
 
-/** What an image has at the beginning of a pass. */
-export interface Fed {
+/** The drafts of a pass, and where they begin. */
+export interface FedDrafts {
   readonly model: Model
-  /** [length] ids, final below `committed`. */
-  readonly tokens: Int32Array
   readonly committed: number
   /** Valid cells, the anchor's included, `keep` copied. */
   readonly valid: number
+  readonly drafts: readonly Draft[]
+}
+
+/** What an image has at the beginning of a pass. */
+export interface Fed extends FedDrafts {
+  /** [length] ids, final below `committed`. */
+  readonly tokens: Int32Array
   /** Cells that are to be copied to the end of the valid ones. */
   readonly keep: Int32Array
-  readonly drafts: readonly Draft[]
   /** Room for so many numbers of latents. */
   readonly room: (length: number) => Float32Array
 }
@@ -60,12 +64,7 @@ export function planPass(fed: Fed): PassPlan {
 }
 
 /** [drafts + 1] The last entry of what is committed, then of each draft with the forced tokens that follow it. */
-export function rowsOf({
-  model,
-  committed,
-  valid,
-  drafts,
-}: Omit<Fed, 'tokens' | 'keep' | 'room'>): Int32Array {
+export function rowsOf({ model, committed, valid, drafts }: FedDrafts): Int32Array {
   const rows = new Int32Array(drafts.length + 1)
   rows[0] = committed - valid
   drafts.forEach(({ position }, i) => {

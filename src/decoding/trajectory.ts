@@ -1,32 +1,15 @@
 import { checkSampling, type Logits, RandomAhead, type Sampling } from '../numerics/index.js'
 import { drawAhead } from './ahead.js'
 import { checkDrafts } from './check-drafts.js'
-import { type Draft, NO_CODE, parentOf } from './draft.js'
+import { checkVerdict } from './check-verdict.js'
+import type { Draft } from './draft.js'
 import { fed, LentLogits, proposed, Room, Vectors } from './lent.js'
 import type { Model } from './model.js'
 import type { Decodable, PassPlan } from './pass.js'
-import { type Fed, freeFrom, planPass, rowsOf } from './plan.js'
+import { type PassRecord, recordOf } from './pass-record.js'
+import { type Fed, planPass, rowsOf } from './plan.js'
 import { checkPolicy, type DecodingPolicy, type ImageState, PolicyError, type Verdict } from './policy.js'
 import { PositionNoise, readPass } from './readout.js'
-
-/** One pass of an image, as a progress line, a viewer or a test wants it. */
-export interface PassRecord {
-  /** Number of the pass, from 0. */
-  readonly pass: number
-  /** Positions that were final before and after it, forced ones included. */
-  readonly committedBefore: number
-  readonly committed: number
-  /** How many drafts it accepted. */
-  readonly accepted: number
-  /** Entries it fed. */
-  readonly entries: number
-  /** First position behind the committed ones, to which the first of `drafts` and `levels` belong. */
-  readonly windowStart: number
-  /** [window] ids that the positions held: drafts (of a tree, its first at each), forced tokens, -1 where there was none. */
-  readonly drafts: Int32Array
-  /** [window] levels of noise they were fed with, 0: clean. */
-  readonly levels: Uint8Array
-}
 
 export interface TrajectoryOptions {
   readonly model: Model
@@ -134,7 +117,7 @@ export class Trajectory implements Decodable, ImageState {
               `but ${logits.length} came.`,
       )
     }
-    const before = this.#onPass ? this.#record() : null
+    const before = this.#fed()
     const [vectors, noise] = [this.#vectors, this.#noise]
     const lent = this.#logits.take(logits, this.passes)
     const pass = readPass({ number: this.passes, logits: lent, drafts, image: this, vectors, noise })
@@ -147,13 +130,7 @@ export class Trajectory implements Decodable, ImageState {
     this.#latents.reclaim(this.#drafts)
     this.#logits.reclaim(this.#drafts)
     this.#noise.forgetBefore(this.#committed)
-    if (before !== null) {
-      this.#onPass?.({
-        ...before,
-        accepted: this.#accepted(before.windowStart, drafts, verdict),
-        committed: this.#committed,
-      })
-    }
+    this.#onPass?.(recordOf(this.passes - 1, before, verdict, this.#committed))
   }
 
   prepare(): boolean {
@@ -171,7 +148,7 @@ export class Trajectory implements Decodable, ImageState {
 
   /** Commits what verification found, and works out which cells stay valid. */
   #settle(verdict: Verdict): void {
-    this.#check(verdict)
+    checkVerdict(this.policy, verdict, this)
     const { codes, held } = verdict
     const [base, rows] = [this.#valid, rowsOf(this.#fed())]
     // Entry i was written to cell base + i. Cells are sound up to what was committed before, and then those of the
@@ -187,38 +164,6 @@ export class Trajectory implements Decodable, ImageState {
     const moved = sound.findIndex((cell, i) => cell !== base + i)
     this.#keep = Int32Array.from(moved < 0 ? [] : sound.slice(moved))
     this.#drafts = this.#drafts.filter(({ position }) => position >= this.#committed)
-  }
-
-  #check({ codes, held }: Verdict): void {
-    const drafts = this.#drafts
-    const { count } = this.model.image
-    const senseless = codes.find((code) => !(Number.isInteger(code) && code >= 0 && code < count))
-    if (senseless !== undefined) {
-      throw new PolicyError(
-        `${this.policy.name} committed ${senseless}, which is no image code.`,
-        `Commit codes counted from 0, below ${count}.`,
-      )
-    }
-    // A code each for what is committed and for every draft, and those that were settled before.
-    const most = drafts.length + 1 + drafts.filter(({ role }) => role === 'settled').length
-    const path = held.every((i, k) => i in drafts && parentOf(drafts, i) === (k === 0 ? -1 : held[k - 1]))
-    if (codes.length < 1 || codes.length > most || held.length > codes.length || !path) {
-      throw new PolicyError(
-        `${this.policy.name} committed ${codes.length} codes and held [${held.join(', ')}] in a pass over ` +
-          `${drafts.length} drafts.`,
-        'Commit at least one code and at most one more than there are drafts, besides those that were settled before; ' +
-          'hold drafts that follow one another from the front, no more than are committed.',
-      )
-    }
-    const free = this.upcoming(held.length)
-    const lost = held.find((i, k) => drafts[i].position !== free[k] || drafts[i].code !== codes[k])
-    if (lost !== undefined) {
-      throw new PolicyError(
-        `${this.policy.name} held draft ${lost}, code ${drafts[lost].code} at position ${drafts[lost].position}, which is ` +
-          'not what it committed there.',
-        'Hold drafts whose codes are committed: what is behind them would be decoded from the cells of others.',
-      )
-    }
   }
 
   /** Makes codes final at the next free positions, and forced tokens as soon as they are reached. */
@@ -249,41 +194,5 @@ export class Trajectory implements Decodable, ImageState {
       drafts: this.#drafts,
       room: (length) => this.#room.of(length),
     }
-  }
-
-  #record(): Omit<PassRecord, 'accepted' | 'committed'> {
-    const [start, drafts, { layout, image }] = [this.#committed, this.#drafts, this.model]
-    const end = Math.max(start, ...drafts.map(({ position }) => freeFrom(this.model, position + 1)))
-    const held = Int32Array.from(layout.subarray(start, end))
-    const levels = new Uint8Array(held.length)
-    for (const { position, code, noise } of drafts.toReversed()) {
-      held[position - start] = code === NO_CODE ? -1 : image.first + code
-      levels[position - start] = noise?.level ?? 0
-    }
-    return {
-      pass: this.passes,
-      committedBefore: start,
-      entries: rowsOf(this.#fed())[drafts.length] + 1,
-      windowStart: start,
-      drafts: held,
-      levels,
-    }
-  }
-
-  /** How many drafts, from the front, are what was committed. */
-  #accepted(front: number, drafts: readonly Draft[], { codes }: Verdict): number {
-    let [node, position] = [-1, front]
-    for (const [depth, code] of codes.entries()) {
-      node = drafts.findIndex(
-        (draft, i) =>
-          parentOf(drafts, i) === node &&
-          draft.position === position &&
-          draft.code === code &&
-          draft.role !== 'stand-in',
-      )
-      if (node < 0) return depth
-      position = freeFrom(this.model, position + 1)
-    }
-    return codes.length
   }
 }
