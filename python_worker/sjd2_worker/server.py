@@ -56,7 +56,7 @@ def serve(
     """Answers requests on a ROUTER socket until `shutdown`, until nobody is left to serve, or, where `idle` is given,
     until nobody has held slots for so many seconds.
 
-    Requests run in the order of their arrival on `device`, whose one thread loaded the model.
+    Requests run in the order of their arrival on `device`, whose one thread loaded the model, and which ends with this.
     """
     sys.setswitchinterval(SWITCH_SECONDS)
     socket.router_mandatory = True  # else nothing is said of replies that reach nobody

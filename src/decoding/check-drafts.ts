@@ -1,4 +1,4 @@
-import { type Draft, NO_CODE, parentOf } from './draft.js'
+import { type Draft, isCode, NO_CODE, parentOf } from './draft.js'
 import { Deferred } from './lent.js'
 import type { Model } from './model.js'
 import { freeFrom } from './plan.js'
@@ -72,8 +72,7 @@ function wrongEntry(
   { code, proposal, noise }: Draft,
   { image: { count }, embeddings: { width } }: Model,
 ): Wrong {
-  const isCode = Number.isInteger(code) && code >= 0 && code < count
-  if (!isCode && (code !== NO_CODE || noise === null)) {
+  if (!isCode(code, count) && (code !== NO_CODE || noise === null)) {
     return [
       `its code is ${code}`,
       `Codes count from 0, below ${count}; only where there is noise may one be NO_CODE.`,

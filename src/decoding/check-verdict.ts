@@ -1,4 +1,4 @@
-import { parentOf } from './draft.js'
+import { isCode, parentOf } from './draft.js'
 import { type DecodingPolicy, type ImageState, PolicyError, type Verdict } from './policy.js'
 
 /**
@@ -9,7 +9,7 @@ import { type DecodingPolicy, type ImageState, PolicyError, type Verdict } from 
 export function checkVerdict({ name }: DecodingPolicy, { codes, held }: Verdict, image: ImageState): void {
   const { drafts } = image
   const { count } = image.model.image
-  const senseless = codes.find((code) => !(Number.isInteger(code) && code >= 0 && code < count))
+  const senseless = codes.find((code) => !isCode(code, count))
   if (senseless !== undefined) {
     throw new PolicyError(
       `${name} committed ${senseless}, which is no image code.`,

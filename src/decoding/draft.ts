@@ -37,6 +37,11 @@ export interface Draft {
   readonly role?: 'settled' | 'stand-in'
 }
 
+/** Whether it is one of `count` codes. */
+export function isCode(code: number, count: number): boolean {
+  return Number.isInteger(code) && code >= 0 && code < count
+}
+
 /** Index of the draft that draft `i` follows, -1 where that is what is committed. */
 export function parentOf(drafts: readonly Draft[], i: number): number {
   return drafts[i].parent ?? i - 1
