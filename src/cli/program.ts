@@ -10,7 +10,7 @@ import { UsageError } from './failure.js'
 import { interruptible } from './interrupt.js'
 import { addModel, type ModelChoice } from './model-options.js'
 import { addFinetune, addShards } from './training-commands.js'
-import { count, natural, notNegative, place, real, share, window } from './values.js'
+import { count, natural, notNegative, place, real, seed, share, window } from './values.js'
 import { addWorker } from './worker-commands.js'
 
 /** Which model, where it runs and how precisely. */
@@ -179,7 +179,7 @@ function addGenerate(program: Command): void {
       'how to decode: see `sjd2 policies`, or a file of your own (default: sjd2, or mc-sjd where the model is not ' +
         'fine-tuned to read noise)',
     )
-    .option('-s, --seed <n>', 'the same seed gives the same pictures', natural, 0)
+    .option('-s, --seed <n>', 'the same seed gives the same pictures', seed, 0)
     .option('-n, --count <n>', 'pictures of each prompt (default: 1)', count)
     .option('--index <n>', 'number of the first picture under its seed', natural, 0)
     .option('-o, --out <folder>', 'where the pictures go', place, 'pictures')
@@ -207,7 +207,7 @@ function addCompare(program: Command): void {
     .option('-n, --scenes <n>', 'how many prompts to draw in the scenes’ grammar', count, 32)
     .option('--prompts <file>', 'take the prompts of a text file instead, one a line')
     .option('-g, --guidance <g...>', 'one or more guidance scales (default: the model’s)', collect(real))
-    .option('-s, --seed <n>', 'of the prompts drawn and of the pictures', natural, 0)
+    .option('-s, --seed <n>', 'of the prompts drawn and of the pictures', seed, 0)
     .option(
       '-o, --out <folder>',
       'where results are appended as they come; a stopped comparison goes on from there',

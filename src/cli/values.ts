@@ -11,6 +11,11 @@ const reader =
 
 export const count = reader('a whole number from 1', Number, (v) => Number.isSafeInteger(v) && v >= 1)
 export const natural = reader('a whole number from 0', Number, (v) => Number.isSafeInteger(v) && v >= 0)
+export const seed = reader(
+  'a whole number from 0 to 9007199254740991',
+  Number,
+  (v) => Number.isSafeInteger(v) && v >= 0,
+)
 export const notNegative = reader('a number from 0', Number, (v) => Number.isFinite(v) && v >= 0)
 export const share = reader('a number above 0 and at most 1', Number, (v) => v > 0 && v <= 1)
 export const real = reader('a number', Number, Number.isFinite)

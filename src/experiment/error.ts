@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { problemsLine } from './problems.js'
 
 export type ExperimentErrorCode =
   | 'bad-prompt'
@@ -25,6 +26,7 @@ export class ExperimentError extends Error {
   }
 }
 
-/** Why something could not be read, in one line: what zod found wrong, or the system's or the parser's words. */
+/** Why something could not be read, in one line: what zod found wrong with it (parsed with `reportInput`), or the system's or
+ * the parser's words. */
 export const reasonOf = (error: unknown): string =>
-  error instanceof z.ZodError ? z.prettifyError(error).replaceAll('\n', ' ') : (error as Error).message
+  error instanceof z.ZodError ? problemsLine(error) : (error as Error).message

@@ -6,6 +6,7 @@ import { environmentSchema } from './environment.js'
 import { ExperimentError } from './error.js'
 import { writeWhole } from './output.js'
 import { overridesSchema } from './policy.js'
+import { problemsLine } from './problems.js'
 import { sourceSchema } from './source.js'
 
 /** How the model was named: its folder or hub id, the adapter's file, the pictures' size; null: the default. And how it
@@ -75,12 +76,9 @@ export function readManifest(file: string): Manifest {
   try {
     json = JSON.parse(readFileSync(file, 'utf8'))
   } catch (error) {
-    throw refuse((error as Error).message, error)
+    throw refuse(error instanceof SyntaxError ? 'it is no JSON' : (error as Error).message, error)
   }
-  const { data, error } = manifestSchema.safeParse(json)
+  const { data, error } = manifestSchema.safeParse(json, { reportInput: true })
   if (data) return data
-  const reasons = error.issues.map(
-    ({ path, message }) => `${z.core.toDotPath(path) || 'the whole'}: ${message}`,
-  )
-  throw refuse(reasons.join('; '), error)
+  throw refuse(problemsLine(error), error)
 }

@@ -24,8 +24,7 @@ export type Parameters = z.infer<typeof parametersSchema>
 /** @throws ExperimentError `bad-picture` where the file is no picture that sjd2 made. */
 export function readParameters(file: string): Parameters {
   try {
-    const { text } = decode(readFileSync(file))
-    const json = text[PARAMETERS_KEYWORD]
+    const json = textsOf(readFileSync(file))[PARAMETERS_KEYWORD]
     if (json === undefined) throw new Error('it holds no parameters of sjd2')
     return parametersSchema.parse(JSON.parse(json))
   } catch (error) {
@@ -40,6 +39,15 @@ export function readParameters(file: string): Parameters {
       'Give a PNG file as sjd2 wrote it: programs that edit pictures drop what it says of itself.',
       { cause: error },
     )
+  }
+}
+
+/** A PNG's texts, by keyword. @throws Error in plain words, whatever the decoder stumbled over. */
+function textsOf(bytes: Uint8Array): Readonly<Record<string, string>> {
+  try {
+    return decode(bytes).text
+  } catch (cause) {
+    throw new Error('it is no PNG file, or not a whole one', { cause })
   }
 }
 

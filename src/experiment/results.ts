@@ -46,7 +46,7 @@ function wholeLines(folder: string): { file: string; bytes: Buffer; whole: numbe
 
 function parsed(line: string, where: string): ImageRecord {
   try {
-    return recordSchema.parse(JSON.parse(line))
+    return recordSchema.parse(JSON.parse(line), { reportInput: true })
   } catch (cause) {
     throw new ExperimentError(
       'bad-output',

@@ -7,7 +7,9 @@ import { z } from 'zod'
 import type { SourceFiles } from '../policies/module.js'
 import { version } from './project.js'
 
-const path = z.string().regex(/^(?!\/)(?!.*(^|\/)\.\.(\/|$))(?!.*[\\:]).+$/, 'a path below the folder')
+const path = z
+  .string()
+  .regex(/^(?!\/)(?!.*(^|\/)\.\.(\/|$))(?!.*[\\:]).+$/, 'it must be a path below the folder.')
 
 export const sourceSchema = z.discriminatedUnion('kind', [
   z.strictObject({

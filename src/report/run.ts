@@ -32,7 +32,7 @@ export async function readRun(folder: string): Promise<Run> {
 
 async function readTrajectory(file: string): Promise<RecordedTrajectory> {
   try {
-    return trajectorySchema.parse(JSON.parse(await readFile(file, 'utf8')))
+    return trajectorySchema.parse(JSON.parse(await readFile(file, 'utf8')), { reportInput: true })
   } catch (error) {
     throw unreadable(file, reasonOf(error), error)
   }

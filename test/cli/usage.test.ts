@@ -61,6 +61,11 @@ describe('a wrong command line', () => {
     ['an unknown command', ['polices'], 'Did you mean policies'],
     ['an unknown option', ['generate', 'a red circle', '--polcy', 'sjd'], 'unknown option'],
     ['a word for a number', ['generate', '--seed', 'seven'], 'a whole number from 0'],
+    [
+      'a seed that no number holds',
+      ['compare', '--seed', '9007199254740992'],
+      'a whole number from 0 to 9007199254740991',
+    ],
     ['a number out of range', ['generate', '--count', '0'], 'a whole number from 1'],
     ['a window that is neither', ['generate', '--window', 'widest'], 'a whole number from 1, or fastest'],
     ['nothing for a number', ['generate', '--guidance', ''], 'It must be a number'],

@@ -33,33 +33,49 @@ describe('a manifest', () => {
     expect(readdirSync(folder)).toEqual(['manifest.json'])
   })
 
-  test.each<[string, unknown, RegExp]>([
-    ['of another format', { ...manifest, format: 2 }, /format: /],
-    ['with an unknown key', { ...manifest, sede: 1 }, /sede/],
-    ['without a key', { ...manifest, sampling: undefined }, /sampling: .*expected object/],
+  test.each<[string, unknown, string]>([
+    ['of another format', { ...manifest, format: 2 }, 'format: it must be 1, not 2.'],
+    ['with an unknown key', { ...manifest, sede: 1 }, 'sede: there is no such key.'],
+    ['without a key', { ...manifest, sampling: undefined }, 'sampling: it is missing; it must be a map.'],
     [
       'with a wrong type deep inside',
       { ...manifest, rows: [{ ...row, guidance: 'high' }] },
-      /rows\[0\]\.guidance: /,
+      'rows[0].guidance: it must be a number, not "high".',
+    ],
+    [
+      'with code from nowhere',
+      { ...manifest, rows: [{ ...row, source: { kind: 'url' } }] },
+      'rows[0].source.kind: it is of no known kind.',
     ],
     [
       'whose files leave the folder',
       { ...manifest, rows: [{ ...mine, source: { ...mine.source, files: { '../x.ts': '' } } }] },
-      /rows\[0\]\.source\.files/,
+      'rows[0].source.files["../x.ts"]: it must be a path below the folder.',
     ],
-    ['that is no object', [], /the whole: /],
-  ])('%s is refused, naming the key', (_, json, message) => {
+    ['that is no object', [], 'it must be a map, not a list.'],
+    [
+      'that is another program’s',
+      { name: 'something else' },
+      'format: it is missing; it must be 1. command: it is missing; it must be one of generate, compare, experiment. ' +
+        'environment: it is missing; it must be a map. And 7 more.',
+    ],
+  ])('%s is refused, naming the key in plain words', (_, json, reason) => {
     const file = join(fresh(), 'manifest.json')
     writeFileSync(file, JSON.stringify(json))
-    expect(() => readManifest(file)).toThrow(message)
-    expect(() => readManifest(file)).toThrow(expect.objectContaining({ code: 'bad-manifest' }))
+    expect(() => readManifest(file)).toThrow(
+      expect.objectContaining({
+        code: 'bad-manifest',
+        message: `${file} is no manifest of a run: ${reason}`,
+        remedy: expect.stringContaining('Give the folder of a run'),
+      }),
+    )
   })
 
   test('that is not there, or no JSON, is refused', () => {
     const file = join(fresh(), 'manifest.json')
     expect(() => readManifest(file)).toThrow('it does not exist')
     writeFileSync(file, '{')
-    expect(() => readManifest(file)).toThrow('is no manifest of a run')
+    expect(() => readManifest(file)).toThrow(`${file} is no manifest of a run: it is no JSON.`)
   })
 })
 
@@ -163,6 +179,8 @@ describe('results', () => {
       ['sjd2', 1],
     ])
     writeFileSync(join(folder, 'results.jsonl'), '{"passes":"many"}\n', { flag: 'a' })
-    expect(() => readResults(folder)).toThrow(/results\.jsonl, line 4, is no result/)
+    expect(() => readResults(folder)).toThrow(
+      /results\.jsonl, line 4, is no result of a run: spec: it is missing; it must be a text\./,
+    )
   })
 })

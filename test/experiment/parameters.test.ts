@@ -22,8 +22,10 @@ test('a file that is no picture of sjd2 is refused with the reason', () => {
     return () => readParameters(join(folder, name))
   }
   expect(() => readParameters(join(folder, 'no.png'))).toThrow('it does not exist')
-  expect(write('text.png', 'hello')).toThrow(/text\.png cannot be inspected: /)
+  const none = 'cannot be inspected: it is no PNG file, or not a whole one.'
+  expect(write('text.png', 'hello')).toThrow(none)
   const old = encodePicture({ width: 1, height: 1, rgb }, { prompt: 'red' })
+  for (const end of [10, 100, -20]) expect(write('cut.png', old.subarray(0, end))).toThrow(none)
   expect(write('old.png', old)).toThrow(/of another version \(spec, policy, /)
 })
 

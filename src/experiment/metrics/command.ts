@@ -1,4 +1,7 @@
+import { existsSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { execa } from 'execa'
+import { ExperimentError } from '../error.js'
 import type { MetricChoice, OpenMetric } from './choice.js'
 import { badMetric, pictureOf, readMeasurement } from './measurement.js'
 import type { MeasuredPicture } from './metric.js'
@@ -9,8 +12,14 @@ import type { MeasuredPicture } from './metric.js'
  * on its standard output: a number, or an object of numbers. No shell is involved.
  * @param command the program and its arguments.
  * @param folder that it is run in.
+ * @throws ExperimentError `bad-metric` where the program is a path to nothing.
  */
 export function metricCommand(name: string, command: readonly string[], folder: string): MetricChoice {
+  const [program] = command
+  const path = resolve(folder, program)
+  if (program.includes('/') && !existsSync(path)) {
+    throw new ExperimentError('bad-metric', `There is no ${path} to run.`, 'Check the path.')
+  }
   return {
     name,
     source: { kind: 'command', command: [...command] },

@@ -13,13 +13,17 @@ export class Finder {
     this.#problems.push({ path, message })
   }
 
-  /** What `look` finds; where that refuses, its reason becomes a problem of this part, or of the one key that it is about. */
-  async find<T>(path: Path, look: () => Promise<T>, otherwise: T): Promise<T> {
+  /**
+   * What `look` finds; where that refuses, its reason becomes a problem of this part, or of the one key that it is about.
+   * @param key which it is about where it says none.
+   */
+  async find<T>(path: Path, look: () => Promise<T>, otherwise: T, key?: string): Promise<T> {
     try {
       return await look()
     } catch (error) {
       if (!(error instanceof Error && 'remedy' in error)) throw error
-      const within = 'option' in error && typeof error.option === 'string' ? [...path, error.option] : path
+      const about = 'option' in error && typeof error.option === 'string' ? error.option : key
+      const within = about === undefined ? path : [...path, about]
       this.problem(this.#yaml.has(within) ? within : path, `${error.message} ${String(error.remedy)}`)
       return otherwise
     }

@@ -8,11 +8,11 @@ import type { MetricChoice } from '../metrics/choice.js'
 import { chooseMetric } from '../metrics/choose.js'
 import { SCENES } from '../metrics/scenes.js'
 import { choosePolicies, type PolicyChoice } from '../policy.js'
+import { problemsOf } from '../problems.js'
 import { readPrompts } from '../prompts.js'
 import { randomStream } from '../random.js'
 import { scenePrompts } from '../scene-prompts.js'
 import { Finder } from './finder.js'
-import { problemsOf } from './problems.js'
 import { knownKeys, type PolicyText, type StudyText, studySchema } from './schema.js'
 import { parseYaml } from './source-map.js'
 import { countVariants, MOST_ROWS, variants } from './variants.js'
@@ -101,7 +101,8 @@ async function findMetrics(
   for (const [i, text] of texts.entries()) {
     if (text === SCENES) continue
     const path = ['metrics', i]
-    for (const metric of await finder.find(path, async () => [await chooseMetric(text, folder)], [])) {
+    const key = typeof text === 'object' && text.command ? 'command' : 'file'
+    for (const metric of await finder.find(path, async () => [await chooseMetric(text, folder)], [], key)) {
       if (metrics.some(({ name }) => name === metric.name))
         finder.problem(path, `${metric.name} is there twice.`)
       else metrics.push(metric)
@@ -121,6 +122,7 @@ async function findPolicies(
       ['policies', i],
       () => choosePolicies(variants(entry), folder),
       [],
+      'policy',
     )) {
       if (choices.some(({ spec }) => spec === choice.spec)) {
         finder.problem(['policies', i], `${choice.spec} is there twice.`)

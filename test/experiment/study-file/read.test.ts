@@ -203,6 +203,11 @@ describe('what is refused, by line and key', () => {
       /study\.yaml:2: policies\[0\]: There is no policy file .*no\.ts/,
     ],
     [
+      'a missing policy file below other keys',
+      'prompts: [red]\npolicies:\n  - window: 3\n    policy: ./no.ts',
+      /study\.yaml:4: policies\[0\]\.policy: There is no policy file .*no\.ts/,
+    ],
+    [
       'a policy twice',
       'prompts: [red]\npolicies:\n  - sjd2:window=3\n  - { policy: sjd2, window: [2, 3] }',
       'study.yaml:4: policies[1]: sjd2:window=3 is there twice.',
@@ -217,6 +222,21 @@ describe('what is refused, by line and key', () => {
       'a metric of nothing',
       `${good}metrics: [{ name: x }]`,
       'study.yaml:3: metrics[0]: give it either a file or a command.',
+    ],
+    [
+      'a missing metric file',
+      `${good}metrics: [scenes, ./no.ts]`,
+      /study\.yaml:3: metrics\[1\]: There is no metric file .*no\.ts/,
+    ],
+    [
+      'a missing metric file below its name',
+      `${good}metrics:\n  - name: mine\n    file: ./no.ts`,
+      /study\.yaml:5: metrics\[0\]\.file: There is no metric file .*no\.ts/,
+    ],
+    [
+      'a missing metric command',
+      `${good}metrics:\n  - name: mine\n    command: [./no.sh, --all]`,
+      /study\.yaml:5: metrics\[0\]\.command: There is no .*no\.sh/,
     ],
     [
       'rows that explode',

@@ -1,14 +1,26 @@
 /** What zod found wrong, in words for whoever wrote the file. */
-import type { z } from 'zod'
-import { didYouMean } from '../../policies/did-you-mean.js'
-import type { Path, Problem } from './source-map.js'
+import { z } from 'zod'
+import { didYouMean } from '../policies/did-you-mean.js'
+import type { Path, Problem } from './study-file/source-map.js'
 
 type Issue = z.core.$ZodIssue
 
-/** @param known the keys that a part may have, by the first key of its path. */
+/** What is told in a line: the first so many problems, since a file of another shape has a great many. */
+const SHOWN = 3
+
+/** What is wrong with a value that was parsed with `reportInput`, in one line: `rows[0].id: it is missing; …`. */
+export function problemsLine({ issues }: z.ZodError): string {
+  const all = problemsOf(issues).map(({ path, message }) =>
+    path.length === 0 ? message : `${z.core.toDotPath(path)}: ${message}`,
+  )
+  const more = all.length > SHOWN ? [`And ${all.length - SHOWN} more.`] : []
+  return [...all.slice(0, SHOWN), ...more].join(' ').replace(/\.$/, '')
+}
+
+/** @param known the keys that a part may have, by the first key of its path, where they are to be told. */
 export const problemsOf = (
   issues: readonly Issue[],
-  known: Readonly<Record<string, readonly string[]>>,
+  known: Readonly<Record<string, readonly string[]>> = {},
 ): Problem[] => issues.flatMap((issue) => problems(issue, [], known))
 
 function problems(issue: Issue, above: Path, known: Readonly<Record<string, readonly string[]>>): Problem[] {
@@ -16,14 +28,15 @@ function problems(issue: Issue, above: Path, known: Readonly<Record<string, read
   if (issue.code === 'invalid_union') {
     const branch = meant(issue.errors)
     if (branch) return branch.flatMap((inner) => problems(inner, path, known))
-    return [{ path, message: mustBe(typesOf(issue.errors).join(' or '), issue.input) }]
+    const types = typesOf(issue.errors)
+    // an object whose kind is none that there is
+    if (types.length === 0) return [{ path, message: 'it is of no known kind.' }]
+    return [{ path, message: mustBe(types.join(' or '), issue.input) }]
   }
   if (issue.code !== 'unrecognized_keys') return [{ path, message: messageOf(issue) }]
-  const names = known[String(path[0] ?? '')] ?? []
-  return issue.keys.map((key) => ({
-    path: [...path, key],
-    message: `there is no such key. ${didYouMean(key, names)}It may have ${names.join(', ')}.`,
-  }))
+  const names = known[String(path[0] ?? '')]
+  const hint = (key: string) => (names ? ` ${didYouMean(key, names)}It may have ${names.join(', ')}.` : '')
+  return issue.keys.map((key) => ({ path: [...path, key], message: `there is no such key.${hint(key)}` }))
 }
 
 /** Of the ways in which a part may be written, the one of the type that it has. */
@@ -38,12 +51,14 @@ function messageOf(issue: Issue): string {
     case 'invalid_type':
       return mustBe(typeInWords(issue.expected), issue.input)
     case 'invalid_value':
-      return mustBe(`one of ${issue.values.join(', ')}`, issue.input)
+      return mustBe(`${issue.values.length > 1 ? 'one of ' : ''}${issue.values.join(', ')}`, issue.input)
     case 'too_small':
       if (issue.origin === 'array' || issue.origin === 'string') return 'it must not be empty.'
       return mustBe(issue.inclusive ? `${issue.minimum} or more` : `more than ${issue.minimum}`, issue.input)
     case 'too_big':
       return mustBe(`${issue.maximum} or less`, issue.input)
+    case 'invalid_key':
+      return messageOf(issue.issues[0])
     default: // the schema's own words
       return issue.message
   }
