@@ -103,6 +103,8 @@ export function startProcess(endpoint: string, options: ProcessOptions): WorkerP
       tail.push(String(line))
       if (tail.length > tailLines) tail.shift()
     },
+    // by its --parent it ends with this process; listening to signals for that would leave Ctrl-\\ to code that never returns
+    cleanup: false,
     ...(signal && { cancelSignal: signal }),
   })
   const ended = subprocess.then((result: Ending) => endingError(python, result, tail))

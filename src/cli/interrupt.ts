@@ -1,7 +1,6 @@
 /** Ctrl-C, a termination and a standard output that takes nothing more end a command in good order. */
 import { setImmediate } from 'node:timers/promises'
 import { Interrupted } from './failure.js'
-import { insistOnInterrupts } from './insist.js'
 
 const EXIT_CODES = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const
 const SIGPIPE_EXIT_CODE = 141
@@ -36,7 +35,7 @@ export async function withOutputs(program: () => Promise<void>): Promise<void> {
 
 /**
  * Runs a command with a signal that aborts on the first interruption, so that it can close its worker; a second one
- * ends the process at once, or within a second where it came from a terminal and the command never waits.
+ * ends the process at once.
  * @throws Interrupted when the command was interrupted, whatever it threw on its way out.
  */
 export async function interruptible<T>(command: (signal: AbortSignal) => Promise<T>): Promise<T> {
@@ -50,7 +49,6 @@ export async function interruptible<T>(command: (signal: AbortSignal) => Promise
     )
   }
   for (const name of Object.keys(EXIT_CODES)) process.on(name, onSignal)
-  const stopInsisting = insistOnInterrupts()
   try {
     const result = await command(signal)
     signal.throwIfAborted()
@@ -58,7 +56,6 @@ export async function interruptible<T>(command: (signal: AbortSignal) => Promise
   } catch (error) {
     throw signal.aborted ? signal.reason : error
   } finally {
-    stopInsisting()
     for (const name of Object.keys(EXIT_CODES)) process.off(name, onSignal)
   }
 }

@@ -48,9 +48,7 @@ test('interrupted, it saves its state, says so, leaves no process, and goes on f
     timeout: 100_000,
     interval: 20,
   })
-  const trainer = Number(
-    execFileSync('pgrep', ['-P', `${run.pid}`, '-f', 'sjd2_worker'], { encoding: 'utf8' }),
-  )
+  const trainer = Number(execFileSync('pgrep', ['-P', `${run.pid}`], { encoding: 'utf8' }))
   run.kill('SIGINT')
   const { exitCode, stderr } = await run
   expect(exitCode, stderr).toBe(130)
