@@ -26,7 +26,9 @@ export class ExperimentError extends Error {
   }
 }
 
-/** Why something could not be read, in one line: what zod found wrong with it (parsed with `reportInput`), or the system's or
- * the parser's words. */
+/**
+ * Why something could not be read, in one line: what zod found wrong with it (parsed with `reportInput`), or the system's or
+ * the parser's words.
+ */
 export const reasonOf = (error: unknown): string =>
   error instanceof z.ZodError ? problemsLine(error) : (error as Error).message
