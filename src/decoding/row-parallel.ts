@@ -148,7 +148,8 @@ const complete = ({ positions, settled }: Row): boolean => settled === positions
 function underWay(model: Model, front: number, drafts: readonly Draft[], { rows, lag }: RowPieces): Row[] {
   const ahead = new Set(drafts.flatMap(({ position, role }) => (role === 'settled' ? [position] : [])))
   const started: Row[] = []
-  for (const positions of picture(model)) {
+  const all = picture(model)
+  for (const positions of all) {
     if (positions[positions.length - 1] < front) continue
     const open = positions.findIndex((position) => position >= front && !ahead.has(position))
     const settled = open < 0 ? positions.length : open
@@ -156,7 +157,9 @@ function underWay(model: Model, front: number, drafts: readonly Draft[], { rows,
     const wanted = above && Math.min(lag, above.positions.length)
     if (started.length === rows || (above && settled === 0 && above.settled < (wanted as number))) break
     const reach = above === undefined || complete(above) ? positions.length : above.settled
-    started.push({ positions, settled, reach: Math.min(reach, positions.length) })
+    // The image's last code cannot be fed, so that it cannot be settled: it waits until all above it is final.
+    const most = above && positions === all.at(-1) ? positions.length - 1 : positions.length
+    started.push({ positions, settled, reach: Math.min(reach, most) })
   }
   return started
 }
