@@ -111,7 +111,9 @@ export function rowParallel(pieces: RowPieces): DecodingPolicy {
         const { code, proposal } = refine.draw(draft, pass)
         return { position: draft.position, code, proposal, noise: null }
       })
-      return [...settled, ...redrawn].filter(({ position }) => position >= image.committed)
+      // The image's last code cannot be fed: where not all before it is final, it is drawn again.
+      const last = image.model.layout.lastIndexOf(-1)
+      return [...settled, ...redrawn].filter(({ position }) => position >= image.committed && position < last)
     },
   }
 
@@ -148,8 +150,7 @@ const complete = ({ positions, settled }: Row): boolean => settled === positions
 function underWay(model: Model, front: number, drafts: readonly Draft[], { rows, lag }: RowPieces): Row[] {
   const ahead = new Set(drafts.flatMap(({ position, role }) => (role === 'settled' ? [position] : [])))
   const started: Row[] = []
-  const all = picture(model)
-  for (const positions of all) {
+  for (const positions of picture(model)) {
     if (positions[positions.length - 1] < front) continue
     const open = positions.findIndex((position) => position >= front && !ahead.has(position))
     const settled = open < 0 ? positions.length : open
@@ -157,9 +158,7 @@ function underWay(model: Model, front: number, drafts: readonly Draft[], { rows,
     const wanted = above && Math.min(lag, above.positions.length)
     if (started.length === rows || (above && settled === 0 && above.settled < (wanted as number))) break
     const reach = above === undefined || complete(above) ? positions.length : above.settled
-    // The image's last code cannot be fed, so that it cannot be settled: it waits until all above it is final.
-    const most = above && positions === all.at(-1) ? positions.length - 1 : positions.length
-    started.push({ positions, settled, reach: Math.min(reach, most) })
+    started.push({ positions, settled, reach: Math.min(reach, positions.length) })
   }
   return started
 }
