@@ -22,7 +22,7 @@ function codeAt(position: number, image: ImageState, before: readonly Draft[]): 
 /** The committed code nearest to the front, stepping back by `stride` from `position`. */
 function committedBehind(position: number, stride: number, image: ImageState): number {
   for (let j = position - stride; j >= 0; j -= stride) {
-    const code = j < image.committed ? codeAt(j, image, []) : NO_CODE
+    const code = codeAt(j, image, [])
     if (code !== NO_CODE) return code
   }
   return NO_CODE

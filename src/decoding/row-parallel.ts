@@ -111,7 +111,9 @@ export function rowParallel(pieces: RowPieces): DecodingPolicy {
         const { code, proposal } = refine.draw(draft, pass)
         return { position: draft.position, code, proposal, noise: null }
       })
-      return [...settled, ...redrawn].filter(({ position }) => position >= image.committed)
+      // The image's last code cannot be fed: where not all before it is final, it is drawn again.
+      const last = image.model.layout.lastIndexOf(-1)
+      return [...settled, ...redrawn].filter(({ position }) => position >= image.committed && position < last)
     },
   }
 

@@ -60,7 +60,7 @@ export function runnersUp(entries: number): Branching {
       /** The distance that the place behind has. */
       const behind = (place: number, code: number, distance: number) => {
         const { code: usual, position } = trunk[place]
-        return code !== usual || stale.has(position) ? 1 : Math.min(distance + 1, FAR)
+        return code !== usual || stale.has(position) ? 1 : distance + 1
       }
       const buds = new TinyQueue<Bud>([], (a, b) => b.chance - a.chance)
       let distance = distanceTo(stale, trunk[0]?.position)

@@ -32,9 +32,22 @@ test('siblings are drawn from the trunk’s proposal, each by a number of its ow
   for (const { proposal } of siblings) expect(proposal).toEqual({ kind: 'dense', probabilities: p })
 })
 
+test('no two siblings are drawn by the same number, and each by one of its position', () => {
+  const numbers: string[] = []
+  const uniform = (_: string, position: number, which = 0) => numbers.push(`${position} ${which}`) && 0.5
+  const siblings = fanOut(3, 3)
+    .grow(trunk(3), { ...pass, uniform }, new Set())
+    .slice(3)
+  expect(new Set(numbers).size).toBe(siblings.length)
+  expect(numbers.map((number) => Number(number.split(' ')[0]))).toEqual(
+    siblings.map(({ position }) => position),
+  )
+})
+
 test('it ends where the trunk holds no draft that was drawn, or is noisy', () => {
   const copied = draftOf({ position: 1, code: 1, proposal: { kind: 'one-hot' } })
-  expect(fanOut(2, 3).grow([...trunk(1), copied], pass, new Set())).toHaveLength(3)
+  const broken = [...trunk(1), copied, ...trunk(3).slice(2)]
+  expect(fanOut(2, 3).grow(broken, pass, new Set())).toHaveLength(4)
   const noise = { latent: new Float32Array(1), level: 1, timestep: 1 }
   const noisy = { ...trunk(1)[0], noise }
   expect(fanOut(2, 3).grow([noisy], pass, new Set())).toEqual([noisy])

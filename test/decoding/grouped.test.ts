@@ -63,8 +63,27 @@ test.each(proposals)('a draft that was %s is accepted with probability min(1, p(
   )
 })
 
+test('codes as probable as the draft are behind it in the order, once', () => {
+  const p = Float32Array.of(0.25, 0.25, 0.25, 0.25)
+  const copy = draftOf({ code: 0, proposal: { kind: 'one-hot' } })
+  const kept = (accept: number) => grouped(2).draw(copy, passOf(p, { accept })).code === 0
+  expect([kept(0.49), kept(0.51)]).toEqual([true, false])
+})
+
+test('alike are codes that are nearer than two are on average, whatever the width', () => {
+  const p = Float32Array.of(0.5, 0.5)
+  const copy = draftOf({ code: 0, proposal: { kind: 'one-hot' } })
+  const kept = (squared: number) => {
+    const embeddings = { table: Float32Array.of(0, 0, 0, Math.sqrt(squared)), width: 2 }
+    return grouped(2).draw(copy, passOf(p, { accept: 0.9 }, undefined, embeddings)).code === 0
+  }
+  expect([kept(3.9), kept(4.1)]).toEqual([true, false])
+})
+
 test('without a draft it draws from p', () => {
-  expect(grouped(2).draw(draftOf({}), passOf(Float32Array.of(0.25, 0.75), { draw: 0.3 })).code).toBe(1)
+  const probabilities = Float32Array.of(0.25, 0.75)
+  const drawn = grouped(2).draw(draftOf({}), passOf(probabilities, { draw: 0.3 }))
+  expect(drawn).toEqual({ code: 1, proposal: { kind: 'dense', probabilities } })
 })
 
 test('what it says of itself: neither p nor its proposal is what it follows', () => {

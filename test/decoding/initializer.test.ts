@@ -16,7 +16,7 @@ import { chiSquare } from '../support/chi-square.js'
 import { draftOf, plainSampling } from '../support/fake-pass.js'
 import { toy } from '../support/toy-model.js'
 
-const NEWLINE = 7
+const NEWLINE = 0
 // Four codes and a forced new line a row: positions 4, 9 and 14 are forced.
 const { model } = toy({
   layout: Array.from({ length: 3 }, () => [-1, -1, -1, -1, NEWLINE]).flat(),
@@ -77,8 +77,16 @@ test('in the first row, and beside a forced token, the last committed code stand
   expect(codeFor(left, 5, [0, 1, 2, 3, NO_CODE], [])).toBe(3)
 })
 
-test('a draft above that holds no code yet is no source', () => {
+test('a draft above that holds no code yet is no source, nor is a position without a draft', () => {
   expect(codeFor(above, 12, committed, [draftOf({ position: 7 })])).toBe(5)
+  expect(codeFor(above, 12, committed, [])).toBe(5)
+})
+
+test('the very first position is a source like any other', () => {
+  const row = [6, 1, 2, 3, NO_CODE]
+  expect(codeFor(left, 1, [6], [])).toBe(6)
+  expect(codeFor(above, 5, row, [])).toBe(6)
+  expect(codeFor(vertical, 5, row, [])).toBe(6)
 })
 
 describe.each([repeat, left, above, vertical])('$name', (initializer) => {
@@ -101,6 +109,16 @@ test('random codes are even (8,000 of them; fails for 1 seed in 10,000)', () => 
   }
   const even = new Map(Array.from({ length: 8 }, (_, code) => [String(code), 1 / 8]))
   expect(chiSquare(counts, even).pValue).toBeGreaterThan(1e-4)
+})
+
+test('random codes are drawn anew where a position enters again in a later pass', () => {
+  const codes = (passes: number) =>
+    Array.from(
+      { length: 20 },
+      (_, position) => random.start(position, { ...imageWith(committed), passes }, []).code,
+    )
+  expect(codes(2)).toEqual(codes(2))
+  expect(codes(3)).not.toEqual(codes(2))
 })
 
 test('gaussian starts without a draft, as pure noise of its own position and pass', () => {

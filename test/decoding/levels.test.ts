@@ -10,16 +10,21 @@ test('by passes, a level goes with every pass, wherever the draft is', () => {
 })
 
 test('by distance, levels rise from the margin to the end of the window', () => {
-  const { next } = denoiseByDistance(4, 3, 11)
-  const ramp = Array.from({ length: 11 }, (_, distance) => next(4, distance))
-  expect(ramp).toEqual([0, 0, 0, 1, 1, 2, 2, 3, 3, 4, 4])
+  const ramp = (margin: number, window: number) => {
+    const { levels, next } = denoiseByDistance(4, margin, window)
+    expect(levels).toBe(4)
+    return Array.from({ length: window }, (_, distance) => next(4, distance))
+  }
+  expect(ramp(3, 11)).toEqual([0, 0, 0, 1, 1, 2, 2, 3, 3, 4, 4])
+  expect(ramp(0, 10)).toEqual([1, 1, 2, 2, 2, 3, 3, 4, 4, 4])
+  expect(ramp(3, 4)).toEqual([0, 0, 0, 4])
 })
 
 test('by distance, no level is ever raised, and none is left within the margin', () => {
   const sizes = fc.record({
     levels: fc.integer({ min: 1, max: 20 }),
     margin: fc.nat({ max: 40 }),
-    room: fc.integer({ min: 1, max: 60 }),
+    room: fc.integer({ min: -40, max: 60 }),
     level: fc.nat({ max: 20 }),
     distance: fc.nat({ max: 200 }),
   })

@@ -34,6 +34,10 @@ test.each(['karras', 'cosine'] as const)('%s keeps the variance', (name) => {
   )
 })
 
+test('linear is what its name says', () => {
+  expect(noiseSchedules.linear(0.25)).toEqual({ alpha: 0.75, sigma: 0.25 })
+})
+
 test('karras spaces the seventh root of the noise-to-signal ratio evenly', () => {
   const root = (t: number) => {
     const { alpha, sigma } = noiseSchedules.karras(t)

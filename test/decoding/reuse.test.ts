@@ -71,6 +71,16 @@ test('a draft is kept exactly where p(d) >= threshold q(d)', () => {
   )
 })
 
+test('at threshold 1, a draft is kept where nothing has changed', () => {
+  const p = Float32Array.of(0.2, 0.8)
+  const draft = draftOf({ code: 0, proposal: { kind: 'dense', probabilities: p.slice() } })
+  for (const draw of chances) expect(reuse(1).draw(draft, passOf(p, { draw })).code).toBe(0)
+})
+
+test('what it says of itself: its proposal is what it follows, for drafts that followed theirs', () => {
+  expect(reuse(1)).toMatchObject({ follows: 'proposal', trusting: true })
+})
+
 test('a threshold beyond all keeps nothing: independent redraws', () => {
   const p = Float32Array.of(0.2, 0.8)
   const draft = draftOf({ code: 1, proposal: { kind: 'uniform' } })

@@ -5,6 +5,7 @@ import {
   gaussian,
   gumbel,
   independent,
+  left,
   maximal,
   type PassPlan,
   type PassRecord,
@@ -35,10 +36,17 @@ function lined(rows: number, columns: number): Toy {
 
 /** Forced within rows too, and rows of 2, 2, 2 and 3 codes; 11 is an image code elsewhere. */
 const ragged = toy({
-  layout: [4, 5, -1, -1, 6, -1, 11, -1, 6, -1, -1, -1, -1, -1, 7],
+  layout: [4, 5, -1, -1, 0, -1, 11, -1, 0, -1, -1, -1, -1, -1, 7],
   rowLength: 3,
   codes: 2,
 })
+
+const row = (free: number) => Array.from({ length: 9 }, (_, column) => (column < free ? -1 : NEWLINE))
+
+/** Rows of 9, 2, no and 9 codes: the short one is complete long before the first. */
+const uneven = toy({ layout: [9, 2, 0, 9].flatMap(row), rowLength: 9, codes: 4 })
+/** Nothing below the short row. */
+const short = toy({ layout: [9, 2].flatMap(row), rowLength: 9, codes: 4 })
 
 const policyOf = (changes: Partial<RowPieces> = {}) =>
   rowParallel({
@@ -88,6 +96,14 @@ describe('one code for each row and pass', () => {
     }
   })
 
+  // The short row draws in passes lag and lag + 1. The last one, behind all of it, waits for nothing else.
+  test.each([
+    [2, 13],
+    [4, 15],
+  ])('behind a row that is complete before the one above it, with lag %i: %i passes', (lag, passes) => {
+    expect(decode(uneven, { ...single, lag }).passes).toBe(passes)
+  })
+
   test('of which at most `rows` at once', () => {
     // Two rows at a time: a third waits until the first is complete, and is then no more than a row behind.
     const { image, worker } = start(plain(6, 6), { policy: policyOf({ ...single, rows: 2, lag: 1 }) })
@@ -121,6 +137,8 @@ describe('several drafts of each row', () => {
     ['plain', plain(4, 6)],
     ['new lines', lined(4, 6)],
     ['ragged', ragged],
+    ['uneven', uneven],
+    ['a short row last', short],
     ['one row', plain(1, 5)],
     ['one column', plain(5, 1)],
   ]
@@ -239,6 +257,32 @@ describe('what is fed', () => {
     expect(compared).toBeGreaterThan(50)
   })
 
+  test('a row drafts all but its last code, each by what its initialiser sees to the left', () => {
+    const { image } = start(plain(4, 6), { policy: policyOf({ window: 9, initialize: left }) })
+    expect(image.drafts.map(({ position }) => position)).toEqual([0, 1, 2, 3, 4])
+    expect(new Set(image.drafts.map(({ code }) => code)).size).toBe(1)
+  })
+
+  test('what a row refused is drawn anew; the rest of its window enters', () => {
+    const constant = (code: number) => ({ code, proposal: { kind: 'one-hot' } as const })
+    const policy = policyOf({
+      lag: 1,
+      window: 2,
+      initialize: { ...random, start: (position) => ({ position, ...constant(1), noise: null }) },
+      refine: { ...independent, draw: () => constant(2) },
+    })
+    for (const seed of [1, 2, 3, 4]) {
+      const { image, worker } = start(plain(4, 6), { policy, seed })
+      const fed = new Set<number>()
+      while (!image.done) {
+        const drafts = image.drafts.filter(({ role }) => role === undefined)
+        for (const { position, code } of drafts) expect(code).toBe(fed.has(position) ? 2 : 1)
+        for (const { position } of drafts) fed.add(position)
+        image.advance(worker.forward(image.plan()))
+      }
+    }
+  })
+
   test('a row is never past the one above', () => {
     const page = plain(4, 8)
     let close = 0
@@ -292,34 +336,37 @@ describe('what is fed', () => {
     }
   })
 
-  test('a code is drawn from what the row sees: the worker’s logits behind its last entry', () => {
-    // By hand, for the second row's first code of `lined(2, 4)` with lag 2.
-    const page = lined(2, 4)
-    const { image, worker } = start(page, { policy: policyOf({ ...single, lag: 2 }) })
-    for (let pass = 0; pass < 2; pass += 1) image.advance(worker.forward(image.plan()))
-    const [first, second] = [image.tokens[2], image.tokens[3]]
-    image.advance(worker.forward(image.plan()))
-    const seen: [number, number][] = [
-      [1, -1],
-      [START, 0],
-      [START, 1],
-      [first, 2],
-      [second, 3],
-      [second, 5],
-      [NEWLINE, 6],
-    ]
-    const cell = seen.reduce(
-      (before, [id, position]) => page.absorb(before, contentOfToken(id, position)),
-      undefined as ReturnType<typeof page.absorb> | undefined,
-    )
-    const logits = page.logits(cell as ReturnType<typeof page.absorb>)
-    const noise = new Float32Array(4)
-    image.random.exponentials(7, noise)
-    const scores = Array.from(logits, (logit, v) => Math.exp(logit) / noise[v])
-    expect(image.drafts.map(({ position, code }) => [position, code])).toEqual([
-      [7, scores.indexOf(Math.max(...scores))],
-    ])
-  })
+  test.each([1, 2, 3])(
+    'a code is drawn from what the row sees: the worker’s logits behind its last entry (seed %i)',
+    (seed) => {
+      // By hand, for the second row's first code of `lined(2, 4)` with lag 2.
+      const page = lined(2, 4)
+      const { image, worker } = start(page, { policy: policyOf({ ...single, lag: 2 }), seed })
+      for (let pass = 0; pass < 2; pass += 1) image.advance(worker.forward(image.plan()))
+      const [first, second] = [image.tokens[2], image.tokens[3]]
+      image.advance(worker.forward(image.plan()))
+      const seen: [number, number][] = [
+        [1, -1],
+        [START, 0],
+        [START, 1],
+        [first, 2],
+        [second, 3],
+        [second, 5],
+        [NEWLINE, 6],
+      ]
+      const cell = seen.reduce(
+        (before, [id, position]) => page.absorb(before, contentOfToken(id, position)),
+        undefined as ReturnType<typeof page.absorb> | undefined,
+      )
+      const logits = page.logits(cell as ReturnType<typeof page.absorb>)
+      const noise = new Float32Array(4)
+      image.random.exponentials(7, noise)
+      const scores = Array.from(logits, (logit, v) => Math.exp(logit) / noise[v])
+      expect(image.drafts.map(({ position, code }) => [position, code])).toEqual([
+        [7, scores.indexOf(Math.max(...scores))],
+      ])
+    },
+  )
 })
 
 describe('a worker that loses its cells changes nothing', () => {

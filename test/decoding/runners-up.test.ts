@@ -18,6 +18,15 @@ test('the first branch leaves the trunk where it is closest, by the runner-up', 
   expect(drafts[3]).toMatchObject({ position: 1, code: 1, parent: 0 })
 })
 
+test('the runner-up is the code that the position’s own noise puts next', () => {
+  const probabilities = Float32Array.of(0.3, 0.5, 0.2)
+  const raced = draftOf({ position: 1, code: 0, proposal: { kind: 'dense', probabilities } })
+  const noise = (position: number) => (position === 1 ? [0.1, 5, 0.4] : [1, 1, 1])
+  const noisy = { ...pass, exponentials: (position: number) => Float32Array.from(noise(position)) }
+  const drafts = runnersUp(1).grow([draft(0, 50), raced], noisy, new Set())
+  expect(drafts[2]).toMatchObject({ position: 1, code: 2, parent: 0 })
+})
+
 test('a branch goes on with the trunk’s drafts, and none holds a draft twice', () => {
   const trunk = [draft(0, 1.1), draft(1, 50), draft(2, 50), draft(3, 50)]
   const drafts = runnersUp(3).grow(trunk, pass, new Set())
@@ -39,6 +48,8 @@ test('a branch goes on with the trunk’s drafts, and none holds a draft twice',
 test('nothing branches off what is noisy, or copied', () => {
   const noise = { latent: new Float32Array(1), level: 1, timestep: 1 }
   expect(runnersUp(10).grow([{ ...draft(0, 1.1), noise }], pass, new Set())).toHaveLength(1)
+  const ending = runnersUp(10).grow([draft(0, 1.1), { ...draft(1, 1.1), noise }], pass, new Set())
+  expect(ending.slice(2).map(({ position }) => position)).toEqual([0, 0])
   expect(
     runnersUp(10).grow([draftOf({ code: 1, proposal: { kind: 'one-hot' } })], pass, new Set()),
   ).toHaveLength(1)
@@ -50,6 +61,10 @@ test('a draft behind what was stale is doubted sooner than a closer race in a so
   expect(grown([])).toMatchObject({ position: 1 })
   expect(grown([2])).toMatchObject({ position: 3 })
   expect(grown([-1])).toMatchObject({ position: 0 })
+  const first = runnersUp(1)
+    .grow([draft(0, 3), draft(1, 9)], pass, new Set([0]))
+    .at(-1)
+  expect(first).toMatchObject({ position: 1 })
 })
 
 test('a branch that leaves the trunk doubts what follows it', () => {
