@@ -2,6 +2,8 @@ import { describe, expect, test } from 'vitest'
 import {
   above,
   createPolicy,
+  type Draft,
+  type Draw,
   gaussian,
   gumbel,
   independent,
@@ -191,6 +193,27 @@ describe('several drafts of each row', () => {
       if (changes.verify === gumbel) expect([...image.tokens]).toEqual(sequential(page, 1))
     },
   )
+
+  test('a stand-in is never verified: it is no draft of its position', () => {
+    const asked: Draft[] = []
+    const verify: Draw = {
+      ...maximal,
+      draw: (draft, ...rest) => {
+        asked.push(draft)
+        return maximal.draw(draft, ...rest)
+      },
+    }
+    let standIns = 0
+    for (const seed of [1, 2, 3, 4, 5, 6, 7, 8]) {
+      const { image, worker } = start(plain(8, 3), { policy: policyOf({ verify }), seed })
+      while (!image.done) {
+        standIns += image.drafts.filter(({ role }) => role === 'stand-in').length
+        image.advance(worker.forward(image.plan()))
+      }
+    }
+    expect(standIns).toBeGreaterThan(10)
+    expect(asked.filter(({ role }) => role !== undefined)).toEqual([])
+  })
 
   test('take fewer passes than one each, and wider windows no more', () => {
     const smooth = toy({
