@@ -103,7 +103,8 @@ export function startProcess(endpoint: string, options: ProcessOptions): WorkerP
       tail.push(String(line))
       if (tail.length > tailLines) tail.shift()
     },
-    // by its --parent it ends with this process; listening to signals for that would leave Ctrl-\\ to code that never returns
+    // by its --parent it ends with this process; execa would listen to signals for that, and code that never returns would
+    // keep Ctrl-\ from ending it
     cleanup: false,
     ...(signal && { cancelSignal: signal }),
   })

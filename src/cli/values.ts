@@ -9,22 +9,18 @@ const reader =
     return value
   }
 
-export const count = reader('a whole number from 1', Number, (v) => Number.isSafeInteger(v) && v >= 1)
-export const natural = reader('a whole number from 0', Number, (v) => Number.isSafeInteger(v) && v >= 0)
-export const seed = reader(
-  'a whole number from 0 to 9007199254740991',
-  Number,
-  (v) => Number.isSafeInteger(v) && v >= 0,
-)
+const wholeFrom = (least: number) => (value: number) => Number.isSafeInteger(value) && value >= least
+
+export const count = reader('a whole number from 1', Number, wholeFrom(1))
+export const natural = reader('a whole number from 0', Number, wholeFrom(0))
+export const seed = reader(`a whole number from 0 to ${Number.MAX_SAFE_INTEGER}`, Number, wholeFrom(0))
 export const notNegative = reader('a number from 0', Number, (v) => Number.isFinite(v) && v >= 0)
 export const share = reader('a number above 0 and at most 1', Number, (v) => v > 0 && v <= 1)
 export const real = reader('a number', Number, Number.isFinite)
 
 /** How many positions, or `fastest`: to be measured. */
 export const window = (text: string): number | 'fastest' =>
-  text === 'fastest'
-    ? text
-    : reader('a whole number from 1, or fastest', Number, (v) => Number.isSafeInteger(v) && v >= 1)(text)
+  text === 'fastest' ? text : reader('a whole number from 1, or fastest', Number, wholeFrom(1))(text)
 
 /** A folder or file to write; nothing, where a shell's variable was empty, is none. */
 export function place(text: string): string {

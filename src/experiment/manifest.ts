@@ -3,10 +3,9 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { environmentSchema } from './environment.js'
-import { ExperimentError } from './error.js'
+import { ExperimentError, reasonOf } from './error.js'
 import { writeWhole } from './output.js'
 import { overridesSchema } from './policy.js'
-import { problemsLine } from './problems.js'
 import { sourceSchema } from './source.js'
 
 /** How the model was named: its folder or hub id, the adapter's file, the pictures' size; null: the default. And how it
@@ -72,13 +71,9 @@ export function readManifest(file: string): Manifest {
       { cause },
     )
   if (!existsSync(file)) throw refuse('it does not exist')
-  let json: unknown
   try {
-    json = JSON.parse(readFileSync(file, 'utf8'))
+    return manifestSchema.parse(JSON.parse(readFileSync(file, 'utf8')), { reportInput: true })
   } catch (error) {
-    throw refuse(error instanceof SyntaxError ? 'it is no JSON' : (error as Error).message, error)
+    throw refuse(error instanceof SyntaxError ? 'it is no JSON' : reasonOf(error), error)
   }
-  const { data, error } = manifestSchema.safeParse(json, { reportInput: true })
-  if (data) return data
-  throw refuse(problemsLine(error), error)
 }

@@ -1,7 +1,15 @@
 /** What zod found wrong, in words for whoever wrote the file. */
 import { z } from 'zod'
 import { didYouMean } from '../policies/did-you-mean.js'
-import type { Path, Problem } from './study-file/source-map.js'
+
+/** Keys and numbers from the top to a part. */
+export type Path = readonly (string | number)[]
+
+/** Something that is wrong with a part of what was read. */
+export interface Problem {
+  readonly path: Path
+  readonly message: string
+}
 
 type Issue = z.core.$ZodIssue
 

@@ -1,4 +1,5 @@
-import type { Path, Problem, SourceMap } from './source-map.js'
+import type { Path, Problem } from '../problems.js'
+import type { SourceMap } from './source-map.js'
 
 /** Gathers what is wrong, so that all of it is told at once. */
 export class Finder {

@@ -1,15 +1,7 @@
 /** A YAML text, and the lines on which its parts stand. */
 import { isMap, isNode, isScalar, LineCounter, parseDocument } from 'yaml'
 import { ExperimentError } from '../error.js'
-
-/** Keys and numbers from the top to a part. */
-export type Path = readonly (string | number)[]
-
-/** Something that is wrong with a part of a study. */
-export interface Problem {
-  readonly path: Path
-  readonly message: string
-}
+import type { Path, Problem } from '../problems.js'
 
 export interface SourceMap {
   readonly value: unknown
