@@ -57,14 +57,14 @@ TREE = {
 CLOCK = {"received": 64.0, "began": 64.25, "ended": 64.2578125}
 
 MESSAGES: dict[str, tuple[str, dict[str, Any], Tensors]] = {
-    "hello-request": ("The first request.", {"op": "hello", "id": 1, "protocol": 3, "slots": 8, "memory": True}, {}),
+    "hello-request": ("The first request.", {"op": "hello", "id": 1, "protocol": 4, "slots": 8, "memory": True}, {}),
     "hello-reply": (
         "What the worker is. The layout forces id 10 after the four free codes.",
         {
             "op": "hello",
             "id": 1,
             "ok": True,
-            "protocol": 3,
+            "protocol": 4,
             "worker": "0.1.0",
             "torch": "2.13.0+cpu",
             "device": "cpu",

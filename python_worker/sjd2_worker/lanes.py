@@ -95,22 +95,25 @@ def _check_lanes(lanes: list[Head], limits: Limits) -> None:
 
 
 def _check_branches(lanes: list[Head], limits: Limits) -> None:
-    used: set[int] = set()
+    ends: dict[int, int] = {}  # of the slots named so far: the cell behind the last lane's entries
     for lane in lanes:
+        own: dict[int, int] = {}
         for branch in lane["branches"]:
             slot, base = branch["slot"], branch["base"]
             if slot >= limits.slots:
                 message = f"There is no slot {slot}; there are {limits.slots}, counted from 0."
                 raise RequestError("bad-slot", message, "Decode fewer images at once, or start with more --slots.")
-            if slot in used:
-                raise RequestError("bad-slot", f"Slot {slot} is named twice.", "Give each branch a slot of its own.")
+            if slot in own or (slot in ends and (base != ends[slot] or lane.get("keep"))):
+                remedy = "Give each branch a slot of its own, or go on where the lane before ends, and keep nothing."
+                raise RequestError("bad-slot", f"Slot {slot} is named twice.", remedy)
             if max(base + lane["entries"], branch["prompt"]) > limits.cells:
                 message = f"Slot {slot} has {limits.cells} cells, too few for base {base} and {lane['entries']} entries"
                 message += f", or for a prompt of {branch['prompt']}."
                 raise RequestError("bad-slot", message, "Plan fewer entries; an image and its prompt always fit.")
             if branch["anchor"] >= limits.vocabulary:
                 raise _bad_token(f"Anchor {branch['anchor']} lies outside the vocabulary of {limits.vocabulary} ids.")
-            used.add(slot)
+            own[slot] = base + lane["entries"]
+        ends |= own
         _check_keep(lane, limits)
 
 

@@ -1,7 +1,8 @@
 """From lanes to the arrays of one pass.
 
 A *stream* is one branch of a lane: the lane's entries running through one slot. The streams' entries are packed one
-after the other, in the order of their slots: nothing is padded, and neighbouring slots can be attended to in one go.
+after the other, in the order of their slots and, in one slot, of the lanes: nothing is padded, and neighbouring slots
+can be attended to in one go.
 """
 
 from __future__ import annotations

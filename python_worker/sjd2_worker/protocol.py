@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from .errors import RequestError, bad_message
 
-VERSION = 3
+VERSION = 4
 
 Head = dict[str, Any]
 Array = NDArray[Any]

@@ -90,6 +90,21 @@ def test_lanes_do_not_influence_one_another(worker: Worker) -> None:
         first += 20 - slot
 
 
+def test_a_lane_goes_on_where_one_before_it_ends(worker: Worker, adapter: ScenesAdapter) -> None:
+    """Prompts of two branches, and the first pass behind them, in one request; lanes of other slots stand between."""
+    prompts = {4: SEQUENCE[:9], 3: [EMPTY[0], *SEQUENCE[1:4]]}
+    prefills = [chain(ids, slot, 0, len(ids) - 1) for slot, ids in prompts.items()]
+    for prefill in prefills:
+        prefill.rows = []
+    drafts = SEQUENCE[9:14]
+    first = Share([(4, 8), (3, 3)], [SEQUENCE[8], *drafts], [4, 5, 6, 7, 8, 9], [0, 2, 5], guidance=3.0)
+    other = chain(SEQUENCE, 5, 0, 6)
+    together = logits_of(worker, other, *prefills, chain(SEQUENCE, 1), first)
+    logits_of(worker, *prefills)
+    close(together[-3:], logits_of(worker, first))
+    close(together[:6], reference(adapter, embed(adapter, SEQUENCE[:6])))
+
+
 def test_latents_with_levels(worker: Worker, adapter: ScenesAdapter) -> None:
     """A noisy entry is mean + deviation * latent + the timestep's embedding; clean entries stand between."""
     timesteps = [0.25, 1.0, 0.5]

@@ -92,6 +92,22 @@ def test_refuses_an_id_behind_the_vectors(worker: Worker) -> None:
         assert ask(worker, head, more)[0].get("code") == code
 
 
+TWICE: list[tuple[bool, Share]] = [
+    (True, Share([(0, 3)], [FIRST], [0], [0])),
+    (False, Share([(0, 2)], [FIRST], [0], [0])),
+    (False, Share([(0, 4)], [FIRST], [0], [0])),
+    (False, Share([(0, 3)], [FIRST], [0], [0], keep=[1])),
+]
+
+
+@pytest.mark.parametrize(("taken", "again"), TWICE)
+def test_a_slot_is_named_again_only_to_go_on(worker: Worker, taken: bool, again: Share) -> None:
+    """GOOD ends before cell 3."""
+    reply, _ = ask(worker, *forward(GOOD, again))
+    assert reply.get("code") == (None if taken else "bad-slot")
+    assert ask(worker, *forward(again, GOOD))[0]["code"] == "bad-slot"
+
+
 @pytest.mark.parametrize(("code", "says", "share", "change"), REFUSED, ids=[f"{r[0]}: {r[1]}" for r in REFUSED])
 def test_refuses_and_goes_on(worker: Worker, code: str, says: str, share: Share, change: Change) -> None:
     head, tensors = forward(share)

@@ -42,6 +42,6 @@ export interface Decodable {
   prepare?(): boolean
   /** Whether it may still read logits that lie in this memory: as long as it does, they must not change. */
   holds(memory: ArrayBufferLike): boolean
-  /** The worker's cells are lost: the next plan starts from the anchor. */
+  /** The worker's cells are lost: the next plan starts from the anchor and keeps nothing. */
   forgetCells(): void
 }

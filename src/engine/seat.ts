@@ -3,7 +3,7 @@ import type { Worker } from '../bridge/index.js'
 import type { Logits } from '../numerics/index.js'
 import { concatenated } from './concatenated.js'
 import type { Job, JobStatistics } from './job.js'
-import { type Branch, type LanePlan, promptPlan } from './lane.js'
+import { type Branch, type LanePlan, promptPlan, weightOf } from './lane.js'
 import { splitPlan } from './split.js'
 
 /**
@@ -16,6 +16,8 @@ const PREFILL = 256
 /** What an image wants in one forward. */
 interface Step {
   readonly lanes: readonly LanePlan[]
+  /** Entries of a pass's plan, in each branch; none where it only reads the prompt. */
+  readonly entries: number
   /** Whether the plan of a pass is complete with it, so that the image can advance. */
   readonly completes: boolean
 }
@@ -32,6 +34,7 @@ export interface Spent {
 export class Seat {
   readonly job: Job
   readonly branches: readonly Branch[]
+  readonly #maxEntries: number
   /** Most entries of one plan, so that all branches fit in one forward. */
   readonly #limit: number
   readonly #since = performance.now()
@@ -54,6 +57,7 @@ export class Seat {
     const { conditional, unconditional } = job.prompt
     this.job = job
     this.branches = slots.map((slot, i) => ({ slot, prompt: [conditional, unconditional][i] }))
+    this.#maxEntries = maxEntries
     this.#limit = Math.floor(maxEntries / slots.length)
   }
 
@@ -67,7 +71,7 @@ export class Seat {
       this.#worker = worker
       this.job.image.forgetCells()
       this.#parts = []
-      this.#steps = this.#promptSteps()
+      this.#steps = this.#firstSteps()
     }
     if (this.#steps.length === 0) this.#steps = this.#passSteps()
     return this.#steps[0].lanes
@@ -78,13 +82,13 @@ export class Seat {
    * the image advanced.
    */
   take(logits: Logits, { forward, bridge }: Spent): boolean {
-    const { lanes, completes } = this.#steps.shift() as Step
-    if (!completes && logits.length === 0) {
+    const { entries, completes } = this.#steps.shift() as Step
+    if (entries === 0) {
       this.#spent.prefillPasses++
       this.#spent.prefillSeconds += forward + bridge
       return false
     }
-    this.#spent.entries += lanes[0].plan.tokens.length
+    this.#spent.entries += entries
     this.#spent.forwardSeconds += forward
     this.#spent.bridgeSeconds += bridge
     this.#parts.push(logits)
@@ -102,6 +106,18 @@ export class Seat {
     return this.#parts.some(({ buffer }) => buffer === memory) || this.job.image.holds(memory)
   }
 
+  /** The prompt and the first pass. The last of the one goes with the first of the other where both fit in one forward. */
+  #firstSteps(): Step[] {
+    const prompt = this.#promptSteps()
+    const pass = this.#passSteps()
+    const [last, first] = [prompt[prompt.length - 1], pass[0]]
+    if (last === undefined) return pass
+    const lanes = [...last.lanes, ...first.lanes]
+    const weight = lanes.reduce((sum, lane) => sum + weightOf(lane), 0)
+    if (weight > this.#maxEntries) return [...prompt, ...pass]
+    return [...prompt.slice(0, -1), { ...first, lanes }, ...pass.slice(1)]
+  }
+
   /** The branches' prompts are filled side by side. */
   #promptSteps(): Step[] {
     const { vectors } = this.job.prompt
@@ -113,6 +129,7 @@ export class Seat {
       lanes: this.branches.flatMap((branch, i) =>
         pieces[i].slice(step, step + 1).map((plan) => ({ branches: [branch], guidance: 1, plan, vectors })),
       ),
+      entries: 0,
       completes: false,
     }))
   }
@@ -123,6 +140,7 @@ export class Seat {
     const plans = this.#timed(() => splitPlan(image.plan(), this.#limit))
     return plans.map((plan, i) => ({
       lanes: [{ branches, guidance, plan, vectors: prompt.vectors }],
+      entries: plan.tokens.length,
       completes: i === plans.length - 1,
     }))
   }

@@ -51,10 +51,15 @@ const tree: PassPlan = {
   keep: Int32Array.of(1, 3),
 }
 
-function seated(plan: PassPlan, slots: number[], prompt = { conditional: [7], unconditional: [8] }) {
+function seated(
+  plan: PassPlan,
+  slots: number[],
+  prompt = { conditional: [7], unconditional: [8] },
+  maxEntries = 64,
+) {
   const still = new Still(plan)
   const job = { prompt: { ...prompt, unknown: [] }, guidance: slots.length === 2 ? 2.5 : 1, image: still }
-  return { seat: new Seat(job, slots, 64), still }
+  return { seat: new Seat(job, slots, maxEntries), still }
 }
 
 describe('a batch', () => {
@@ -140,7 +145,7 @@ describe('a batch', () => {
   })
 
   test('counts cells from the start of the slot: behind the prompt, which may differ between branches', () => {
-    const { seat } = seated(tree, [2, 3], { conditional: [1, 2, 3, 4], unconditional: [5, 6] })
+    const { seat } = seated(tree, [2, 3], { conditional: [1, 2, 3, 4], unconditional: [5, 6] }, 7)
     const filling = collect([seat], worker)
     expect(filling.ask.lanes).toEqual([
       { branches: [{ slot: 2, base: 0, prompt: 4, anchor: 4 }], entries: 3, rows: 0, visibility: 'chain' },

@@ -114,8 +114,16 @@ export class FakeWorker implements Worker {
   #forward({ lanes }: Ask<'forward'>, tensors: Tensors): Answer<'forward'> {
     const weight = lanes.reduce((total, lane) => total + lane.entries * lane.branches.length, 0)
     if (weight > this.hello.maxEntries) throw new WorkerError('too-large', `${weight} entries`, '')
-    const slots = lanes.flatMap(({ branches }) => branches.map(({ slot }) => slot))
-    if (new Set(slots).size < slots.length) throw new WorkerError('bad-slot', 'a slot comes twice', '')
+    const ends = new Map<number, number>()
+    for (const { branches, entries, keep } of lanes) {
+      const twice = branches.some(
+        ({ slot, base }, i) =>
+          branches.findIndex((other) => other.slot === slot) < i ||
+          (ends.has(slot) && (base !== ends.get(slot) || keep !== undefined)),
+      )
+      if (twice) throw new WorkerError('bad-slot', 'a slot comes twice', '')
+      for (const { slot, base } of branches) ends.set(slot, base + entries)
+    }
     const rows: number[] = []
     let [entry, row] = [0, 0]
     for (const lane of lanes) {
