@@ -17,7 +17,7 @@ from torch.nn.functional import linear
 
 from .transformer import Attend, ScenesTransformer
 
-EPSILON = torch.tensor(1e-12)  # added to norms: nothing is divided by zero
+EPSILON = 1e-12  # added to norms: nothing is divided by zero
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,7 @@ class LeanScenes:
             unsharp = 1 / (torch.stack((sharpness, torch.ones_like(sharpness))) * math.sqrt(width))
             self._layers.append(_Layer(torch.cat((q, k, v)), unsharp, o.t(), up, down.t()))
         self._head = model.head.weight
+        self._epsilon = torch.tensor(EPSILON, device=device)  # where the entries are: a GPU adds no tensor of the host
         positions = torch.arange(-config.prompt, config.image_tokens, device=device)[None]
         cos_q, sin_q, cos_k, sin_k = model.rotary(positions, torch.float32)
         turns = torch.complex(torch.stack((cos_q, cos_k), 2), torch.stack((sin_q, sin_k), 2))
@@ -63,21 +64,19 @@ class LeanScenes:
         x, turns = entries + self._places[at], self._turns[at]
         parts = (len(x), 3, self._heads, -1)
         for number, layer in enumerate(self._layers):
-            projected = linear(_rms(x), layer.qkv).view(parts)
-            q, k = _turned(projected[:, :2], layer.unsharp, turns).unbind(1)
+            projected = linear(self._rms(x), layer.qkv).view(parts)
+            q, k = self._turned(projected[:, :2], layer.unsharp, turns).unbind(1)
             seen = attend(number, q[None], k[None], projected[None, :, 2])
             x.addmm_(seen.reshape(x.shape), layer.o)
-            x.addmm_(linear(_rms(x), layer.up).relu_().square_(), layer.down)
-        return linear(_rms(x[rows]), self._head)
+            x.addmm_(linear(self._rms(x), layer.up).relu_().square_(), layer.down)
+        return linear(self._rms(x[rows]), self._head)
 
+    def _rms(self, x: Tensor) -> Tensor:
+        norm = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=torch.float32)
+        return (x / torch.add(self._epsilon, norm, alpha=1 / math.sqrt(x.shape[-1]))).to(x.dtype)
 
-def _rms(x: Tensor) -> Tensor:
-    norm = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=torch.float32)
-    return (x / torch.add(EPSILON, norm, alpha=1 / math.sqrt(x.shape[-1]))).to(x.dtype)
-
-
-def _turned(x: Tensor, unsharp: Tensor, turns: Tensor) -> Tensor:
-    """Queries and keys [N, 2, heads, head_width], normalised, times their sharpness, turned to their positions."""
-    norm = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=torch.float32)
-    pairs = torch.view_as_complex((x / torch.addcmul(EPSILON, norm, unsharp)).unflatten(-1, (-1, 2)))
-    return torch.view_as_real(pairs.mul_(turns)).flatten(-2).to(x.dtype)
+    def _turned(self, x: Tensor, unsharp: Tensor, turns: Tensor) -> Tensor:
+        """Queries and keys [N, 2, heads, head_width], normalised, times their sharpness, turned to their positions."""
+        norm = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=torch.float32)
+        pairs = torch.view_as_complex((x / torch.addcmul(self._epsilon, norm, unsharp)).unflatten(-1, (-1, 2)))
+        return torch.view_as_real(pairs.mul_(turns)).flatten(-2).to(x.dtype)

@@ -57,7 +57,8 @@ class ScenesTokenizer(nn.Module):
     def encode(self, pictures: Tensor) -> Tensor:
         """Code numbers, int64 [B, H/4, W/4]."""
         digits = ((self.bounded(pictures) + 1) / 2 * LEVELS).floor().clamp(0, LEVELS - 1).long()
-        return (digits * LEVELS ** torch.arange(CODE_DIMENSIONS).view(1, -1, 1, 1)).sum(1)
+        powers = LEVELS ** torch.arange(CODE_DIMENSIONS, device=digits.device)
+        return (digits * powers.view(1, -1, 1, 1)).sum(1)
 
     def decode(self, codes: Tensor) -> Tensor:
         """Pictures [B, 3, H, W] on about [-1, 1] from code numbers [B, H/4, W/4]."""
