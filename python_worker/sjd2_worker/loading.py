@@ -17,6 +17,7 @@ from fastjsonschema import JsonSchemaValueException
 from .adapters.base import Adapter
 from .checkpoint import found, read_config
 from .errors import StartupError, install, ran_out_of_memory, users_line
+from .graphs import cuda
 from .protocol import validator
 from .worker import Worker
 
@@ -41,7 +42,9 @@ NONE: Options = {}
 def load(model: Path, adapter: Path | None, device: str, dtype: str, slots: int, options: Options = NONE) -> Worker:
     """`model`: a folder, or a hub's id in the local cache. Raises `StartupError`."""
     chosen, kind = choose(device, dtype)
-    return Worker(open_adapter(model, adapter, chosen, kind, options), slots, chosen, kind)
+    # accelerate's hooks carry tensors from GPU to GPU, which a graph of one does not hold
+    record = cuda() if chosen.type == "cuda" and (options.get("gpus") or 1) == 1 else None
+    return Worker(open_adapter(model, adapter, chosen, kind, options), slots, chosen, kind, record)
 
 
 def choose(device: str, dtype: str) -> tuple[torch.device, torch.dtype]:

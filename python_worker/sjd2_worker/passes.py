@@ -7,7 +7,7 @@ can be attended to in one go.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -106,6 +106,52 @@ def pack(lanes: Lanes) -> Pass:
         unconditional=unconditional[guided],
         guidance=lanes.guidance[guided],
     )
+
+
+def padded(plan: Pass, step: int, cells: int) -> Pass:
+    """The same pass, each stream's entries rounded up to a multiple of `step`: passes of few shapes.
+
+    What is added repeats a stream's last entry behind it, in cells whose contents nobody counts on and which no other
+    entry sees. A pass that finds no room for that in slots of `cells`, or has two streams in one slot, stays as it is.
+    """
+    streams = plan.streams
+    counts = [round_up(s.count, step) for s in streams]
+    needless = counts == [s.count for s in streams]
+    crowded = any(s.base + count > cells for s, count in zip(streams, counts, strict=True))
+    if needless or crowded or len({s.slot for s in streams}) < len(streams):
+        return plan
+    firsts = np.cumsum([0, *counts[:-1]])
+    chosen = zip(streams, counts, strict=True)
+    source = np.concatenate([s.first + np.minimum(np.arange(count), s.count - 1) for s, count in chosen])
+    moved = np.concatenate([first + np.arange(s.count) for s, first in zip(streams, firsts, strict=True)])
+    return replace(
+        plan,
+        streams=[
+            replace(s, first=int(first), count=count, visible=_seen_by_none(s.visible, count - s.count))
+            for s, first, count in zip(streams, firsts, counts, strict=True)
+        ],
+        tokens=plan.tokens[source],
+        positions=plan.positions[source],
+        places=plan.places[source],
+        noisy=moved[plan.noisy],
+        given=moved[plan.given],
+        rows=moved[plan.rows],
+        unconditional=moved[plan.unconditional],
+    )
+
+
+def _seen_by_none(visible: NDArray[np.bool_] | None, more: int) -> NDArray[np.bool_] | None:
+    """Who sees whom, with so many more entries, which see themselves."""
+    if visible is None:
+        return None
+    grown = np.pad(visible, (0, more))
+    np.fill_diagonal(grown, True)
+    return grown
+
+
+def round_up(count: int, step: int) -> int:
+    """To a multiple of `step`."""
+    return -(-count // step) * step
 
 
 def _copies(lanes: Lanes) -> Copies:

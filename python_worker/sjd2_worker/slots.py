@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
 from .adapters.base import Attend, CacheShape
-from .passes import Copies, Stream
+from .passes import Copies, Stream, round_up
 
 WASTE = 1.25  # streams are attended to together while padding adds at most this factor
 
@@ -30,27 +30,59 @@ class Slots:
     def bytes(self) -> int:
         return self._keys.nbytes + self._values.nbytes
 
+    @property
+    def cells(self) -> int:
+        return self._keys.shape[3]
+
     def copy(self, copies: Copies) -> None:
         """In every layer; all sources are read before a target is written."""
         slots, sources, targets = (self._index(x) for x in (copies.slots, copies.sources, copies.targets))
         for cache in (self._keys, self._values):
             cache[:, slots, :, targets] = cache[:, slots, :, sources]
 
-    def attention(self, streams: list[Stream]) -> Attend:
-        """What the model calls in each layer of a pass."""
+    def place(self, streams: list[Stream], step: int = 1) -> Placement:
+        """Cells are read in multiples of `step`: what there is besides the streams' is hidden."""
         slots = self._index(np.repeat([s.slot for s in streams], [s.count for s in streams]))
         cells = self._index(np.concatenate([np.arange(s.base, s.end) for s in streams]))
-        batches = [_Batch.of(group, self._keys.device, self._keys.dtype) for group in _together(streams)]
+        return Placement(slots, cells, [self._batch(group, step) for group in _together(streams)])
+
+    def attention(self, placement: Placement) -> Attend:
+        """What the model calls in each layer of a pass."""
+        slots, cells, batches = placement.slots, placement.cells, placement.batches
+        masks = [batch.mask(self._keys.dtype) for batch in batches]
 
         def attend(layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
             keys, values = self._keys[layer], self._values[layer]
             keys[slots, :, cells], values[slots, :, cells] = k[0], v[0]
-            outputs = [batch.attend(q[0], keys, values) for batch in batches]
+            outputs = [batch.attend(q[0], keys, values, mask) for batch, mask in zip(batches, masks, strict=True)]
             return (outputs[0] if len(outputs) == 1 else torch.cat(outputs))[None]
 
         return attend
 
-    def _index(self, array: NDArray[np.int64]) -> Tensor:
+    def _batch(self, streams: list[Stream], step: int) -> Batch:
+        first, last = streams[0], streams[-1]
+        longest, end = max(s.count for s in streams), max(s.end for s in streams)
+        cells = min(round_up(end, step), self.cells)
+        padding = visible = None
+        if any(s.count < longest for s in streams):
+            places = [s.first - first.first + _own(s, longest) for s in streams]
+            padding = self._index(np.concatenate(places))
+        alike = all(s.base == first.base and s.count == first.count and s.visible is first.visible for s in streams)
+        shown = streams[:1] if alike else streams
+        if any(s.visible is not None for s in shown):
+            visible = self._index(np.stack([_visible(s, longest) for s in shown]))
+        return Batch(
+            entries=slice(first.first, last.first + last.count),
+            slots=slice(first.slot, last.slot + 1),
+            cells=cells,
+            all_seen=longest == 1 and all(s.end == cells for s in streams),
+            bases=self._index(np.array([s.base for s in shown])),
+            own=self._index(np.stack([_own(s, longest) for s in shown])),
+            visible=visible,
+            padding=padding,
+        )
+
+    def _index(self, array: NDArray[np.int64] | NDArray[np.bool_]) -> Tensor:
         return torch.from_numpy(array).to(self._keys.device)
 
 
@@ -67,54 +99,83 @@ def _together(streams: list[Stream]) -> Iterator[list[Stream]]:
     yield group
 
 
+def _own(stream: Stream, longest: int) -> NDArray[np.int64]:
+    """Which of the stream's entries stands at each place where it is padded: int64 [longest]."""
+    return np.minimum(np.arange(longest), stream.count - 1)
+
+
+def _visible(stream: Stream, longest: int) -> NDArray[np.bool_]:
+    """Which of the stream's entries, padded, sees which: bool [longest, longest]."""
+    seen = np.tri(stream.count, dtype=bool) if stream.visible is None else stream.visible
+    return np.pad(seen[_own(stream, longest)], ((0, 0), (0, longest - stream.count)))
+
+
 @dataclass(frozen=True)
-class _Batch:
+class Placement:
+    """Where the N entries of a pass are written, and what they see."""
+
+    slots: Tensor  # int64 [N]
+    cells: Tensor  # int64 [N]
+    batches: list[Batch]
+
+    @property
+    def shape(self) -> Hashable:
+        """All of it that is not in its tensors, and how large these are."""
+        return tuple(batch.shape for batch in self.batches)
+
+    @property
+    def tensors(self) -> list[Tensor]:
+        return [self.slots, self.cells, *(tensor for batch in self.batches for tensor in batch.tensors)]
+
+
+@dataclass(frozen=True)
+class Batch:
     """B streams in neighbouring slots, attended to at once: T entries and C cells each, padded where shorter."""
 
-    size: int  # B
     entries: slice  # of the pass
     slots: slice
     cells: int  # C
-    padding: Tensor | None  # int64 [B * T]: the batch's entry at each padded place; None where nothing is padded
-    mask: Tensor | None  # [B or 1, 1, T, C], added to the scores; None where every entry sees all C cells
+    all_seen: bool  # every entry sees all C cells
+    bases: Tensor  # int64 [B]; of this and the next two one row serves all streams that are alike
+    own: Tensor  # int64 [B, T]: which of its stream's entries each is
+    visible: Tensor | None  # bool [B, T, T]: who sees whom; None where all are chains
+    padding: Tensor | None  # int64 [B * T]: the batch's entry at each place; None where nothing is padded
 
-    @staticmethod
-    def of(streams: list[Stream], device: torch.device, dtype: torch.dtype) -> _Batch:
-        first, last = streams[0], streams[-1]
-        longest, cells = max(s.count for s in streams), max(s.end for s in streams)
-        padding = None
-        if any(s.count < longest for s in streams):
-            rows = [s.first - first.first + np.minimum(np.arange(longest), s.count - 1) for s in streams]
-            padding = torch.from_numpy(np.concatenate(rows)).to(device)
-        alike = all(s.base == first.base and s.count == first.count and s.visible is first.visible for s in streams)
-        hidden = np.stack([_hidden(s, longest, cells) for s in (streams[:1] if alike else streams)])
-        mask = None
-        if hidden.any():
-            mask = torch.zeros(hidden.shape, dtype=dtype).masked_fill_(torch.from_numpy(hidden), -torch.inf)
-            mask = mask[:, None].to(device)
-        entries, slots = slice(first.first, last.first + last.count), slice(first.slot, last.slot + 1)
-        return _Batch(len(streams), entries, slots, cells, padding, mask)
+    @property
+    def shape(self) -> Hashable:
+        parts = (self.slots, self.entries)
+        bounds = tuple((part.start, part.stop) for part in parts)
+        has = self.all_seen, self.visible is None, self.padding is None
+        return bounds, self.cells, self.own.shape, has
 
-    def attend(self, q: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+    @property
+    def tensors(self) -> list[Tensor]:
+        return [tensor for tensor in (self.bases, self.own, self.visible, self.padding) if tensor is not None]
+
+    def mask(self, dtype: torch.dtype) -> Tensor | None:
+        """What is added to the scores, [B or 1, 1, T, C]; None where nothing is hidden."""
+        if self.all_seen:
+            return None
+        entries = self.own.shape[1]
+        offsets = (torch.arange(self.cells, device=self.bases.device) - self.bases[:, None])[:, None]  # [B, 1, C]
+        if self.visible is None:
+            hidden = offsets > self.own[..., None]
+        else:
+            within = offsets.clamp(0, entries - 1).expand(-1, entries, -1)
+            hidden = (offsets >= entries) | ((offsets >= 0) & ~self.visible.gather(2, within))
+        return torch.zeros(hidden.shape, dtype=dtype, device=hidden.device).masked_fill_(hidden, -torch.inf)[:, None]
+
+    def attend(self, q: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
         """q [N, heads, head_width] of the whole pass; keys, values of a layer -> [entries, heads, head_width]."""
         q = q[self.entries]
         padded = q if self.padding is None else q[self.padding]
         out = scaled_dot_product_attention(
-            padded.view(self.size, -1, *q.shape[1:]).transpose(1, 2),
+            padded.view(self.slots.stop - self.slots.start, -1, *q.shape[1:]).transpose(1, 2),
             keys[self.slots, :, : self.cells],
             values[self.slots, :, : self.cells],
-            attn_mask=self.mask,
+            attn_mask=mask,
             enable_gqa=q.shape[1] != keys.shape[1],
         )
         out = out.transpose(1, 2).flatten(0, 1)
         # where a stream is padded, its last entry is computed more than once: any of the equal results may win
         return out if self.padding is None else torch.empty_like(q).index_copy_(0, self.padding, out)
-
-
-def _hidden(stream: Stream, longest: int, cells: int) -> NDArray[np.bool_]:
-    """Which of the slot's first `cells` cells each of the stream's entries does not see: bool [longest, cells]."""
-    entries = np.minimum(np.arange(longest), stream.count - 1)
-    hidden: NDArray[np.bool_] = np.arange(cells) > stream.base + entries[:, None]
-    if stream.visible is not None:
-        hidden[:, stream.base : stream.end] = ~stream.visible[entries]
-    return hidden

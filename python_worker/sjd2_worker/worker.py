@@ -14,13 +14,16 @@ from torch import Tensor
 from . import __version__
 from .adapters.base import Adapter, Entries, TokenizedPrompt
 from .errors import RequestError, StartupError, bad_message
+from .graphs import Forward, Graphs, Record
 from .lanes import Limits, read_lanes
-from .passes import Pass, pack
+from .passes import Pass, pack, padded, round_up
 from .protocol import DTYPES, VERSION, Array, Head, finish, take
 from .room import BRANCHES, fitting_slots
-from .slots import Slots
+from .slots import Placement, Slots
 
 MAX_ENTRIES = 16_384
+# what entries and cells are rounded up to where forwards of a shape that has come before are replayed
+ENTRY_STEP, CELL_STEP = 16, 256
 Reply = tuple[Head, dict[str, Array]]  # without op, id and ok; the tensors
 Room = Callable[[tuple[int, ...], "np.dtype[np.floating]"], Array]  # where logits of a shape and dtype shall lie
 
@@ -28,9 +31,14 @@ Room = Callable[[tuple[int, ...], "np.dtype[np.floating]"], Array]  # where logi
 class Worker:
     """A loaded model and its slots. Nothing it holds outlives a request but the slots' cells and the statistics."""
 
-    def __init__(self, adapter: Adapter, slots: int, device: torch.device, dtype: torch.dtype) -> None:
+    def __init__(
+        self, adapter: Adapter, slots: int, device: torch.device, dtype: torch.dtype, record: Record | None = None
+    ) -> None:
+        """`record` makes replays of forwards (`graphs.py`); None: each is called anew."""
         self._adapter, self._device, self._dtype = adapter, device, dtype
         self._slots, slots = _allocate(adapter, slots, device, dtype)
+        self._run: Forward = Graphs(self._call, record) if record else self._call
+        self._entry_step, self._cell_step = (ENTRY_STEP, CELL_STEP) if record else (1, 1)
         card = adapter.card
         self._limits = Limits(
             slots, adapter.cache.cells, MAX_ENTRIES, card["vocabulary"], len(card["layout"]), card["width"]
@@ -57,7 +65,7 @@ class Worker:
         One request may be prepared while another runs: preparing touches neither the device nor the slots.
         """
         if head["op"] == "forward":
-            plan = pack(read_lanes(head, tensors, self._limits))
+            plan = padded(pack(read_lanes(head, tensors, self._limits)), self._entry_step, self._limits.cells)
             return lambda: self._pass(head, plan, room)
         operation = self.operations[head["op"]]
         return lambda: operation(head, tensors)
@@ -109,14 +117,19 @@ class Worker:
             noisy = self._adapter.noisy(self._tensor(plan.latents), self._tensor(plan.timesteps))
             embeddings[self._tensor(plan.noisy)] = noisy.to(embeddings.dtype)
         wanted = np.concatenate((plan.rows, plan.unconditional))
+        wanted = np.resize(wanted, round_up(wanted.size, self._entry_step))
         entries = Entries(embeddings, self._tensor(plan.positions), self._tensor(plan.places), self._tensor(wanted))
-        logits = self._adapter.forward(entries, self._slots.attention(plan.streams)).float()
-        logits, unconditional = logits[: len(plan.rows)], logits[len(plan.rows) :]
+        logits = self._run(entries, self._slots.place(plan.streams, self._cell_step)).float()
+        rows = len(plan.rows)
+        logits, unconditional = logits[:rows], logits[rows : rows + len(plan.unconditional)]
         if plan.guided.size:
             guided = self._tensor(plan.guided)
             scale = self._tensor(plan.guidance)[:, None]
             logits[guided] = unconditional + scale * (logits[guided] - unconditional)
         return logits
+
+    def _call(self, entries: Entries, placement: Placement) -> Tensor:
+        return self._adapter.forward(entries, self._slots.attention(placement))
 
     def _decode(self, head: Head, tensors: dict[str, Array]) -> Reply:
         codes = take(tensors, "codes", ["i32"], 2)

@@ -58,18 +58,18 @@ def _plain(stream: Stream, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
 ALIKE = [Stream(n, 3, 2 * n, 2, seen) for n, seen in enumerate([None, np.eye(2, dtype=bool), np.ones((2, 2), bool)])]
 
 
-@example(streams=ALIKE, seed=0, groups=1)
-@given(streams=_streams(), seed=st.integers(0, 99), groups=st.sampled_from([1, 2]))
+@example(streams=ALIKE, seed=0, groups=1, step=1)
+@given(streams=_streams(), seed=st.integers(0, 99), groups=st.sampled_from([1, 2]), step=st.sampled_from([1, 7]))
 @settings(max_examples=50, deadline=None)
-def test_attends_as_plain_attention_does(streams: list[Stream], seed: int, groups: int) -> None:
-    """With `groups` queries per key (grouped-query attention where there are two)."""
+def test_attends_as_plain_attention_does(streams: list[Stream], seed: int, groups: int, step: int) -> None:
+    """With `groups` queries per key (grouped-query attention where there are two), reading cells in steps."""
     generator = torch.Generator().manual_seed(seed)
     slots = _filled(generator)
     total = sum(stream.count for stream in streams)
     q = torch.randn(1, total, SHAPE.heads * groups, SHAPE.head_width, generator=generator)
     k, v = torch.randn(2, 1, total, SHAPE.heads, SHAPE.head_width, generator=generator)
     expected = [cache[1].clone() for cache in (slots._keys, slots._values)]
-    found = slots.attention(streams)(1, q, k, v)[0]
+    found = slots.attention(slots.place(streams, step))(1, q, k, v)[0]
     for stream in streams:
         mine = slice(stream.first, stream.first + stream.count)
         for cache, new in zip(expected, (k, v), strict=True):

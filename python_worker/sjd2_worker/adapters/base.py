@@ -97,6 +97,9 @@ def pixels(pictures: Tensor) -> Tensor:
 class Adapter(ABC):
     """A loaded checkpoint. Subclasses set `card`, `cache` and `embeddings`, and keep no state between calls.
 
+    On a GPU, `forward` may be recorded once for each shape of its arguments and replayed from then on (`graphs.py`):
+    what it computes is to depend on these shapes and on what tensors hold, and no value is to be read from a tensor.
+
     One that can be fine-tuned sets `trained`, too, and one whose own encoder makes the data for it has `encoder`.
     """
 

@@ -1,0 +1,186 @@
+"""Replayed forwards give what called ones give. A recording here is a list of operations on a CPU (`recording.py`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from sjd2_worker import graphs
+from sjd2_worker.adapters.base import Entries
+from sjd2_worker.adapters.scenes import ScenesAdapter
+from sjd2_worker.graphs import Replay
+from sjd2_worker.loading import open_adapter
+from sjd2_worker.worker import Worker
+
+from .conftest import SLOTS
+from .helpers import FIRST, POSITIONS, PROMPT, Share, chain, close, logits_of
+from .lanes import Draft, tokenized
+from .lanes import logits_of as rows_of
+from .recording import record
+
+CPU = torch.device("cpu")
+SEQUENCE = [*PROMPT, *(FIRST + code for code in (3, 1, 4, 1, 5, 0, 2, 5, 3, 5, 0, 1, 2))]
+FAMILIES: dict[str, dict[str, Any]] = {
+    "lumina": {"size": (8, 8)}, "anole": {}, "emu3": {"size": (8, 8)}, "janus": {}, "classes": {},
+}  # fmt: skip
+
+
+class Counting(ScenesAdapter):
+    calls = 0
+
+    def forward(self, entries: Entries, attend: Any) -> Tensor:
+        self.calls += 1
+        return super().forward(entries, attend)
+
+
+@pytest.fixture
+def counting(checkpoint: Path) -> Counting:
+    return Counting(checkpoint, CPU, torch.float32)
+
+
+@pytest.fixture
+def replaying(counting: Counting) -> Worker:
+    return Worker(counting, SLOTS, CPU, torch.float32, record)
+
+
+def _guided(ids: list[int], first: int, slots: tuple[int, int], **more: Any) -> Share:
+    """Of a sequence, in two slots: in the second its first token is left out."""
+    share = chain(ids, slots[0], first)
+    share.branches = [(slots[0], first), (slots[1], first - 1)]
+    share.guidance = 3.0
+    for name, value in more.items():
+        setattr(share, name, value)
+    return share
+
+
+def _prefilled(worker: Worker, slots: tuple[int, int]) -> None:
+    logits_of(worker, chain(SEQUENCE, slots[0], 0, 6), Share([(slots[1], 0)], SEQUENCE[1:6], POSITIONS[1:6]))
+
+
+def test_passes_of_one_shape(worker: Worker, replaying: Worker, counting: Counting) -> None:
+    """Called twice, recorded at the second time, replayed from then on; other tokens, levels, bases and rows."""
+    random = np.random.default_rng(0)
+    for one in (worker, replaying):
+        _prefilled(one, (0, 1))
+        _prefilled(one, (2, 3))
+    calls = []
+    for turn in range(6):
+        before = counting.calls
+        ids = [*SEQUENCE[:7], *random.integers(FIRST, FIRST + 6, 6).tolist()]
+        noisy = int(random.integers(1, 4))
+        latents = [random.standard_normal(32).astype(np.float32) for _ in range(noisy)]
+        first = _guided(ids[: 8 + turn // 2], 6, (0, 1), rows=[0])
+        second = _guided([*ids[:-noisy], *[-1] * noisy], 7, (2, 3), latents=latents, timesteps=[0.5] * noisy)
+        for one in (worker, replaying):
+            logits_of(one, _guided(ids[:7], 6, (2, 3)))
+        close(logits_of(replaying, first, second), logits_of(worker, first, second))
+        calls.append(counting.calls - before)
+    # the first pass of each turn has a shape of its own; each is called, then called and recorded (called and run once
+    # more, and checked by its replay), then replayed
+    assert calls == [2, 6, 0, 0, 0, 0]
+
+
+def test_trees_and_what_is_kept_of_them(worker: Worker, replaying: Worker, counting: Counting) -> None:
+    random = np.random.default_rng(1)
+    for one in (worker, replaying):
+        _prefilled(one, (4, 5))
+    for turn in range(5):
+        count = 4 + turn
+        mask = np.tril(random.random((count, count)) < 0.5)
+        mask[:, 0] = True
+        codes = random.integers(FIRST, FIRST + 6, count).tolist()
+        kept = [0, 2, 3]
+        mask[3, [0, 2]], mask[2, 0], mask[3, 1], mask[2, 1] = True, True, False, False
+        places = [POSITIONS[6 + sum(row)] for row in mask & ~np.eye(count, dtype=bool)]
+        tree = Share([(4, 6), (5, 5)], codes, places, list(range(count)), 2.0, mask=mask)
+        after = Share([(4, 9), (5, 8)], codes[:2], POSITIONS[9:11], [0, 1], 2.0, keep=[6 + node for node in kept])
+        for share in (tree, after):
+            close(logits_of(replaying, share), logits_of(worker, share))
+    assert counting.calls < 10
+
+
+def test_where_a_slot_is_full_a_pass_stays_as_it_is(replaying: Worker, worker: Worker) -> None:
+    end = replaying._limits.cells
+    share = Share([(0, end - 2)], [FIRST, FIRST + 1], [0, 1], [0, 1])
+    for _ in range(3):
+        close(logits_of(replaying, share), logits_of(worker, share))
+
+
+def test_lanes_that_follow_each_other_in_a_slot(worker: Worker, replaying: Worker) -> None:
+    for _ in range(3):
+        shares = chain(SEQUENCE, 0, 0, 4), chain(SEQUENCE, 1), chain(SEQUENCE, 0, 4)
+        close(logits_of(replaying, *shares), logits_of(worker, *shares))
+
+
+def test_cells_that_others_hold_stay(worker: Worker, replaying: Worker) -> None:
+    """What is rounded up is written behind a stream's entries, and in no other slot."""
+    for one in (worker, replaying):
+        logits_of(one, *(chain(SEQUENCE, slot) for slot in range(SLOTS)))
+    for _ in range(3):
+        for one in (worker, replaying):
+            logits_of(one, chain(SEQUENCE, 3, 8, 2))
+    for name in ("_keys", "_values"):
+        wanted, found = (getattr(one._slots, name) for one in (worker, replaying))
+        close(found[:, :, :, :10].numpy(), wanted[:, :, :, :10].numpy())
+        others = [slot for slot in range(SLOTS) if slot != 3]
+        assert found[:, others, :, 17:32].any()  # of the first pass: rounded up to 32
+        close(found[:, others, :, :17].numpy(), wanted[:, others, :, :17].numpy())
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_each_family_can_be_recorded(models: dict[str, Path], name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """No value is read on the way, and a replay gives what a call gives."""
+    adapter = open_adapter(models[name], None, CPU, torch.float32, FAMILIES[name])
+    called, replayed = (Worker(adapter, 4, CPU, torch.float32, how) for how in (None, record))
+    first = adapter.card["image"]["first"]
+    prompts = [tokenized(one, "1" if name == "classes" else "a red circle", [0, 1], 3.0) for one in (called, replayed)]
+    random = np.random.default_rng(0)
+    for _ in range(4):
+        ids = random.integers(first, first + 12, 5).tolist()
+        wanted, found = (
+            rows_of(one, Draft(prompt, ids)) for one, prompt in zip((called, replayed), prompts, strict=True)
+        )
+        close(found[0], wanted[0])
+    assert capsys.readouterr().err == ""
+    assert any(replayed._run._known.values())  # type: ignore[attr-defined]
+
+
+def _wrong(run: Callable[[], Tensor]) -> Replay:
+    result = run()
+    return lambda: result * 1.1
+
+
+def _refused(run: Callable[[], Tensor]) -> Replay:
+    raise RuntimeError("CUDA error: operation not permitted\nCompile with `TORCH_USE_CUDA_DSA`")
+
+
+@pytest.mark.parametrize(
+    ("how", "says"), [(_wrong, "a replay was 0.1 of"), (_refused, "CUDA error: operation not permitted.")]
+)
+def test_what_cannot_be_repeated_is_called(
+    adapter: ScenesAdapter, worker: Worker, how: Any, says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = Worker(adapter, SLOTS, CPU, torch.float32, how)
+    for _ in range(4):
+        close(logits_of(other, chain(SEQUENCE, 0)), logits_of(worker, chain(SEQUENCE, 0)))
+    (line,) = capsys.readouterr().err.splitlines()  # said once
+    assert line.startswith(f"CUDA graphs are not used: {says}")
+
+
+def test_the_shape_that_was_used_longest_ago_is_forgotten(
+    counting: Counting, replaying: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(graphs, "SHAPES", 2)
+
+    def calls(slot: int) -> int:
+        before = counting.calls
+        logits_of(replaying, chain(SEQUENCE, slot))
+        return counting.calls - before
+
+    assert [calls(slot) for slot in (0, 0, 1, 1, 0, 2, 0, 1)] == [1, 3, 1, 3, 0, 1, 0, 1]
