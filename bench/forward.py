@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
+from sjd2_worker.adapters.base import Adapter
 from sjd2_worker.adapters.scenes import ScenesAdapter
 from sjd2_worker.models.lean import LeanScenes
 from sjd2_worker.protocol import encode
@@ -32,14 +33,14 @@ BASE = 300  # cells before the pass
 GUIDANCE = 3.0
 
 
-def request(adapter: ScenesAdapter, images: int, entries: int) -> tuple[Any, Any]:
+def request(adapter: Adapter, images: int, entries: int, base: int = BASE, logits: str = "f32") -> tuple[Any, Any]:
     """Frames of a forward of so many images with so many entries each, and the lanes' tokens and positions."""
     generator = np.random.default_rng(0)
     first, count = adapter.card["image"]["first"], adapter.card["image"]["count"]
     prompt = len(adapter.tokenize("").conditional)
     tokens = generator.integers(first, first + count, images * entries).astype(np.int32)
-    positions = np.tile(np.arange(BASE - prompt, BASE - prompt + entries, dtype=np.int32), images)
-    branch = {"base": BASE, "prompt": prompt, "anchor": 1}
+    positions = np.tile(np.arange(base - prompt, base - prompt + entries, dtype=np.int32), images)
+    branch = {"base": base, "prompt": prompt, "anchor": 1}
     lanes = [
         {
             "branches": [
@@ -60,7 +61,7 @@ def request(adapter: ScenesAdapter, images: int, entries: int) -> tuple[Any, Any
         "latents": np.empty((0, adapter.card["width"]), np.float32),
         "timesteps": np.empty(0, np.float32),
     }
-    frames = encode({"op": "forward", "id": 1, "lanes": lanes, "logits": "f32"}, tensors)
+    frames = encode({"op": "forward", "id": 1, "lanes": lanes, "logits": logits}, tensors)
     return [bytes(frame) for frame in frames], (
         torch.from_numpy(tokens).long(),
         torch.from_numpy(positions).long(),
