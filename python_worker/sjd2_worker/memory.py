@@ -21,17 +21,23 @@ class Memory:
 
     def __init__(self) -> None:
         self._file = os.memfd_create("sjd2-replies")
-        self._map: mmap.mmap | None = None
+        os.ftruncate(self._file, MOST)  # as a hole, which takes memory only where something is written
+        self._map = mmap.mmap(self._file, MOST)
         self.mark = uuid.uuid4().hex  # the memory begins with it: nothing else does that the path may name elsewhere
-        os.write(self._file, self.mark.encode())
+        self._map.write(self.mark.encode())
 
     def __del__(self) -> None:
         os.close(self._file)
 
     @staticmethod
     def made() -> Memory | None:
-        """None where the system has no such files."""
-        return Memory() if hasattr(os, "memfd_create") else None
+        """None where the system has no such files, or lets none be that long (`ulimit -f`)."""
+        if not hasattr(os, "memfd_create"):
+            return None
+        try:
+            return Memory()
+        except OSError:
+            return None
 
     @property
     def path(self) -> str:
@@ -46,7 +52,4 @@ class Memory:
             raise bad_message(f"What is to lie from byte {at} on would end behind byte {MOST} of the shared memory.")
         if not count:
             return np.empty(shape, dtype)
-        if self._map is None or len(self._map) < end:
-            os.ftruncate(self._file, end)
-            self._map = mmap.mmap(self._file, end)
         return np.frombuffer(self._map, dtype, count, at).reshape(shape)

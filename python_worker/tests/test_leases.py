@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 from pathlib import Path
 
 import numpy as np
@@ -65,20 +66,25 @@ def test_a_second_hello_gives_back_what_the_first_took() -> None:
     assert leases.enter(b"b", 11, _hello(slots=2))[1] == {"slots": 2}
 
 
+def _beginning(path: Path, length: int) -> bytes:
+    with path.open("rb") as file:
+        return file.read(length)
+
+
 @pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="memory without a name is Linux'")
 def test_what_is_written_to_the_memory_can_be_read_by_its_path() -> None:
     leases = Leases(1)
     shared = leases.enter(b"a", 10, _hello(memory=True))[1]["memory"]
     path, mark = Path(shared["path"]), shared["mark"]
     assert path.parent == Path(f"/proc/{os.getpid()}/fd")
-    assert path.read_text() == mark
+    assert _beginning(path, 33) == mark.encode() + bytes(1)
     memory = Memory()
     assert memory.mark != mark
     first, second = np.arange(6, dtype=np.float16).reshape(2, 3), np.arange(5, dtype=np.float32)
     memory.array(8192, first.shape, first.dtype)[:] = first
     memory.array(8204, second.shape, second.dtype)[:] = second
     memory.array(32, (4,), np.dtype(np.float32))[:] = 1
-    written = Path(memory.path).read_bytes()
+    written = _beginning(Path(memory.path), 8224)
     assert written[:32] == memory.mark.encode()
     assert written[8192:] == first.tobytes() + second.tobytes()
     assert memory.array(8192, (0, 7), first.dtype).shape == (0, 7)
@@ -93,3 +99,12 @@ def test_the_memory_goes_with_its_lease() -> None:
     assert Path(path).exists()
     leases.hung_up(10)
     assert not Path(path).exists()
+
+
+def test_there_is_no_memory_where_files_may_not_be_long() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (MOST - 1, hard))
+    try:
+        assert Leases(1).enter(b"a", 10, _hello(memory=True))[1] == {"slots": 1}
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

@@ -6,7 +6,7 @@ export type Example = readonly [line: string, meaning: string]
 /** By the command's name; '': sjd2's own help. */
 export const examples: Readonly<Record<string, readonly Example[]>> = {
   '': [
-    ['generate "a striped red circle left of a plain blue square on a wavy green background"', 'a picture'],
+    ['generate "a striped red circle on a wavy green background"', 'a picture'],
     [
       'compare sjd mc-sjd sjd2 ./mine.ts --scenes 32 --report',
       'a policy of yours against the published ones',
@@ -15,9 +15,9 @@ export const examples: Readonly<Record<string, readonly Example[]>> = {
     ['replay runs/study', 'the same numbers again, token by token'],
   ],
   generate: [
-    ['generate "a plain red cross on a wavy white background" --seed 7 --count 4', 'four pictures of it'],
+    ['generate "a plain red ring on a wavy white background" --seed 7 --count 4', 'four pictures of it'],
     ['generate --prompts prompts.txt --policy mc-sjd:window=96 --out pictures', 'a line, a picture'],
-    ['generate "a plain red cross on a wavy white background" --policy ./mine.ts', 'by a policy of your own'],
+    ['generate "a plain red ring on a wavy white background" --policy ./mine.ts', 'by a policy of your own'],
   ],
   compare: [
     ['compare', 'the defaults, on 32 prompts in the scenes’ grammar'],

@@ -27,6 +27,7 @@ export class Interrupted extends Error {
   readonly code = 'interrupted'
 
   constructor(
+    /** Empty: nobody need be told. */
     message: string,
     /** 128 + the number of the signal, as shells have it. */
     readonly exitCode: number,

@@ -16,7 +16,7 @@ export async function withOutputs(program: () => Promise<void>): Promise<void> {
   process.stdout.on('error', ({ code, message }: NodeJS.ErrnoException) =>
     output.abort(
       code === 'EPIPE'
-        ? new Interrupted('Standard output was closed by its reader.', SIGPIPE_EXIT_CODE)
+        ? new Interrupted('', SIGPIPE_EXIT_CODE) // its reader has what it wants, as `head` has
         : new Interrupted(
             `Standard output cannot be written: ${message}. Free some space there, or send it elsewhere.`,
             1,

@@ -11,7 +11,7 @@ export async function main(args: readonly string[]): Promise<void> {
     await withOutputs(() => runProgram(args))
   } catch (error) {
     const failure = explain(error)
-    console.error(formatFailure(failure, args.includes('--json')))
+    if (failure.message !== '') console.error(formatFailure(failure, args.includes('--json')))
     process.exitCode = failure.exitCode
   }
 }

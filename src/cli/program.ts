@@ -9,6 +9,7 @@ import { addExamples } from './examples.js'
 import { UsageError } from './failure.js'
 import { interruptible } from './interrupt.js'
 import { addModel, type ModelChoice } from './model-options.js'
+import { helpWidth } from './terminal.js'
 import { addFinetune, addShards } from './training-commands.js'
 import { count, natural, notNegative, place, real, seed, share, window } from './values.js'
 import { addWorker } from './worker-commands.js'
@@ -118,10 +119,13 @@ export function createProgram(): Command {
       'Text-to-image decoding of autoregressive models in fewer passes, by Speculative Jacobi-Denoising Decoding.',
     )
     .version(version)
-    .configureHelp({ helpWidth: 100 })
+    // the commands that are added below take these over
+    .configureHelp({ minWidthToWrap: 20 }) // beside the longest options, 60 columns leave no more
+    .configureOutput({ getOutHelpWidth: () => helpWidth(process.stdout), writeErr: () => undefined })
+    .exitOverride()
     .addHelpText(
       'after',
-      '\nWithout a command: generate. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.',
+      '\nWithout a command: generate.\nExit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.',
     )
   addGenerate(program)
   addCompare(program)
@@ -136,9 +140,6 @@ export function createProgram(): Command {
   addWorker(program, addModelOptions)
   addDoctor(program)
   addExamples(program)
-  for (const command of [program, ...program.commands]) {
-    command.exitOverride().configureOutput({ writeErr: () => undefined })
-  }
   return program
 }
 
@@ -246,7 +247,7 @@ function addExperiment(program: Command): void {
   const command = program
     .command('experiment')
     .description('Measure what a study file says: policies, sweeps, prompts, seeds, metrics.')
-  const run = addConnection(command.command('run'))
+  addConnection(command.command('run'))
     .argument('<study.yaml>', 'what to measure; examples/study.yaml shows all that one can say')
     .description('Run a study, or go on with it where it was stopped.')
     .option('-o, --out <folder>', 'where results are appended as they come (default: runs/<study>)', place)
@@ -259,7 +260,6 @@ function addExperiment(program: Command): void {
         (await import('./experiment.js')).runExperiment(study, options, signal),
       ),
     )
-  run.exitOverride().configureOutput({ writeErr: () => undefined })
 }
 
 function addReplay(program: Command): void {

@@ -43,6 +43,12 @@ export function createProgress(stream: Stream, now: () => number = () => perform
   }
 }
 
+/** How wide help is: as the terminal, or as COLUMNS says, but no wider than lines are easily read. */
+export function helpWidth({ columns }: Pick<NodeJS.WriteStream, 'columns'>): number {
+  const widest = 100
+  return Math.min(Number(process.env.COLUMNS) || columns || widest, widest)
+}
+
 /** Columns padded to equal width, two spaces apart; numbers to the right. */
 export function formatTable(rows: readonly (readonly string[])[]): string {
   const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)))

@@ -78,8 +78,9 @@ const DATA = 'pictures with captions: <name>.txt beside each, or captions.jsonl 
 
 const EXAMPLES = `
 Examples:
-  sjd2 finetune --model Janus-Pro-1B --data pictures --out tuned --lora 32 --held-out 64
-  sjd2 finetune --model Lumina-mGPT-7B --size 768 --data shards --out tuned --dtype bf16 \\
-      --checkpointing --batch 2 --accumulate 8 --processes 4
+  sjd2 finetune --model Janus-Pro-1B --data pictures --out tuned \\
+      --lora 32 --held-out 64
+  sjd2 finetune --model Lumina-mGPT-7B --size 768 --data shards --out tuned \\
+      --dtype bf16 --checkpointing --batch 2 --accumulate 8 --processes 4
   sjd2 generate --model tuned "a lighthouse"
   tensorboard --logdir tuned/training`

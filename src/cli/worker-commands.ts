@@ -43,12 +43,12 @@ export function addWorker(program: Command, addModelOptions: (command: Command) 
   addModelOptions(start).action((options: StartOptions) =>
     interruptible(async (signal) => (await import('./worker.js')).startWorkerCommand(options, signal)),
   )
-  const status = worker
+  worker
     .command('status')
     .description('Say which workers run, and what they are at.')
     .option('--json', 'as JSON')
     .action(async (options: JsonOption) => (await import('./worker.js')).workerStatus(options))
-  const stop = worker
+  worker
     .command('stop')
     .argument('[name|address]', 'which; may be left out where there is one')
     .description('End a worker.')
@@ -57,12 +57,9 @@ export function addWorker(program: Command, addModelOptions: (command: Command) 
     .action(async (name: string | undefined, options: StopOptions) =>
       (await import('./worker.js')).stopWorkerCommand(name, options),
     )
-  const key = worker
+  worker
     .command('key')
     .argument('<file>', 'a new file')
     .description('Make a secret key for a worker that other machines may use.')
     .action(async (file: string) => (await import('./worker.js')).makeKeyCommand(file))
-  for (const command of [start, status, stop, key]) {
-    command.exitOverride().configureOutput({ writeErr: () => undefined })
-  }
 }

@@ -1,5 +1,11 @@
-import { describe, expect, test } from 'vitest'
-import { createProgress, formatDuration, formatMarkdown, formatTable } from '../../src/cli/terminal.js'
+import { describe, expect, test, vi } from 'vitest'
+import {
+  createProgress,
+  formatDuration,
+  formatMarkdown,
+  formatTable,
+  helpWidth,
+} from '../../src/cli/terminal.js'
 
 describe('the status line', () => {
   function record(isTTY: boolean) {
@@ -44,6 +50,16 @@ describe('the status line', () => {
     clear()
     expect(written()).toBe('first\nsecond\n')
   })
+})
+
+test('help is as wide as the terminal, where that is known, and no wider than lines are easily read', () => {
+  vi.stubEnv('COLUMNS', undefined)
+  expect([60, 300, 0, undefined].map((columns) => helpWidth({ columns: columns! }))).toEqual([
+    60, 100, 100, 100,
+  ])
+  vi.stubEnv('COLUMNS', '70')
+  expect(helpWidth({ columns: 60 })).toBe(70)
+  vi.unstubAllEnvs()
 })
 
 test('tables have columns of equal width, numbers to the right', () => {

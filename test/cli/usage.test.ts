@@ -38,6 +38,20 @@ describe('help', () => {
     )
   })
 
+  test.each([
+    [['--help']],
+    [['generate', '--help']],
+    [['finetune', '--help']],
+    [['experiment', 'run', '--help']],
+  ])('%j is as wide as the terminal, and no wider than lines are easily read', async (args) => {
+    const width = async (columns: string) => {
+      const { stdout } = await sjd2(args, { env: { COLUMNS: columns } })
+      return Math.max(...stdout.split('\n').map((line) => line.length))
+    }
+    expect(await width('80')).toBeLessThanOrEqual(80)
+    expect(await width('300')).toBeLessThanOrEqual(100)
+  })
+
   test('of a command ends with its examples', async () => {
     const { stdout } = await sjd2(['experiment', 'run', '--help'])
     expect(stdout).toMatch(/Examples:\n {2}sjd2 experiment run examples\/study\.yaml\n {6}into runs\/study/)

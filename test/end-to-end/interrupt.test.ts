@@ -12,6 +12,19 @@ const checkpoint = tinyCheckpoint()
 const folder = mkdtempSync(join(tmpdir(), 'interrupt-'))
 const prompts = join(folder, 'prompts.txt')
 writeFileSync(prompts, 'red circle\n')
+const endless = join(folder, 'endless.ts')
+writeFileSync(
+  endless,
+  `import { above, chain, exactPrefix, maximal } from 'sjd2'
+  const endless = (): number => { console.error('decoding'); for (;;); }
+  export default chain({ name: 'endless', window: endless, initialize: above, verify: maximal,
+    prefix: exactPrefix, refine: maximal, denoise: null })`,
+)
+const study = join(folder, 'study.yaml')
+writeFileSync(
+  study,
+  `{ model: ${checkpoint.folder}, prompts: [red], policies: [./endless.ts], metrics: [{ name: cat, command: [cat] }] }`,
+)
 
 afterAll(() => {
   checkpoint.remove()
@@ -42,9 +55,19 @@ async function longRun(out: string, ...args: string[]) {
   return { run, worker }
 }
 
-/** The process that a command started. */
-const workerOf = (pid: number): number =>
-  Number(execFileSync('pgrep', ['-P', String(pid)], { encoding: 'utf8' }))
+/** The processes that a command started. */
+const childrenOf = (pid: number): number[] =>
+  execFileSync('pgrep', ['-P', String(pid)], { encoding: 'utf8' })
+    .trim()
+    .split('\n')
+    .map(Number)
+
+/** The only one. */
+function workerOf(pid: number): number {
+  const [worker, ...others] = childrenOf(pid)
+  expect(others).toEqual([])
+  return worker
+}
 
 function expectWhole(out: string) {
   const names = readdirSync(out)
@@ -86,25 +109,23 @@ describe('interrupted', () => {
     expect(readdirSync(folder)).not.toContain('early')
   })
 
-  test('by Ctrl-\\ it ends, with the worker, though a policy of the user’s never returns', async () => {
-    const policy = join(folder, 'endless.ts')
-    writeFileSync(
-      policy,
-      `import { above, chain, exactPrefix, maximal } from 'sjd2'
-      const endless = (): number => { console.error('decoding'); for (;;); }
-      export default chain({ name: 'endless', window: endless, initialize: above, verify: maximal,
-        prefix: exactPrefix, refine: maximal, denoise: null })`,
-    )
-    const options = ['--model', checkpoint.folder, '--policy', policy, '--out', join(folder, 'endless')]
-    const run = startSjd2(['generate', 'red', ...options])
-    await new Promise<void>((resolve) => {
-      run.stderr.on('data', (text) => String(text).includes('decoding') && resolve()).on('end', resolve)
-    })
-    const worker = workerOf(run.pid!)
-    run.kill('SIGQUIT')
-    expect(await run).toMatchObject({ signal: 'SIGQUIT' })
-    await ended(worker)
-  })
+  test.each([
+    ['generate', ['generate', 'red', '--model', checkpoint.folder, '--policy', endless], 1],
+    ['a study with a metric’s command', ['experiment', 'run', study], 2],
+  ])(
+    'by Ctrl-\\ %s ends, with its children, though a policy of the user’s never returns',
+    async (name, args, count) => {
+      const run = startSjd2([...args, '--out', join(folder, name)])
+      await new Promise<void>((resolve) => {
+        run.stderr.on('data', (text) => String(text).includes('decoding') && resolve()).on('end', resolve)
+      })
+      const children = childrenOf(run.pid!)
+      expect(children).toHaveLength(count)
+      run.kill('SIGQUIT')
+      expect(await run).toMatchObject({ signal: 'SIGQUIT' })
+      for (const child of children) await ended(child)
+    },
+  )
 
   test('by a closed standard output it ends, with the worker', async () => {
     const out = join(folder, 'pipe')

@@ -41,7 +41,10 @@ function start(
     reject: false,
     forceKillAfterDelay: 1000,
     cancelSignal: signal,
+    cleanup: false, // it would listen to signals, and code that never returns would keep Ctrl-\ from ending this process
   })
+  const end = () => subprocess.kill()
+  process.on('exit', end)
   subprocess.stdin.on('error', () => undefined) // that it has ended is told by its lines
   const lines = subprocess.iterable({ from: 'stdout' })[Symbol.asyncIterator]()
   let last: Promise<unknown> = Promise.resolve()
@@ -68,8 +71,9 @@ function start(
     },
     async close() {
       subprocess.stdin.end()
-      subprocess.kill()
+      end()
       await subprocess
+      process.off('exit', end)
     },
   }
 }

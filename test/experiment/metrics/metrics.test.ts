@@ -2,15 +2,18 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { execa } from 'execa'
 import { afterAll, describe, expect, test } from 'vitest'
 import type { MetricChoice } from '../../../src/experiment/metrics/choice.js'
 import { chooseMetric } from '../../../src/experiment/metrics/choose.js'
 import type { MeasuredPicture } from '../../../src/index.js'
+import { ended } from '../../faults/processes.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'metrics-'))
 afterAll(() => rmSync(folder, { recursive: true }))
 
-const examples = fileURLToPath(new URL('../../../examples/', import.meta.url))
+const root = fileURLToPath(new URL('../../../', import.meta.url))
+const examples = join(root, 'examples')
 
 const picture = (rgb: readonly number[], index = 0): MeasuredPicture => ({
   width: rgb.length / 3,
@@ -106,6 +109,18 @@ describe('a metric command', () => {
     )
     const absent = await chooseMetric({ name: 'absent', command: ['no-such-program'] }, folder)
     await expect(measure(absent, picture([0, 0, 0]))).rejects.toThrow(/absent ended before .*ENOENT/s)
+  })
+
+  test('ends when the process that asked it exits, though it does not heed that nothing more comes', async () => {
+    const script = `
+      import { metricCommand } from './src/experiment/metrics/command.ts'
+      const code = 'console.log(process.pid); setInterval(() => {}, 1000)'
+      const metric = metricCommand('deaf', [process.execPath, '-e', code], '.').open(new AbortController().signal)
+      console.log((await metric.measure({})).deaf)
+      process.exit()`
+    const args = ['--import', './bin/typescript.mjs', '--input-type=module', '--eval', script]
+    const { stdout } = await execa(process.execPath, args, { cwd: root })
+    await ended(Number(stdout))
   })
 })
 
