@@ -153,6 +153,9 @@ export async function runProgram(args: readonly string[]): Promise<void> {
     await createProgram().parseAsync(withCommand(args), { from: 'user' })
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error
+    // of several commands none is named: its help, which commander would have written, goes unseen
+    if (error.code === 'commander.help')
+      throw new UsageError(`sjd2 ${args[0]} is several commands: name one.`, `See sjd2 ${args[0]} --help.`)
     if (error.exitCode !== 0)
       throw new UsageError(
         error.message.replace(/^error: /, ''),

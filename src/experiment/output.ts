@@ -115,6 +115,7 @@ function unwritable(path: string, error: unknown): unknown {
     EROFS: 'the file system is read-only',
     ENOSPC: 'the disk is full',
     EDQUOT: 'the disk quota is used up',
+    EFBIG: 'no file may be that long (ulimit -f)',
     ENOENT: 'no file or folder can be made there',
     ENOTDIR: 'a part of the path is a file, not a folder',
     EEXIST: 'a file of that name is in the way',

@@ -52,6 +52,12 @@ describe('help', () => {
     expect(await width('300')).toBeLessThanOrEqual(100)
   })
 
+  test.each(['experiment', 'worker'])('is named where it is not said which of %s is meant', async (name) => {
+    const { stderr, exitCode } = await sjd2([name])
+    expect(exitCode).toBe(2)
+    expect(stderr).toBe(`sjd2 ${name} is several commands: name one.\n  What to do: See sjd2 ${name} --help.`)
+  })
+
   test('of a command ends with its examples', async () => {
     const { stdout } = await sjd2(['experiment', 'run', '--help'])
     expect(stdout).toMatch(/Examples:\n {2}sjd2 experiment run examples\/study\.yaml\n {6}into runs\/study/)
