@@ -23,6 +23,7 @@ from transformers import AutoModel, ChameleonConfig, LlamaConfig, PretrainedConf
 from sjd2_worker.adapters.base import Adapter, Embeddings, Entries, TokenizedPrompt
 from sjd2_worker.adapters.library import SLOTS, cache_shape, hidden_states
 from sjd2_worker.graphs import cuda
+from sjd2_worker.protocol import decode_head
 from sjd2_worker.server import answer
 from sjd2_worker.worker import Worker
 
@@ -145,6 +146,7 @@ def measure(shape: Shape, arguments: argparse.Namespace) -> list[dict[str, float
                 "replayed": lambda frames=frames, worker=replayed: answer(worker, frames),
                 "bare": bare(adapter, images, 1 + window, base, device),
             }
+            assert decode_head(answer(replayed, frames).frames[0])["ok"], "The worker refused the pass."
             for call in calls.values():
                 for _ in range(3):
                     call()

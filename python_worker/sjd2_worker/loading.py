@@ -42,9 +42,12 @@ NONE: Options = {}
 def load(model: Path, adapter: Path | None, device: str, dtype: str, slots: int, options: Options = NONE) -> Worker:
     """`model`: a folder, or a hub's id in the local cache. Raises `StartupError`."""
     chosen, kind = choose(device, dtype)
+    opened = open_adapter(model, adapter, chosen, kind, options)
+    # cuDNN's attention plans anew for each shape of a pass, which takes longer than many passes
+    torch.backends.cuda.enable_cudnn_sdp(False)
     # accelerate's hooks carry tensors from GPU to GPU, which a graph of one does not hold
     record = cuda() if chosen.type == "cuda" and (options.get("gpus") or 1) == 1 else None
-    return Worker(open_adapter(model, adapter, chosen, kind, options), slots, chosen, kind, record)
+    return Worker(opened, slots, chosen, kind, record)
 
 
 def choose(device: str, dtype: str) -> tuple[torch.device, torch.dtype]:

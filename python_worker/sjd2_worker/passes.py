@@ -124,10 +124,12 @@ def padded(plan: Pass, step: int, cells: int) -> Pass:
     chosen = zip(streams, counts, strict=True)
     source = np.concatenate([s.first + np.minimum(np.arange(count), s.count - 1) for s, count in chosen])
     moved = np.concatenate([first + np.arange(s.count) for s, first in zip(streams, firsts, strict=True)])
+    # once for all of a lane's streams: those that are alike share a mask
+    grown = {id(s.visible): _seen_by_none(s.visible, count) for s, count in zip(streams, counts, strict=True)}
     return replace(
         plan,
         streams=[
-            replace(s, first=int(first), count=count, visible=_seen_by_none(s.visible, count - s.count))
+            replace(s, first=int(first), count=count, visible=grown[id(s.visible)])
             for s, first, count in zip(streams, firsts, counts, strict=True)
         ],
         tokens=plan.tokens[source],
@@ -140,11 +142,11 @@ def padded(plan: Pass, step: int, cells: int) -> Pass:
     )
 
 
-def _seen_by_none(visible: NDArray[np.bool_] | None, more: int) -> NDArray[np.bool_] | None:
-    """Who sees whom, with so many more entries, which see themselves."""
+def _seen_by_none(visible: NDArray[np.bool_] | None, count: int) -> NDArray[np.bool_] | None:
+    """Who sees whom among `count` entries, those that are added themselves alone."""
     if visible is None:
         return None
-    grown = np.pad(visible, (0, more))
+    grown = np.pad(visible, (0, count - len(visible)))
     np.fill_diagonal(grown, True)
     return grown
 

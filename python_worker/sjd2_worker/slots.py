@@ -22,7 +22,7 @@ class Slots:
 
     def __init__(self, shape: CacheShape, slots: int, device: torch.device, dtype: torch.dtype) -> None:
         size = (shape.layers, slots, shape.heads, shape.cells, shape.head_width)
-        # zeros: padding reads cells that were never written, and nothing times NaN is NaN
+        # zeros: cells are read that were never written, and nothing times NaN is NaN
         self._keys = torch.zeros(size, device=device, dtype=dtype)
         self._values = torch.zeros(size, device=device, dtype=dtype)
 
@@ -40,6 +40,12 @@ class Slots:
         for cache in (self._keys, self._values):
             cache[:, slots, :, targets] = cache[:, slots, :, sources]
 
+    def clear(self, slots: list[int]) -> None:
+        """Of what somebody left, a number that is none would spoil what only hides its cell."""
+        for cache in (self._keys, self._values):
+            for slot in slots:
+                cache[:, slot].zero_()
+
     def place(self, streams: list[Stream], step: int = 1) -> Placement:
         """Cells are read in multiples of `step`: what there is besides the streams' is hidden."""
         slots = self._index(np.repeat([s.slot for s in streams], [s.count for s in streams]))
@@ -49,11 +55,13 @@ class Slots:
     def attention(self, placement: Placement) -> Attend:
         """What the model calls in each layer of a pass."""
         slots, cells, batches = placement.slots, placement.cells, placement.batches
-        masks = [batch.mask(self._keys.dtype) for batch in batches]
+        masks: list[Tensor | None] = []
 
         def attend(layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
             keys, values = self._keys[layer], self._values[layer]
             keys[slots, :, cells], values[slots, :, cells] = k[0], v[0]
+            if not masks:
+                masks.extend(batch.mask(self._keys.dtype, q.shape[2] // k.shape[2]) for batch in batches)
             outputs = [batch.attend(q[0], keys, values, mask) for batch, mask in zip(batches, masks, strict=True)]
             return (outputs[0] if len(outputs) == 1 else torch.cat(outputs))[None]
 
@@ -152,8 +160,8 @@ class Batch:
     def tensors(self) -> list[Tensor]:
         return [tensor for tensor in (self.bases, self.own, self.visible, self.padding) if tensor is not None]
 
-    def mask(self, dtype: torch.dtype) -> Tensor | None:
-        """What is added to the scores, [B or 1, 1, T, C]; None where nothing is hidden."""
+    def mask(self, dtype: torch.dtype, group: int) -> Tensor | None:
+        """What is added to the scores, [B or 1, 1, group * T, C]; None where nothing is hidden."""
         if self.all_seen:
             return None
         entries = self.own.shape[1]
@@ -163,19 +171,22 @@ class Batch:
         else:
             within = offsets.clamp(0, entries - 1).expand(-1, entries, -1)
             hidden = (offsets >= entries) | ((offsets >= 0) & ~self.visible.gather(2, within))
-        return torch.zeros(hidden.shape, dtype=dtype, device=hidden.device).masked_fill_(hidden, -torch.inf)[:, None]
+        mask = torch.zeros(hidden.shape, dtype=dtype, device=hidden.device).masked_fill_(hidden, -torch.inf)[:, None]
+        return mask if group == 1 else mask.repeat(1, 1, group, 1)
 
     def attend(self, q: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
-        """q [N, heads, head_width] of the whole pass; keys, values of a layer -> [entries, heads, head_width]."""
+        """q [N, heads, head_width] of the whole pass; keys, values of a layer -> [entries, heads, head_width].
+
+        The queries of a group, which share keys, are attended to as further entries: of the kernels that take a mask,
+        not all know groups.
+        """
         q = q[self.entries]
         padded = q if self.padding is None else q[self.padding]
+        streams, heads = self.slots.stop - self.slots.start, keys.shape[1]
+        groups = padded.view(streams, -1, heads, q.shape[1] // heads, q.shape[2]).permute(0, 2, 3, 1, 4)
         out = scaled_dot_product_attention(
-            padded.view(self.slots.stop - self.slots.start, -1, *q.shape[1:]).transpose(1, 2),
-            keys[self.slots, :, : self.cells],
-            values[self.slots, :, : self.cells],
-            attn_mask=mask,
-            enable_gqa=q.shape[1] != keys.shape[1],
+            groups.flatten(2, 3), keys[self.slots, :, : self.cells], values[self.slots, :, : self.cells], attn_mask=mask
         )
-        out = out.transpose(1, 2).flatten(0, 1)
+        out = out.view(groups.shape).permute(0, 3, 1, 2, 4).reshape(-1, *q.shape[1:])
         # where a stream is padded, its last entry is computed more than once: any of the equal results may win
         return out if self.padding is None else torch.empty_like(q).index_copy_(0, self.padding, out)

@@ -14,7 +14,7 @@ from torch import Tensor
 from . import __version__
 from .adapters.base import Adapter, Entries, TokenizedPrompt
 from .errors import RequestError, StartupError, bad_message
-from .graphs import Forward, Graphs, Record
+from .graphs import Graphs, Record
 from .lanes import Limits, read_lanes
 from .passes import Pass, pack, padded, round_up
 from .protocol import DTYPES, VERSION, Array, Head, finish, take
@@ -37,8 +37,7 @@ class Worker:
         """`record` makes replays of forwards (`graphs.py`); None: each is called anew."""
         self._adapter, self._device, self._dtype = adapter, device, dtype
         self._slots, slots = _allocate(adapter, slots, device, dtype)
-        self._run: Forward = Graphs(self._call, record) if record else self._call
-        self._entry_step, self._cell_step = (ENTRY_STEP, CELL_STEP) if record else (1, 1)
+        self._graphs = Graphs(self._call, record)
         card = adapter.card
         self._limits = Limits(
             slots, adapter.cache.cells, MAX_ENTRIES, card["vocabulary"], len(card["layout"]), card["width"]
@@ -65,8 +64,9 @@ class Worker:
         One request may be prepared while another runs: preparing touches neither the device nor the slots.
         """
         if head["op"] == "forward":
-            plan = padded(pack(read_lanes(head, tensors, self._limits)), self._entry_step, self._limits.cells)
-            return lambda: self._pass(head, plan, room)
+            plan = pack(read_lanes(head, tensors, self._limits))
+            rounded = padded(plan, self._step(ENTRY_STEP), self._limits.cells)
+            return lambda: self._pass(head, rounded, plan.tokens.size, room)
         operation = self.operations[head["op"]]
         return lambda: operation(head, tensors)
 
@@ -95,19 +95,20 @@ class Worker:
     def _forward(self, head: Head, tensors: dict[str, Array]) -> Reply:
         return self.prepare(head, tensors)()
 
-    def _pass(self, head: Head, plan: Pass, room: Room) -> Reply:
+    def _pass(self, head: Head, plan: Pass, entries: int, room: Room) -> Reply:
         began = time.monotonic()
         found = self._logits(plan)
         logits = room(tuple(found.shape), DTYPES[head["logits"]])
         torch.from_numpy(logits).copy_(found)
         ended = time.monotonic()
         self._forwards += 1
-        self._entries += plan.tokens.size
+        self._entries += entries
         self._seconds += ended - began
         return {"seconds": ended - began, "clock": {"began": began, "ended": ended}}, {"logits": logits}
 
     def _logits(self, plan: Pass) -> Tensor:
         """Guided logits of the pass's rows, [R, count]."""
+        self._slots.clear([stream.slot for stream in plan.streams if stream.base == 0])
         if plan.copies.slots.size:
             self._slots.copy(plan.copies)
         embeddings = self._adapter.embed(self._tensor(plan.tokens))
@@ -117,16 +118,19 @@ class Worker:
             noisy = self._adapter.noisy(self._tensor(plan.latents), self._tensor(plan.timesteps))
             embeddings[self._tensor(plan.noisy)] = noisy.to(embeddings.dtype)
         wanted = np.concatenate((plan.rows, plan.unconditional))
-        wanted = np.resize(wanted, round_up(wanted.size, self._entry_step))
+        wanted = np.resize(wanted, round_up(wanted.size, self._step(ENTRY_STEP)))
         entries = Entries(embeddings, self._tensor(plan.positions), self._tensor(plan.places), self._tensor(wanted))
-        logits = self._run(entries, self._slots.place(plan.streams, self._cell_step)).float()
+        guided, scale = self._tensor(plan.guided), self._tensor(plan.guidance)[:, None]
+        logits = self._graphs(entries, self._slots.place(plan.streams, self._step(CELL_STEP))).float()
         rows = len(plan.rows)
         logits, unconditional = logits[:rows], logits[rows : rows + len(plan.unconditional)]
         if plan.guided.size:
-            guided = self._tensor(plan.guided)
-            scale = self._tensor(plan.guidance)[:, None]
             logits[guided] = unconditional + scale * (logits[guided] - unconditional)
         return logits
+
+    def _step(self, recording: int) -> int:
+        """What to round up to."""
+        return recording if self._graphs.recording else 1
 
     def _call(self, entries: Entries, placement: Placement) -> Tensor:
         return self._adapter.forward(entries, self._slots.attention(placement))
@@ -141,7 +145,8 @@ class Worker:
         if codes.size and not 0 <= codes.min() <= codes.max() < card["image"]["count"]:
             message = f"An image code lies outside 0 … {card['image']['count'] - 1}."
             raise RequestError("bad-token", message, "Send codes counted from 0, not ids of the vocabulary.")
-        return {}, {"pictures": _array(self._adapter.decode(self._tensor(codes.astype(np.int64))))}
+        found = self._tensor(codes.astype(np.int64))
+        return {}, {"pictures": _array(self._graphs.with_room(lambda: self._adapter.decode(found)))}
 
     def _stats(self, head: Head, tensors: dict[str, Array]) -> Reply:
         if self._device.type == "cuda":

@@ -384,7 +384,7 @@ def test_the_slots_memory(worker: Worker, whole: Any) -> None:
     each = config.hidden_size // config.num_attention_heads * config.num_key_value_heads
     assert ask(worker, {"op": "stats", "id": 1})[0]["cacheBytes"] == 2 * config.num_hidden_layers * 3 * cells * each * 4
     length = len(worker._adapter.card["layout"])
-    assert cells == length + 256 + 256
+    assert length + 256 + 256 <= cells < length + 256 + 256 + 16
 
 
 def test_the_card(worker: Worker, family: str) -> None:

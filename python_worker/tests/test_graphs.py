@@ -15,11 +15,13 @@ from sjd2_worker import graphs
 from sjd2_worker.adapters.base import Entries
 from sjd2_worker.adapters.scenes import ScenesAdapter
 from sjd2_worker.graphs import Replay
+from sjd2_worker.lanes import read_lanes
 from sjd2_worker.loading import open_adapter
+from sjd2_worker.passes import pack, padded
 from sjd2_worker.worker import Worker
 
 from .conftest import SLOTS
-from .helpers import FIRST, POSITIONS, PROMPT, Share, chain, close, logits_of
+from .helpers import FIRST, POSITIONS, PROMPT, Share, ask, chain, close, forward, logits_of
 from .lanes import Draft, tokenized
 from .lanes import logits_of as rows_of
 from .recording import record
@@ -81,9 +83,9 @@ def test_passes_of_one_shape(worker: Worker, replaying: Worker, counting: Counti
             logits_of(one, _guided(ids[:7], 6, (2, 3)))
         close(logits_of(replaying, first, second), logits_of(worker, first, second))
         calls.append(counting.calls - before)
-    # the first pass of each turn has a shape of its own; each is called, then called and recorded (called and run once
-    # more, and checked by its replay), then replayed
-    assert calls == [2, 6, 0, 0, 0, 0]
+    # the first pass of each turn has a shape of its own; each is called; called and recorded, by two calls more;
+    # replayed and held to a call; then replayed
+    assert calls == [2, 6, 2, 0, 0, 0]
 
 
 def test_trees_and_what_is_kept_of_them(worker: Worker, replaying: Worker, counting: Counting) -> None:
@@ -102,7 +104,7 @@ def test_trees_and_what_is_kept_of_them(worker: Worker, replaying: Worker, count
         after = Share([(4, 9), (5, 8)], codes[:2], POSITIONS[9:11], [0, 1], 2.0, keep=[6 + node for node in kept])
         for share in (tree, after):
             close(logits_of(replaying, share), logits_of(worker, share))
-    assert counting.calls < 10
+    assert counting.calls == 1 + 2 * (1 + 3 + 1)  # a prompt; of two shapes, a call, a recording, a proof
 
 
 def test_where_a_slot_is_full_a_pass_stays_as_it_is(replaying: Worker, worker: Worker) -> None:
@@ -112,10 +114,22 @@ def test_where_a_slot_is_full_a_pass_stays_as_it_is(replaying: Worker, worker: W
         close(logits_of(replaying, share), logits_of(worker, share))
 
 
+def test_a_tree_from_the_first_cell_on(worker: Worker, replaying: Worker) -> None:
+    """What is added sees itself: not every kernel gives a number for an entry that sees nothing."""
+    share = Share([(0, 0)], PROMPT, POSITIONS[:4], [0, 1, 2, 3], mask=np.eye(4, dtype=bool))
+    for _ in range(4):
+        close(logits_of(replaying, share), logits_of(worker, share))
+    (stream,) = padded(pack(read_lanes(*forward(share), worker._limits)), 16, worker._limits.cells).streams
+    assert stream.visible is not None
+    np.testing.assert_array_equal(stream.visible, np.eye(16, dtype=bool))
+
+
 def test_lanes_that_follow_each_other_in_a_slot(worker: Worker, replaying: Worker) -> None:
-    for _ in range(3):
-        shares = chain(SEQUENCE, 0, 0, 4), chain(SEQUENCE, 1), chain(SEQUENCE, 0, 4)
+    shares = chain(SEQUENCE, 0, 0, 4), chain(SEQUENCE, 1), chain(SEQUENCE, 0, 4)
+    for _ in range(4):
         close(logits_of(replaying, *shares), logits_of(worker, *shares))
+    plan = pack(read_lanes(*forward(*shares), worker._limits))
+    assert padded(plan, 16, worker._limits.cells) is plan  # what the first adds would lie where the other's are
 
 
 def test_cells_that_others_hold_stay(worker: Worker, replaying: Worker) -> None:
@@ -157,7 +171,45 @@ def test_each_family_can_be_recorded(
         )
         np.testing.assert_allclose(found[0], wanted[0], atol=(1e-5 if device == "cpu" else 1e-3) * wanted[0].max())
     assert capsys.readouterr().err == ""
-    assert any(replayed._run._known.values())  # type: ignore[attr-defined]
+    assert any(one and one.proven for one in replayed._graphs._known.values())
+
+
+def test_prompts_alone_are_not_recorded(replaying: Worker, counting: Counting) -> None:
+    """A forward of theirs has no rows: there is nothing to hold a replay to."""
+    prompt = chain(PROMPT, 0, 0, 3)
+    prompt.rows = []
+    for _ in range(4):
+        assert logits_of(replaying, prompt).shape == (0, 6)
+    assert counting.calls == 4
+    assert replaying._graphs.recording
+
+
+def test_what_somebody_left_in_a_slot_spoils_nothing(worker: Worker, replaying: Worker) -> None:
+    for one in (worker, replaying):
+        one._slots._keys.fill_(torch.nan)
+        one._slots._values.fill_(torch.inf)
+    shares = chain(SEQUENCE, 2, 0, 3), chain(SEQUENCE, 3, 0, 12)
+    found = logits_of(replaying, *shares)
+    assert np.isfinite(found).all()
+    close(found, logits_of(worker, *shares))
+
+
+def test_recordings_make_room(replaying: Worker, counting: Counting, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a forward finds no memory, recordings are forgotten and it is called again; else it is told."""
+    for _ in range(3):
+        wanted = logits_of(replaying, chain(SEQUENCE, 0))
+    plain, left = Counting.forward, [torch.OutOfMemoryError("CUDA out of memory.")]
+
+    def short(self: Counting, entries: Entries, attend: Any) -> Tensor:
+        if left:
+            raise left.pop()
+        return plain(self, entries, attend)
+
+    monkeypatch.setattr(Counting, "forward", short)
+    close(logits_of(replaying, *(chain(SEQUENCE, slot) for slot in (0, 1)))[: len(wanted)], wanted)
+    assert not any(replaying._graphs._known.values())
+    left.append(torch.OutOfMemoryError("CUDA out of memory."))
+    assert ask(replaying, *forward(chain(SEQUENCE, 0)))[0]["code"] == "out-of-memory"
 
 
 def _wrong(run: Callable[[], Tensor]) -> Replay:
@@ -165,19 +217,26 @@ def _wrong(run: Callable[[], Tensor]) -> Replay:
     return lambda: result * 1.1
 
 
+def _stale(run: Callable[[], Tensor]) -> Replay:
+    result = run()
+    return lambda: result
+
+
 def _refused(run: Callable[[], Tensor]) -> Replay:
     raise RuntimeError("CUDA error: operation not permitted\nCompile with `TORCH_USE_CUDA_DSA`")
 
 
 @pytest.mark.parametrize(
-    ("how", "says"), [(_wrong, "a replay was 0.1 of"), (_refused, "CUDA error: operation not permitted.")]
+    ("how", "says"),
+    [(_wrong, "a replay was"), (_stale, "a replay was"), (_refused, "CUDA error: operation not permitted.")],
 )
 def test_what_cannot_be_repeated_is_called(
     adapter: ScenesAdapter, worker: Worker, how: Any, says: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     other = Worker(adapter, SLOTS, CPU, torch.float32, how)
-    for _ in range(4):
-        close(logits_of(other, chain(SEQUENCE, 0)), logits_of(worker, chain(SEQUENCE, 0)))
+    for turn in range(4):
+        share = chain([*SEQUENCE[:-1], FIRST + turn], 0)
+        close(logits_of(other, share), logits_of(worker, share))
     (line,) = capsys.readouterr().err.splitlines()  # said once
     assert line.startswith(f"CUDA graphs are not used: {says}")
 
@@ -192,4 +251,5 @@ def test_the_shape_that_was_used_longest_ago_is_forgotten(
         logits_of(replaying, chain(SEQUENCE, slot))
         return counting.calls - before
 
-    assert [calls(slot) for slot in (0, 0, 1, 1, 0, 2, 0, 1)] == [1, 3, 1, 3, 0, 1, 0, 1]
+    # prompts' first entries are in no shape of another slot; a shape is called, recorded, proven, replayed
+    assert [calls(slot) for slot in (0, 0, 0, 0, 1, 1, 2, 1, 0)] == [1, 3, 1, 0, 1, 3, 1, 1, 1]

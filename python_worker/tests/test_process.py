@@ -72,7 +72,7 @@ def test_serves_a_picture_and_ends(
     process: subprocess.Popen[str], client: Client, path: Path, adapter: ScenesAdapter
 ) -> None:
     hello, _ = client.ask(*encode({"op": "hello", "id": 1, "protocol": VERSION}, {}))
-    assert (hello["slots"], hello["cells"], hello["dtype"], hello["model"]) == (2, 4 + 16 + 256, "f32", adapter.card)
+    assert (hello["slots"], hello["cells"], hello["dtype"], hello["model"]) == (2, 288, "f32", adapter.card)
 
     tokenized, _ = client.ask(*encode({"op": "tokenize", "id": 2, "prompts": ["Red, circle; 円!"]}, {}))
     prompt = {"conditional": PROMPT, "unconditional": [0, 0, 0, 1], "unknown": ["円"], "cut": []}
@@ -106,7 +106,7 @@ def test_serves_a_picture_and_ends(
 
     stats, _ = client.ask(*encode({"op": "stats", "id": 7}, {}))
     assert (stats["forwards"], stats["entries"]) == (1 + 16 + 1, 3 + 16 + 19)
-    assert stats["cacheBytes"] == 2 * 2 * 2 * 276 * 32 * 4
+    assert stats["cacheBytes"] == 2 * 2 * 2 * 288 * 32 * 4
 
     assert client.ask(*encode({"op": "shutdown", "id": 8}, {}))[0]["ok"]
     assert process.wait(PATIENCE) == 0

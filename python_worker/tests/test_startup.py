@@ -252,7 +252,7 @@ def test_memory_for_some_of_the_slots(adapter: ScenesAdapter, monkeypatch: pytes
         worker = Worker(adapter, 8, device, dtype)
         assert worker.slots == ask(worker, {"op": "hello", "id": 1, "protocol": VERSION})[0]["slots"] == slots
     monkeypatch.setattr("sjd2_worker.room.free_memory", lambda _: 2 * each - 1)
-    with pytest.raises(StartupError, match="2 slots of 276 cells"):
+    with pytest.raises(StartupError, match="2 slots of 288 cells"):
         Worker(adapter, 8, device, dtype)
 
 

@@ -30,6 +30,11 @@ Encode = Callable[[Tensor], Tensor]  # RGB pictures uint8 [B, height, width, 3] 
 Attend = Callable[[int, Tensor, Tensor, Tensor], Tensor]
 
 
+def cells(prompt: int, length: int) -> int:
+    """How many a slot has, for prompts and images of up to so many entries: a multiple of 16, as kernels read masks."""
+    return -(-(prompt + length + SPARE_CELLS) // 16) * 16
+
+
 @dataclass(frozen=True)
 class CacheShape:
     """What a slot must hold: for each of `layers`, `cells` keys and values of [heads, head_width]."""

@@ -19,7 +19,7 @@ from transformers.utils import logging
 
 from ..checkpoint import check_weights, existing
 from ..errors import RequestError, StartupError, ran_out_of_memory
-from .base import SPARE_CELLS, Attend, CacheShape, Entries, TokenizedPrompt
+from .base import Attend, CacheShape, Entries, TokenizedPrompt, cells
 from .placement import available, round_blank, rounded, spread
 
 SLOTS = "slots"  # the name of our attention in the library
@@ -46,8 +46,8 @@ def cache_shape(config: PretrainedConfig, length: int) -> CacheShape:
     """Slots for a decoder of this (text) config and images of `length` positions."""
     heads = config.num_attention_heads
     head_width = getattr(config, "head_dim", None) or config.hidden_size // heads
-    cells = PROMPT_CELLS + length + SPARE_CELLS
-    return CacheShape(config.num_hidden_layers, cells, config.num_key_value_heads or heads, head_width)
+    size = cells(PROMPT_CELLS, length)
+    return CacheShape(config.num_hidden_layers, size, config.num_key_value_heads or heads, head_width)
 
 
 def hidden_states(decoder: PreTrainedModel, entries: Entries, attend: Attend) -> Tensor:

@@ -18,7 +18,7 @@ from ..checkpoint import check_fit, fill, hash_files, read_config, read_header, 
 from ..errors import RequestError, StartupError
 from ..models.llamagen import LlamaGenConfig, LlamaGenTransformer
 from ..models.llamagen_vq import VQConfig, build_vq, encode_normalised, library_names
-from .base import SPARE_CELLS, Adapter, Attend, CacheShape, Encode, Entries, TokenizedPrompt, pixels
+from .base import Adapter, Attend, CacheShape, Encode, Entries, TokenizedPrompt, cells, pixels
 from .captions import Captions
 from .denoising import check_denoising, read_denoising
 
@@ -54,9 +54,7 @@ class LlamaGenAdapter(Adapter):
         self._conditions = self._transformer.conditions()  # [conditions, width]
         self._config, length = config, config.side**2
         prompt = config.caption or 1
-        self.cache = CacheShape(
-            config.layers, prompt + length + SPARE_CELLS, config.heads, config.width // config.heads
-        )
+        self.cache = CacheShape(config.layers, cells(prompt, length), config.heads, config.width // config.heads)
         self.card = {
             "family": "llamagen",
             "name": values.get("name", folder.resolve().name),

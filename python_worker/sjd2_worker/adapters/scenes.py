@@ -14,7 +14,7 @@ from ..errors import StartupError
 from ..models.lean import LeanScenes
 from ..models.tokenizer import CODES, STRIDE, ScenesTokenizer
 from ..models.transformer import ScenesConfig, ScenesTransformer, TimestepEmbedding, encode_caption
-from .base import SPARE_CELLS, Adapter, Attend, CacheShape, Embeddings, Encode, Entries, TokenizedPrompt, pixels
+from .base import Adapter, Attend, CacheShape, Embeddings, Encode, Entries, TokenizedPrompt, cells, pixels
 from .denoising import said_denoising
 
 SAMPLING = {"guidance": 3.0, "temperature": 1.0, "topK": 0, "topP": 1.0}
@@ -42,9 +42,8 @@ class ScenesAdapter(Adapter):
         self._transformer.to(device)
         self.trained = {"transformer.": self._transformer}
         self.embeddings = self._normalised(part(weights, "denoising."), paths[1])
-        self.cache = CacheShape(
-            config.layers, config.prompt + config.image_tokens + SPARE_CELLS, config.heads, config.width // config.heads
-        )
+        size = cells(config.prompt, config.image_tokens)
+        self.cache = CacheShape(config.layers, size, config.heads, config.width // config.heads)
         sampling = values.get("sampling", {})
         self.card = {
             "family": "scenes",
