@@ -40,10 +40,10 @@ const PATIENCE = 0.25
 
 /**
  * What a draft that nothing disturbs takes to become right, in passes, over the share of codes that surprise: the number
- * of passes is about `codes * (surprises + settling / window)`. Measured over windows of 8 to 96 with `sjd2` on the
- * bundled scenes: 0.06 and 1.85 fit every one within 4 %.
+ * of passes is about `codes * (surprises + settling / window)`. Measured over windows of 16 to 96 with `sjd2` on 24 of the
+ * bundled scenes: 0.056 and 1.98 fit every one within 4 % at guidance 3, 0.049 and 1.84 at 1.
  */
-const SETTLING_OVER_SURPRISES = 31
+const SETTLING_OVER_SURPRISES = 36
 
 /** The window that minimises passes times seconds: where `(surprises + settling / w) * (none + draft * w)` is least. */
 export function fastestOf({ none, draft }: PassCost): number {
