@@ -120,6 +120,7 @@ class Graphs:
             logits = self.with_room(lambda: self._forward(entries, placement))
             if len(logits):  # a prompt's forward has no rows, and its shape seldom comes again
                 self._known[shape] = self._recorded(self._record, entries, placement) if come_before else None
+                self._known.move_to_end(shape)
                 self._forget(SHAPES)
             return logits
         self._known.move_to_end(shape)
