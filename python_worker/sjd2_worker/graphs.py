@@ -13,12 +13,14 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import TypeVar
+from weakref import WeakSet
 
 import torch
 from torch import Tensor
 
 from .adapters.base import Entries
 from .errors import ran_out_of_memory
+from .room import give_back
 from .slots import Placement
 
 SHAPES = 128  # that are remembered, recorded or not; the one that was not used for the longest time is forgotten
@@ -33,8 +35,8 @@ Record = Callable[[Callable[[], Tensor]], Replay]  # runs what it is given, at l
 def cuda() -> Record:
     """Records CUDA graphs, in one pool of memory and with one place for their results."""
     stream, pool = torch.cuda.Stream(), torch.cuda.graph_pool_handle()
+    alive: WeakSet[torch.cuda.CUDAGraph] = WeakSet()
     results: list[Tensor] = []
-    anchors: list[torch.cuda.CUDAGraph] = []
     gc.collect()
     gc.freeze()  # before 2.9 torch collects at each recording, which takes 0.2 s with all that is imported by now
 
@@ -46,6 +48,7 @@ def cuda() -> Record:
         return graph
 
     def record(run: Callable[[], Tensor]) -> Replay:
+        nonlocal pool
         before = torch.cuda.current_stream()
         try:
             # What is made at a first call, such as this stream's workspaces, must be there before. And what waits for
@@ -57,14 +60,15 @@ def cuda() -> Record:
                     rows, codes = (made := run()).shape
                 finally:
                     torch.cuda.set_sync_debug_mode("default")
-            before.wait_stream(stream)
+                    before.wait_stream(stream)
             if not results or len(results[0]) < rows:
                 results[:] = [made.new_empty(2 * rows, codes)]
             result = results[0][:rows]
             del made
-            if not anchors:  # a pool whose graphs are all forgotten is given back, and its handle with it: one stays
-                anchors.append(recorded(result.zero_))
+            if not alive:  # with the last graph its pool is given back, and the handle must not be used again
+                pool = torch.cuda.graph_pool_handle()
             graph = recorded(lambda: result.copy_(run()))
+            alive.add(graph)
         finally:
             torch.cuda.set_stream(before)
 
@@ -115,11 +119,12 @@ class Graphs:
         if self._record is None:
             return self._forward(entries, placement)
         shape = (tuple(tensor.shape for tensor in vars(entries).values()), placement.shape)
-        come_before, recording = shape in self._known, self._known.get(shape)
+        recording = self._known.get(shape)
         if recording is None:
             logits = self.with_room(lambda: self._forward(entries, placement))
             if len(logits):  # a prompt's forward has no rows, and its shape seldom comes again
-                self._known[shape] = self._recorded(self._record, entries, placement) if come_before else None
+                again = shape in self._known
+                self._known[shape] = self._recorded(self._record, entries, placement) if again else None
                 self._known.move_to_end(shape)
                 self._forget(SHAPES)
             return logits
@@ -129,11 +134,13 @@ class Graphs:
             return replayed
         # after the replay, which was to write the cells that the call writes again
         replayed = replayed.clone()
+        del recording  # it is to go, too, where memory runs out
         logits = self.with_room(lambda: self._forward(entries, placement))
         away = (replayed - logits).abs().max() / logits.abs().max()
-        recording.proven = bool(away <= TOLERANCE)
-        if not recording.proven:
+        if not away <= TOLERANCE:
             self._stop(f"a replay was {away:.2g} of the largest logit away from what it stands for")
+        elif kept := self._known.get(shape):
+            kept.proven = True
         return logits
 
     def with_room(self, compute: Callable[[], T]) -> T:
@@ -165,5 +172,5 @@ class Graphs:
         """All but so many shapes."""
         while len(self._known) > most:
             self._known.popitem(last=False)
-        if not most and torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        if not most:
+            give_back()

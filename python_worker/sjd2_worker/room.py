@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -24,6 +25,15 @@ def free_memory(device: torch.device, gpus: int = 1) -> int:
         return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
     except OSError:  # no Linux: what there is at all
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def give_back() -> None:
+    """To the GPU, where one is used, what torch holds and nobody needs."""
+    if torch.cuda.is_initialized():
+        # after a recording that broke off, older versions of torch refuse: then it stays
+        with suppress(RuntimeError):
+            torch.cuda.synchronize()
+            torch.cuda.empty_cache()
 
 
 def slot_bytes(adapter: Adapter, dtype: torch.dtype, window: int = WINDOW) -> dict[str, int]:

@@ -22,6 +22,7 @@ from .errors import RequestError, bad_message, ran_out_of_memory, users_line
 from .leases import Leases
 from .memory import Memory
 from .protocol import Head, check_request, decode_head, decode_tensors, describe, encode
+from .room import give_back
 from .worker import Room, Worker
 
 MAX_BYTES = 256 * 2**20  # of a request, its tensors included
@@ -219,8 +220,7 @@ def _typed(error: Exception) -> RequestError:
     if isinstance(error, RequestError):
         return error
     if ran_out_of_memory(error):
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        give_back()
         return RequestError(
             "out-of-memory",
             f"There was not enough memory for this request ({error or type(error).__name__}).",

@@ -121,7 +121,8 @@ class Worker:
         wanted = np.resize(wanted, round_up(wanted.size, self._step(ENTRY_STEP)))
         entries = Entries(embeddings, self._tensor(plan.positions), self._tensor(plan.places), self._tensor(wanted))
         guided, scale = self._tensor(plan.guided), self._tensor(plan.guidance)[:, None]
-        logits = self._graphs(entries, self._slots.place(plan.streams, self._step(CELL_STEP))).float()
+        found = self._graphs(entries, self._slots.place(plan.streams, self._step(CELL_STEP)))
+        logits = self._graphs.with_room(found.float)
         rows = len(plan.rows)
         logits, unconditional = logits[:rows], logits[rows : rows + len(plan.unconditional)]
         if plan.guided.size:
