@@ -43,8 +43,6 @@ def load(model: Path, adapter: Path | None, device: str, dtype: str, slots: int,
     """`model`: a folder, or a hub's id in the local cache. Raises `StartupError`."""
     chosen, kind = choose(device, dtype)
     opened = open_adapter(model, adapter, chosen, kind, options)
-    # cuDNN's attention plans anew for each shape of a pass, which takes longer than many passes
-    torch.backends.cuda.enable_cudnn_sdp(False)
     # accelerate's hooks carry tensors from GPU to GPU, which a graph of one does not hold
     record = cuda() if chosen.type == "cuda" and (options.get("gpus") or 1) == 1 else None
     return Worker(opened, slots, chosen, kind, record)

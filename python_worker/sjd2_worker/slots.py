@@ -16,6 +16,9 @@ from .passes import Copies, Stream, round_up
 
 WASTE = 1.25  # streams are attended to together while padding adds at most this factor
 
+# cuDNN's attention plans anew for each shape of a pass, which takes longer than many passes
+torch.backends.cuda.enable_cudnn_sdp(False)
+
 
 class Slots:
     """Keys and values of all cells, [layers, slots, heads, cells, head_width] each."""

@@ -251,5 +251,5 @@ def test_the_shape_that_was_used_longest_ago_is_forgotten(
         logits_of(replaying, chain(SEQUENCE, slot))
         return counting.calls - before
 
-    # prompts' first entries are in no shape of another slot; a shape is called, recorded, proven, replayed
+    # a shape, which a slot is part of, is called, recorded (two calls more), proven by a call, replayed
     assert [calls(slot) for slot in (0, 0, 0, 0, 1, 1, 2, 1, 0)] == [1, 3, 1, 0, 1, 3, 1, 1, 1]

@@ -1,6 +1,6 @@
 import { explain, formatFailure } from './failure.js'
 import { withOutputs } from './interrupt.js'
-import { runProgram } from './program.js'
+import { runProgram } from './run.js'
 
 /**
  * The sjd2 command: runs a command line, prints what went wrong to standard error and sets the exit code.
