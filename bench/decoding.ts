@@ -2,11 +2,11 @@
 import { createHash } from 'node:crypto'
 import { startWorker, type Worker } from '../src/bridge/index.js'
 import { Trajectory } from '../src/decoding/index.js'
-import { decodeTogether } from '../src/engine/decode.js'
+import { Engine } from '../src/engine/engine.js'
 import type { ForwardTiming, JobStatistics, TokenizedPrompt } from '../src/engine/index.js'
-import { LastingWorker } from '../src/engine/lasting-worker.js'
 import { modelOf } from '../src/engine/model.js'
 import { tokenizedPrompts } from '../src/engine/prompts.js'
+import { SupervisedWorker } from '../src/engine/supervised-worker.js'
 import { choosePolicy } from '../src/experiment/policy.js'
 import { python } from './null-worker.js'
 import { numericsClock, timedNumerics } from './numerics-clock.js'
@@ -39,7 +39,7 @@ export interface Decoding {
 export async function decode(decoding: Decoding) {
   const { start, policy: spec, images, guidance, forwards = Infinity, onDone } = decoding
   const signal = new AbortController().signal
-  const worker = await LastingWorker.begin({ start, signal, onEvent() {} })
+  const worker = await SupervisedWorker.start({ start, signal, onEvent() {} })
   try {
     const { model: card } = worker.hello
     const model = modelOf(card, await worker.request({ op: 'embeddings' }))
@@ -57,29 +57,31 @@ export async function decode(decoding: Decoding) {
     const statistics: JobStatistics[] = []
     const enough = new AbortController()
     const living = await worker.alive()
-    await decodeTogether(worker, jobs(), {
-      signal: enough.signal,
-      onDone(_, one) {
-        statistics.push(one)
-        onDone?.(statistics.length, living)
-      },
-      onForward(timing) {
-        const { user, system } = process.cpuUsage()
-        timings.push({ ...timing, numerics: numericsClock(), processor: (user + system) / 1e6 })
-        if (timings.length === forwards) enough.abort('enough')
-      },
-    }).catch((reason) => {
-      if (reason !== 'enough') throw reason
-    })
+    await new Engine(worker)
+      .run(jobs(), {
+        signal: enough.signal,
+        onDone(_, one) {
+          statistics.push(one)
+          onDone?.(statistics.length, living)
+        },
+        onForward(timing) {
+          const { user, system } = process.cpuUsage()
+          timings.push({ ...timing, numerics: numericsClock(), processor: (user + system) / 1e6 })
+          if (timings.length === forwards) enough.abort('enough')
+        },
+      })
+      .catch((reason) => {
+        if (reason !== 'enough') throw reason
+      })
     const tokens = createHash('sha256')
     for (const image of made) tokens.update(image.tokens)
     return { timings, statistics, tokens: tokens.digest('hex').slice(0, 12), committed: made[0]?.committed }
   } finally {
-    await worker.gone()
+    await worker.closed()
   }
 }
 
-async function promptsOf(worker: LastingWorker, { prompts }: Decoding): Promise<TokenizedPrompt[]> {
+async function promptsOf(worker: SupervisedWorker, { prompts }: Decoding): Promise<TokenizedPrompt[]> {
   if (prompts === undefined) return [{ conditional: [1, 2, 3], unconditional: [1], unknown: [] }]
   const answer = await worker.request({ op: 'tokenize', prompts: [...prompts] })
   return tokenizedPrompts(answer, worker.hello.model.width)

@@ -3,6 +3,17 @@
  * beneath; and what a metric is.
  */
 export * from './decoding/index.js'
+export type {
+  Job,
+  JobStatistics,
+  OpenOptions,
+  Picture,
+  Session,
+  Submission,
+  TokenizedPrompt,
+  WorkerEvent,
+} from './engine/index.js'
 export type { MeasuredPicture, Measurement, Metric } from './experiment/metrics/metric.js'
 export * from './numerics/index.js'
+export { openSession } from './open-session.js'
 export * from './policies/index.js'

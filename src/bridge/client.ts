@@ -41,12 +41,16 @@ export interface ClientOptions {
   readonly keys?: CurveKeys
   /** Told what happens to the connection. */
   readonly onEvent?: (event: string) => void
+  /** Seconds after which a request that was not answered rejects with `worker-lost`; default: none. Not of `hello`. */
+  readonly timeout?: number | undefined
 }
 
 /** A client of the worker that listens, or soon will, at a ZeroMQ endpoint. */
-export function connectClient(endpoint: string, { keys, onEvent }: ClientOptions = {}): Client {
+export function connectClient(endpoint: string, { keys, onEvent, timeout }: ClientOptions = {}): Client {
   const socket = new Dealer({ linger: 0, reconnectInterval: 20, ...(keys && securedBy(keys)) })
   const inFlight = new Map<number, Pending>()
+  /** Requests that were given up: their replies may still come. */
+  const expired = new Set<number>()
   let lastId = 0
   let closedBy: WorkerError | undefined
   let memory: SharedMemory | undefined
@@ -62,14 +66,23 @@ export function connectClient(endpoint: string, { keys, onEvent }: ClientOptions
   function settle(frames: Frames) {
     try {
       const head = decodeHead(frames)
-      const pending = inFlight.get((head as { id?: number } | null)?.id ?? 0)
+      const id = (head as { id?: number } | null)?.id ?? 0
+      if (expired.delete(id)) return
+      const pending = inFlight.get(id)
       if (pending === undefined) throw badReply(`a reply to nothing that was asked: ${JSON.stringify(head)}`)
-      inFlight.delete((head as { id: number }).id)
+      inFlight.delete(id)
       answer(pending, head, frames, memory)
       if (pending.at !== undefined) memory?.release(pending.at)
     } catch (error) {
       rejectAll(error)
     }
+  }
+
+  function expire(id: number) {
+    const pending = inFlight.get(id)
+    inFlight.delete(id)
+    expired.add(id)
+    pending?.reject(tooSlow(pending.op, timeout))
   }
 
   function rejectAll(error: unknown) {
@@ -88,8 +101,15 @@ export function connectClient(endpoint: string, { keys, onEvent }: ClientOptions
         inFlight.set(id, { op: ask.op, at, resolve: settled, reject })
       })
       const head = { ...ask, id, ...(at !== undefined && { at }) }
-      const [answer] = await Promise.all([replied, socket.send(encodeRequest(head, tensors))])
-      return answer
+      // While a worker loads its model it says nothing, for as long as that takes.
+      const expiry =
+        timeout !== undefined && ask.op !== 'hello' ? setTimeout(expire, 1000 * timeout, id) : undefined
+      try {
+        const [answer] = await Promise.all([replied, socket.send(encodeRequest(head, tensors))])
+        return answer
+      } finally {
+        clearTimeout(expiry)
+      }
     },
 
     share(hello) {
@@ -124,6 +144,13 @@ const securedBy = ({ secret, public: key }: CurveKeys) => ({
   heartbeatInterval: 5000,
   heartbeatTimeout: 15_000,
 })
+
+const tooSlow = (op: Op, seconds: number | undefined) =>
+  new WorkerError(
+    'worker-lost',
+    `The worker has not answered ${op} for ${seconds} seconds: it hangs, or its device does.`,
+    'See what the device does (nvidia-smi, top). For passes that take longer than that, give more time.',
+  )
 
 function answer(
   { op, resolve, reject }: Pending,

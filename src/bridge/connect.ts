@@ -15,6 +15,8 @@ export interface ConnectOptions {
   readonly key?: string | undefined
   /** Key/value slots wanted; one gets all that there are where these are fewer. */
   readonly slots: number
+  /** Seconds after which a request that was not answered rejects with `worker-lost`; default: none. */
+  readonly requestTimeout?: number | undefined
   /** Told once, where other runs have the slots and it is waited for them. */
   readonly onBusy?: ((error: WorkerError) => void) | undefined
   readonly signal?: AbortSignal | undefined
@@ -25,11 +27,12 @@ export interface ConnectOptions {
  * frees one's own; the worker stays.
  * @throws WorkerError `no-worker` where nobody answers there, `bad-endpoint`, or the signal's reason
  */
-export async function connectWorker({ to, key, slots, onBusy, signal }: ConnectOptions): Promise<Worker> {
+export async function connectWorker(options: ConnectOptions): Promise<Worker> {
+  const { to, key, slots, requestTimeout, onBusy, signal } = options
   signal?.throwIfAborted()
   // what another machine calls its memory may be something else here
   const memory = !to.startsWith('tcp://')
-  const client = connectTo(to, key)
+  const client = connectTo(to, key, requestTimeout)
   const leave = () => client.close(goneAway(to))
   signal?.addEventListener('abort', leave, { once: true })
   try {
@@ -66,11 +69,12 @@ async function admitted(
 }
 
 /** A client that closes itself when the connection fails. */
-export function connectTo(to: string, key: string | undefined): Client {
+export function connectTo(to: string, key: string | undefined, timeout?: number): Client {
   const { endpoint, keys } = addressOf(to, key)
   let connected = false
   const client: Client = connectClient(endpoint, {
     ...(keys && { keys }),
+    timeout,
     onEvent(event) {
       if (event === 'handshake') connected = true
       else if (event.startsWith('handshake:error') || (event === 'disconnect' && !connected))

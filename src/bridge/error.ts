@@ -14,6 +14,7 @@ export type WorkerErrorCode =
   | 'no-worker'
   | 'worker-lost'
   | 'bad-reply'
+  | 'queue-full'
 
 /** A failure of the worker or of the way to it: `message` says what happened and why, `remedy` what to do. */
 export class WorkerError extends Error {
@@ -31,6 +32,11 @@ export class WorkerError extends Error {
 /** Whether the worker is gone, so that a new one may be asked the same again. */
 export function isLost(error: unknown): error is WorkerError {
   return error instanceof WorkerError && error.code === 'worker-lost'
+}
+
+/** Whether the device had too little memory for what was asked. */
+export function isOutOfMemory(error: unknown): error is WorkerError {
+  return error instanceof WorkerError && error.code === 'out-of-memory'
 }
 
 /** Whether other runs hold the worker's slots. */

@@ -2,7 +2,7 @@
 
 export type { Answer } from './client.js'
 export { type ConnectOptions, connectWorker } from './connect.js'
-export { isBusy, isLost, WorkerError, type WorkerErrorCode } from './error.js'
+export { isBusy, isLost, isOutOfMemory, WorkerError, type WorkerErrorCode } from './error.js'
 export type {
   ForwardReply,
   HelloReply,

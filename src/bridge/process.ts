@@ -34,6 +34,8 @@ export interface ModelOptions {
 export interface ProcessOptions extends ModelOptions {
   /** Key/value slots; an image with guidance takes two. */
   readonly slots: number
+  /** Seconds after which a request that was not answered rejects with `worker-lost`; default: none. */
+  readonly requestTimeout?: number | undefined
   /** Aborting it kills the worker. */
   readonly signal?: AbortSignal | undefined
 }

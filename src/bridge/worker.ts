@@ -23,7 +23,7 @@ export interface Worker {
 export async function startWorker(options: ProcessOptions): Promise<Worker> {
   options.signal?.throwIfAborted()
   const address = privateAddress()
-  const client = connectClient(address.endpoint)
+  const client = connectClient(address.endpoint, { timeout: options.requestTimeout })
   const process = startProcess(address.endpoint, options)
   void process.ended.then((error) => client.close(error))
 

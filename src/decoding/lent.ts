@@ -112,7 +112,7 @@ export class LentLogits {
 }
 
 /** Memory that is used again and again, for one thing at a time. */
-export class Room {
+export class Scratch {
   #numbers = new Float32Array()
 
   /** So many numbers, of any value; what was there before is given up. */

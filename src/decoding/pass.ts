@@ -40,8 +40,12 @@ export interface Decodable {
    * way. False where nothing is left to do. Nothing that can be seen of the image changes by it.
    */
   prepare?(): boolean
+  /** [length] The image as it stands, in ids: where nothing is final, what will most likely be there. */
+  preview?(): Int32Array
   /** Whether it may still read logits that lie in this memory: as long as it does, they must not change. */
   holds(memory: ArrayBufferLike): boolean
+  /** Makes now what it would make later of logits that it holds, so that it holds none. */
+  detach?(): void
   /** The worker's cells are lost: the next plan starts from the anchor and keeps nothing. */
   forgetCells(): void
 }

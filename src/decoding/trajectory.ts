@@ -2,8 +2,8 @@ import { checkSampling, type Logits, RandomAhead, type Sampling } from '../numer
 import { drawAhead } from './ahead.js'
 import { checkDrafts } from './check-drafts.js'
 import { checkVerdict } from './check-verdict.js'
-import type { Draft } from './draft.js'
-import { fed, LentLogits, proposed, Room, Vectors } from './lent.js'
+import { type Draft, NO_CODE } from './draft.js'
+import { Deferred, fed, LentLogits, proposed, Scratch, Vectors } from './lent.js'
 import type { Model } from './model.js'
 import type { Decodable, PassPlan } from './pass.js'
 import { type PassRecord, recordOf } from './pass-record.js'
@@ -37,7 +37,7 @@ export class Trajectory implements Decodable, ImageState {
   readonly #vectors: Vectors
   readonly #latents: Vectors
   /** Where plans' latents lie. */
-  readonly #room = new Room()
+  readonly #room = new Scratch()
   readonly #noise: PositionNoise
   readonly #logits = new LentLogits()
   /** The image's last free position, -1 where all are forced. */
@@ -137,8 +137,28 @@ export class Trajectory implements Decodable, ImageState {
     return drawAhead(this, this.#noise, this.random)
   }
 
+  /** Behind what is committed: the codes of the drafts, then the codes above them, then those before them. */
+  preview(): Int32Array {
+    const { layout, image, rowLength } = this.model
+    const ids = Int32Array.from(this.tokens)
+    for (const { position, code } of this.#drafts) {
+      if (code !== NO_CODE && ids[position] < 0) ids[position] = image.first + code
+    }
+    for (let j = this.#committed; j < this.length; j += 1) {
+      if (layout[j] >= 0 || ids[j] >= 0) continue
+      const near = [j - rowLength, j - 1].find((from) => from >= 0 && layout[from] < 0)
+      ids[j] = near === undefined ? image.first : ids[near]
+    }
+    return ids
+  }
+
   holds(memory: ArrayBufferLike): boolean {
     return this.#logits.lieIn(memory)
+  }
+
+  detach(): void {
+    for (const { proposal } of this.#drafts) if (proposal instanceof Deferred) void proposal.probabilities
+    this.#logits.reclaim(this.#drafts)
   }
 
   forgetCells(): void {

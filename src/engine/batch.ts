@@ -1,26 +1,35 @@
 import { type Answer, type Ask, floatsOrHalves, type Tensors, tensor, type Worker } from '../bridge/index.js'
-import { Room } from '../decoding/lent.js'
+import { Scratch } from '../decoding/lent.js'
 import { concatenated } from './concatenated.js'
 import { type LanePlan, laneHead, weightOf } from './lane.js'
-import type { Seat } from './seat.js'
+import type { RunningImage } from './running-image.js'
 import { type NamedLanes, nameVectors } from './vectors.js'
 
 /** One forward: the lanes of several images, laid end to end. */
 export interface Batch {
   readonly members: readonly Member[]
+  /** Entries over all lanes and branches. */
+  readonly weight: number
   readonly ask: Ask<'forward'>
   readonly tensors: Tensors
 }
 
 interface Member {
-  readonly seat: Seat
+  readonly image: RunningImage
   readonly weight: number
   readonly rows: number
 }
 
-/** Entries of the seat's next step, over all branches. */
-function weightOfNext(seat: Seat, worker: Worker): number {
-  return sum(seat.next(worker).map(weightOf))
+/** What a forward of a worker may hold. */
+export interface Capacity {
+  readonly worker: Worker
+  /** Entries over all lanes and branches. */
+  readonly maxEntries: number
+}
+
+/** Entries of the image's next step, over all branches. @throws what the policy throws */
+export function weightOfNext(image: RunningImage, { worker, maxEntries }: Capacity): number {
+  return sum(image.next(worker, maxEntries).map(weightOf))
 }
 
 /**
@@ -34,37 +43,49 @@ const WORTHWHILE = 256
  * one half are decided while the other half's are forwarded. All, where halves are not worth a forward of their own:
  * then 0 while others are in flight, to wait for these.
  */
-export function fairShare(idle: readonly Seat[], worker: Worker, inFlight: readonly Batch[]): number {
-  const waiting = sum(idle.map((seat) => weightOfNext(seat, worker)))
-  const flying = sum(inFlight.flatMap(({ members }) => members.map(({ weight }) => weight)))
-  const all = waiting + flying
-  if (all >= 2 * WORTHWHILE || all > worker.hello.maxEntries) return all / 2
+export function fairShare(
+  idle: readonly RunningImage[],
+  capacity: Capacity,
+  inFlight: readonly Batch[],
+): number {
+  const waiting = sum(idle.map((image) => weightOfNext(image, capacity)))
+  const all = waiting + sum(inFlight.map(({ weight }) => weight))
+  if (all >= 2 * WORTHWHILE || all > capacity.maxEntries) return all / 2
   return inFlight.length === 0 ? all : 0
 }
 
 /**
- * The next steps of the first seats: until there are `wanted` entries, or no more go into a forward of the worker. Their
- * latents are gathered in `room`, which must be left alone until the answer is there.
+ * The next steps of the first images: until there are `wanted` entries, or no more go into a forward. An image that is to
+ * be forwarded alone is in no batch with others. Latents are gathered in `scratch`, which must be left alone until the
+ * answer is there.
  */
-export function collect(seats: readonly Seat[], worker: Worker, wanted = Infinity, room = new Room()): Batch {
-  const { maxEntries, model } = worker.hello
+export function collect(
+  images: readonly RunningImage[],
+  capacity: Capacity,
+  wanted = Infinity,
+  scratch = new Scratch(),
+): Batch {
+  const { worker, maxEntries } = capacity
+  const { model } = worker.hello
   const members: Member[] = []
   const lanes: LanePlan[] = []
   let taken = 0
-  for (const seat of seats) {
-    if (taken >= wanted) break
-    const step = seat.next(worker)
-    const weight = weightOfNext(seat, worker)
+  for (const image of images) {
+    if (taken >= wanted || (image.alone && members.length > 0)) break
+    const step = image.next(worker, maxEntries)
+    const weight = weightOfNext(image, capacity)
     if (taken + weight > maxEntries) break
     taken += weight
     lanes.push(...step)
-    members.push({ seat, weight, rows: sum(step.map(({ plan }) => plan.rows.length)) })
+    members.push({ image, weight, rows: sum(step.map(({ plan }) => plan.rows.length)) })
+    if (image.alone) break
   }
   const named = nameVectors(lanes, model.vocabulary, model.width)
   return {
     members,
+    weight: taken,
     ask: { op: 'forward', lanes: named.lanes.map(laneHead), logits: precision(worker) },
-    tensors: endToEnd(named, model.width, room),
+    tensors: endToEnd(named, model.width, scratch),
   }
 }
 
@@ -75,31 +96,35 @@ function precision({ hello }: Worker): 'f32' | 'f16' {
 
 /**
  * Gives each image its rows of the logits, and its share of the `seconds` that the answer took; says whether any image
- * advanced.
+ * advanced. An image that cannot take its rows fails; one that has ended meanwhile takes none.
+ * @throws WorkerError `bad-reply` where the logits are not those that were asked for
  */
 export function handBack(
-  { members }: Batch,
+  { members, weight: total }: Batch,
   { head, tensors }: Answer<'forward'>,
   worker: Worker,
   seconds: number,
 ): boolean {
   const { count } = worker.hello.model.image
   const logits = floatsOrHalves(tensors, 'logits', [sum(members.map(({ rows }) => rows)), count])
-  const total = sum(members.map(({ weight }) => weight))
   let row = 0
-  const advanced = members.map(({ seat, weight, rows }) => {
+  let advanced = false
+  for (const { image, weight, rows } of members) {
     const own = logits.subarray(row * count, (row + rows) * count)
     row += rows
+    if (image.ticket.ended) continue
     const share = weight / total
-    return seat.take(own, {
-      forward: head.seconds * share,
-      bridge: Math.max(0, seconds - head.seconds) * share,
-    })
-  })
-  return advanced.includes(true)
+    const spent = { forward: head.seconds * share, bridge: Math.max(0, seconds - head.seconds) * share }
+    try {
+      advanced = image.take(own, spent) || advanced
+    } catch (error) {
+      image.ticket.fail(error)
+    }
+  }
+  return advanced
 }
 
-function endToEnd({ lanes, vectors }: NamedLanes, width: number, room: Room): Tensors {
+function endToEnd({ lanes, vectors }: NamedLanes, width: number, scratch: Scratch): Tensors {
   const plans = lanes.map(({ plan }) => plan)
   const timesteps = concatenated(
     Float32Array,
@@ -129,7 +154,7 @@ function endToEnd({ lanes, vectors }: NamedLanes, width: number, room: Room): Te
       concatenated(
         Float32Array,
         plans.map((plan) => plan.latents),
-        (length) => room.of(length),
+        (length) => scratch.of(length),
       ),
       [timesteps.length, width],
     ),

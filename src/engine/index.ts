@@ -6,10 +6,11 @@ export {
   WorkerError,
   type WorkerErrorCode,
 } from '../bridge/index.js'
-export type { RunOptions } from './decode.js'
 export type { Job, JobStatistics, TokenizedPrompt } from './job.js'
-export type { WorkerEvent } from './lasting-worker.js'
 export type { Picture } from './pictures.js'
+export type { RunOptions } from './run.js'
 export { type OpenOptions, openSession, type Session } from './session.js'
+export type { Submission } from './submission.js'
+export type { WorkerEvent } from './supervised-worker.js'
 export type { ForwardTiming } from './timing.js'
 export { type TraceEvent, traceOf } from './trace.js'

@@ -1,5 +1,5 @@
 import { bytes, type ModelCard, tensor } from '../bridge/index.js'
-import type { LastingWorker } from './lasting-worker.js'
+import type { SupervisedWorker } from './supervised-worker.js'
 
 /** A decoded picture: 8-bit red, green, blue, row by row from the top. */
 export interface Picture {
@@ -11,7 +11,7 @@ export interface Picture {
 
 /** Pictures of images, each given by its ids over the whole layout; `together` of them in one message. */
 export async function decodePictures(
-  worker: LastingWorker,
+  worker: SupervisedWorker,
   images: readonly Int32Array[],
   together: number,
 ): Promise<Picture[]> {

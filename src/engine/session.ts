@@ -8,12 +8,14 @@ import {
   startWorker,
 } from '../bridge/index.js'
 import type { Model } from '../decoding/model.js'
-import { decodeTogether, type RunOptions } from './decode.js'
+import { Engine } from './engine.js'
 import type { Job, TokenizedPrompt } from './job.js'
-import { LastingWorker, type WorkerEvent } from './lasting-worker.js'
 import { modelOf } from './model.js'
 import { decodePictures, type Picture } from './pictures.js'
 import { tokenizedPrompts } from './prompts.js'
+import type { RunOptions } from './run.js'
+import type { Submission } from './submission.js'
+import { SupervisedWorker, type WorkerEvent } from './supervised-worker.js'
 
 export interface OpenOptions {
   /** A worker that runs already, to be used instead of starting one; what it runs is as it was started. */
@@ -35,6 +37,10 @@ export interface OpenOptions {
   readonly dtype?: ProcessOptions['dtype']
   /** How many images at most are decoded together; default 16. Each reserves two slots, for guidance. */
   readonly images?: number
+  /** How many submitted images may wait for slots; default: any number. */
+  readonly queue?: number
+  /** Seconds after which a worker that has not answered a request counts as dead, and is started again; default 600. */
+  readonly requestTimeout?: number
   /** Aborting it kills the worker: what is in progress rejects with the signal's reason. */
   readonly signal?: AbortSignal
   readonly onEvent?: (event: WorkerEvent) => void
@@ -47,7 +53,12 @@ export interface Session {
   readonly card: ModelCard
   readonly model: Model
   tokenize(prompts: readonly string[]): Promise<TokenizedPrompt[]>
-  /** Decodes all jobs, as many together as there are slots; the rest join as others leave. One run at a time. */
+  /**
+   * Gives the engine an image, at any time; it joins the others at the next pass.
+   * @throws WorkerError `queue-full`
+   */
+  submit(job: Job): Submission
+  /** Submits all jobs and waits for all: as many together as there are slots, the rest join as others leave. */
   run(jobs: Iterable<Job>, options?: RunOptions): Promise<void>
   /** Pictures of finished images, from each one's ids over the whole layout. May be asked while a run goes on. */
   decode(images: readonly Int32Array[]): Promise<Picture[]>
@@ -63,6 +74,7 @@ export interface Session {
  */
 export async function openSession(options: OpenOptions): Promise<Session> {
   const { device = 'auto', dtype = 'auto', images = 16, onEvent = () => {} } = options
+  const { requestTimeout = 600 } = options
   const { checkpoint, adapter, size, quantize, gpus, python, connect } = options
   const closing = new AbortController()
   const signal = options.signal ? AbortSignal.any([options.signal, closing.signal]) : closing.signal
@@ -70,20 +82,21 @@ export async function openSession(options: OpenOptions): Promise<Session> {
   const start = () => {
     if (connect === undefined) {
       const loading = { checkpoint, adapter, size, quantize, gpus, python, device, dtype }
-      return startWorker({ ...loading, slots, signal })
+      return startWorker({ ...loading, slots, signal, requestTimeout })
     }
     return connectWorker({
       ...connect,
       slots,
       signal,
+      requestTimeout,
       onBusy: (error) => onEvent({ kind: 'worker-busy', error }),
     })
   }
-  const worker = await LastingWorker.begin({ start, signal, onEvent })
+  const worker = await SupervisedWorker.start({ start, signal, onEvent })
 
   async function close() {
     closing.abort(new Error('The session is closed.'))
-    await worker.gone()
+    await worker.closed()
   }
 
   try {
@@ -96,12 +109,16 @@ export async function openSession(options: OpenOptions): Promise<Session> {
 }
 
 function sessionOf(
-  worker: LastingWorker,
+  worker: SupervisedWorker,
   model: Model,
-  { images = 16, onForward }: OpenOptions,
+  { images = 16, queue, onForward, onEvent }: OpenOptions,
   close: () => Promise<void>,
 ): Session {
-  let running = false
+  const engine = new Engine(worker, {
+    queue,
+    onForward,
+    onFewerEntries: (maxEntries) => onEvent?.({ kind: 'fewer-entries', maxEntries }),
+  })
   return {
     hello: worker.hello,
     card: worker.hello.model,
@@ -114,16 +131,9 @@ function sessionOf(
       )
     },
 
-    async run(jobs, options: RunOptions = {}) {
-      if (running)
-        throw new Error('This session is decoding already: wait for its run, or give that all jobs.')
-      running = true
-      try {
-        await decodeTogether(worker, jobs, { ...(onForward && { onForward }), ...options })
-      } finally {
-        running = false
-      }
-    },
+    submit: (job) => engine.submit(job),
+
+    run: (jobs, options) => engine.run(jobs, options),
 
     decode: (tokens) => decodePictures(worker, tokens, images),
 

@@ -116,3 +116,18 @@ test('closing rejects what is in flight and what is asked later', async () => {
   await expect(asked).rejects.toBe(lost)
   await expect(client.request({ op: 'stats' })).rejects.toBe(lost)
 })
+
+test('a request that is not answered in time rejects as if the worker were dead; hello waits for as long as loading takes', async () => {
+  const hasty = connectClient(`ipc://${folder}/socket`, { timeout: 0.05 })
+  let greeted = false
+  const hello = hasty.request({ op: 'hello', protocol: 1, memory: false }).finally(() => {
+    greeted = true
+  })
+  hello.catch(() => {})
+  await expect(hasty.request({ op: 'stats' })).rejects.toMatchObject({
+    code: 'worker-lost',
+    message: expect.stringContaining('not answered stats for 0.05 seconds'),
+  })
+  expect(greeted).toBe(false)
+  hasty.close(new WorkerError('worker-lost', 'The test is over.', ''))
+})

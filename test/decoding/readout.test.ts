@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { fed, LentLogits, proposed, Room, Vectors } from '../../src/decoding/lent.js'
+import { fed, LentLogits, proposed, Scratch, Vectors } from '../../src/decoding/lent.js'
 import { PositionNoise, readPass } from '../../src/decoding/readout.js'
 import { ImageRandom } from '../../src/index.js'
 import { draftOf, plainSampling } from '../support/fake-pass.js'
@@ -24,7 +24,7 @@ test('latents are lent again once no draft feeds them', () => {
 })
 
 test('room is the same memory for as long as there is enough', () => {
-  const room = new Room()
+  const room = new Scratch()
   const { buffer } = room.of(6)
   expect(room.of(2)).toHaveLength(2)
   expect([room.of(6), room.of(0), room.of(5)].map((numbers) => numbers.buffer)).toEqual([

@@ -31,6 +31,29 @@ const plain = toy({ layout: Array.from({ length: 12 }, () => -1), rowLength: 4, 
 
 const policy = (name: string, overrides: PolicyOverrides = {}) => createPolicy(name, overrides, page.model)
 
+describe('an unfinished image', () => {
+  test('is previewed with the codes of its drafts behind what is committed, and codes from above behind those', () => {
+    const { image, worker } = start(plain, { policy: createPolicy('sjd', { window: 3 }, plain.model) })
+    image.advance(worker.forward(image.plan()))
+    const ids = image.preview()
+    const { committed } = image
+    expect([...ids.subarray(0, committed)]).toEqual([...image.tokens.subarray(0, committed)])
+    const drafted = image.drafts.map(({ position }) => position)
+    expect(drafted.map((position) => ids[position] - plain.model.image.first)).toEqual(
+      image.drafts.map(({ code }) => code),
+    )
+    for (let j = Math.max(4, committed + drafted.length); j < 12; j += 1) expect(ids[j]).toBe(ids[j - 4])
+    expect(image.tokens[11]).toBe(-1)
+  })
+
+  test('is previewed with forced tokens where they stand, and codes of the image elsewhere', () => {
+    const ids = start(page, { policy: policy('autoregressive') }).image.preview()
+    expect([...ids].filter((_, j) => layout[j] >= 0)).toEqual(layout.filter((id) => id >= 0))
+    const free = [...ids].filter((_, j) => layout[j] < 0)
+    expect(new Set(free)).toEqual(new Set([page.model.image.first]))
+  })
+})
+
 describe('plan', () => {
   test('feeds anchor and forced tokens first, then the window with forced tokens in their places', () => {
     const { image } = start(page, { policy: policy('sjd', { window: 5 }) })

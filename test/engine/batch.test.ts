@@ -2,9 +2,8 @@ import { describe, expect, test } from 'vitest'
 import { floats, tensor } from '../../src/bridge/index.js'
 import { ANCHOR, type Decodable, LATENT, type PassPlan } from '../../src/decoding/pass.js'
 import { collect, handBack } from '../../src/engine/batch.js'
-import { Seat } from '../../src/engine/seat.js'
 import type { Logits } from '../../src/numerics/index.js'
-import { FakeWorker, image } from './fake-worker.js'
+import { capacityOf, FakeWorker, image, runningImage } from './fake-worker.js'
 
 /** An image that wants one plan for ever and keeps what it is given. */
 class Still implements Decodable {
@@ -51,22 +50,17 @@ const tree: PassPlan = {
   keep: Int32Array.of(1, 3),
 }
 
-function seated(
-  plan: PassPlan,
-  slots: number[],
-  prompt = { conditional: [7], unconditional: [8] },
-  maxEntries = 64,
-) {
+function started(plan: PassPlan, slots: number[], prompt = { conditional: [7], unconditional: [8] }) {
   const still = new Still(plan)
   const job = { prompt: { ...prompt, unknown: [] }, guidance: slots.length === 2 ? 2.5 : 1, image: still }
-  return { seat: new Seat(job, slots, maxEntries), still }
+  return { running: runningImage(job, slots), still }
 }
 
 describe('a batch', () => {
   const worker = new FakeWorker()
-  const guidedImage = seated(noisy, [0, 1])
-  const plainImage = seated(tree, [5])
-  const batch = collect([guidedImage.seat, plainImage.seat], worker)
+  const guidedImage = started(noisy, [0, 1])
+  const plainImage = started(tree, [5])
+  const batch = collect([guidedImage.running, plainImage.running], capacityOf(worker))
 
   test('names for each image its slots, anchors and cells', () => {
     expect(batch.ask).toEqual({
@@ -119,14 +113,22 @@ describe('a batch', () => {
     expect(guidedImage.still.given).toEqual([logits.data.subarray(0, 2 * image.count)])
     expect(plainImage.still.given).toEqual([logits.data.subarray(2 * image.count)])
     expect(plainImage.still.given[0].buffer).toBe(floats({ logits }, 'logits', logits.shape).buffer)
-    expect(guidedImage.seat.statistics).toMatchObject({ forwardSeconds: 0.8, bridgeSeconds: 1.6, entries: 4 })
-    expect(plainImage.seat.statistics).toMatchObject({ forwardSeconds: 0.2, bridgeSeconds: 0.4, entries: 2 })
+    expect(guidedImage.running.statistics).toMatchObject({
+      forwardSeconds: 0.8,
+      bridgeSeconds: 1.6,
+      entries: 4,
+    })
+    expect(plainImage.running.statistics).toMatchObject({
+      forwardSeconds: 0.2,
+      bridgeSeconds: 0.4,
+      entries: 2,
+    })
   })
 
   test('asks for halves where the model computes in no more, and hands them on as they are', () => {
     const half = new FakeWorker({ dtype: 'bf16' })
-    const { seat, still } = seated(noisy, [0])
-    const asked = collect([seat], half)
+    const { running, still } = started(noisy, [0])
+    const asked = collect([running], capacityOf(half))
     expect(asked.ask.logits).toBe('f16')
     const logits = tensor(new Uint16Array(2 * image.count).fill(0x3c00), [2, image.count])
     const head = { op: 'forward', id: 1, ok: true, seconds: 1, tensors: [] } as const
@@ -137,7 +139,7 @@ describe('a batch', () => {
   test('refuses a reply with another number of rows', () => {
     const logits = tensor(new Float32Array(2 * image.count), [2, image.count])
     const head = { op: 'forward', id: 1, ok: true, seconds: 1, tensors: [] } as const
-    const three = collect([seated(noisy, [0]).seat, seated(tree, [1]).seat], worker)
+    const three = collect([started(noisy, [0]).running, started(tree, [1]).running], capacityOf(worker))
     const badReply = expect.objectContaining({ code: 'bad-reply' })
     expect(() =>
       handBack(three, { head: { ...head, tensors: [] }, tensors: { logits } }, worker, 1),
@@ -145,15 +147,16 @@ describe('a batch', () => {
   })
 
   test('counts cells from the start of the slot: behind the prompt, which may differ between branches', () => {
-    const { seat } = seated(tree, [2, 3], { conditional: [1, 2, 3, 4], unconditional: [5, 6] }, 7)
-    const filling = collect([seat], worker)
+    const { running } = started(tree, [2, 3], { conditional: [1, 2, 3, 4], unconditional: [5, 6] })
+    const few = capacityOf(new FakeWorker({ maxEntries: 7 }))
+    const filling = collect([running], few)
     expect(filling.ask.lanes).toEqual([
       { branches: [{ slot: 2, base: 0, prompt: 4, anchor: 4 }], entries: 3, rows: 0, visibility: 'chain' },
       { branches: [{ slot: 3, base: 0, prompt: 2, anchor: 6 }], entries: 1, rows: 0, visibility: 'chain' },
     ])
     expect(filling.tensors.positions.data).toEqual(Int32Array.of(-4, -3, -2, -2))
-    seat.take(new Float32Array(), { forward: 0, bridge: 0 })
-    expect(collect([seat], worker).ask.lanes).toMatchObject([
+    running.take(new Float32Array(), { forward: 0, bridge: 0 })
+    expect(collect([running], few).ask.lanes).toMatchObject([
       {
         branches: [
           { base: 7, prompt: 4 },
@@ -166,7 +169,7 @@ describe('a batch', () => {
 
   test('leaves out those that no longer fit', () => {
     const small = new FakeWorker({ maxEntries: 9 })
-    const seats = [seated(noisy, [0, 1]).seat, seated(tree, [2]).seat, seated(tree, [3]).seat]
-    expect(collect(seats, small).ask.lanes.map(({ branches }) => branches[0].slot)).toEqual([0])
+    const images = [started(noisy, [0, 1]).running, started(tree, [2]).running, started(tree, [3]).running]
+    expect(collect(images, capacityOf(small)).ask.lanes.map(({ branches }) => branches[0].slot)).toEqual([0])
   })
 })

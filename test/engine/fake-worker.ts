@@ -11,6 +11,9 @@ import type { HelloReply, Lane } from '../../src/bridge/messages.generated.js'
 import { PROTOCOL } from '../../src/bridge/messages.js'
 import { headFault } from '../../src/bridge/schema.js'
 import { ANCHOR } from '../../src/decoding/pass.js'
+import type { Job } from '../../src/engine/job.js'
+import { RunningImage } from '../../src/engine/running-image.js'
+import { Ticket } from '../../src/engine/submission.js'
 
 /** A cell remembers what was fed into it. */
 interface Cell {
@@ -160,6 +163,15 @@ export class FakeWorker implements Worker {
     )
   }
 }
+
+/** An image that holds these slots. */
+export function runningImage(job: Job, slots: readonly number[]): RunningImage {
+  const office = { picture: () => Promise.reject(new Error('There are no pictures here.')), ended() {} }
+  return new RunningImage(new Ticket(job, office, {}), slots)
+}
+
+/** What a forward of the worker may hold. */
+export const capacityOf = (worker: Worker) => ({ worker, maxEntries: worker.hello.maxEntries })
 
 /** The image that greedy sequential decoding gives, worked out without slots, batches or passes. */
 export function expectedImage(

@@ -1,7 +1,7 @@
 import { describe, expect, test, vi } from 'vitest'
 import { Vectors } from '../../src/decoding/lent.js'
-import { decodeTogether } from '../../src/engine/decode.js'
-import { LastingWorker } from '../../src/engine/lasting-worker.js'
+import { Engine } from '../../src/engine/engine.js'
+import { SupervisedWorker } from '../../src/engine/supervised-worker.js'
 import {
   chain,
   createPolicy,
@@ -92,7 +92,8 @@ async function together(policy: DecodingPolicy, maxEntries: number, lives: reado
   const images = imagesOf(policy)
   const prompt = { conditional: [1], unconditional: [0], unknown: [] }
   const jobs = images.map((image) => ({ prompt, guidance: GUIDANCE, image }))
-  await decodeTogether(await LastingWorker.begin({ start, signal, onEvent() {} }), jobs, {})
+  const worker = await SupervisedWorker.start({ start, signal, onEvent() {} })
+  await new Engine(worker).run(jobs)
   expect(workers.map(({ lent }) => lent)).toEqual(workers.map(() => 0))
   return images.map(({ tokens }) => tokens)
 }

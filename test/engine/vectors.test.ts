@@ -3,8 +3,7 @@ import { tensor } from '../../src/bridge/index.js'
 import { ANCHOR, type Decodable, type PassPlan } from '../../src/decoding/pass.js'
 import { collect } from '../../src/engine/batch.js'
 import { tokenizedPrompts } from '../../src/engine/prompts.js'
-import { Seat } from '../../src/engine/seat.js'
-import { FakeWorker } from './fake-worker.js'
+import { capacityOf, FakeWorker, runningImage } from './fake-worker.js'
 
 const plan: PassPlan = {
   base: 0,
@@ -43,8 +42,8 @@ function prompt(first: number) {
   }
 }
 
-function seat(first: number, slots: number[]) {
-  return new Seat({ prompt: prompt(first), guidance: 2, image: image(plan, later) }, slots, 64)
+function running(first: number, slots: number[]) {
+  return runningImage({ prompt: prompt(first), guidance: 2, image: image(plan, later) }, slots)
 }
 
 const spent = { forward: 0, bridge: 0 }
@@ -73,9 +72,9 @@ describe('entries that are no token', () => {
 
   test('travel with the passes that feed them, numbered over all images', () => {
     const worker = new FakeWorker()
-    const seats = [seat(1, [0, 1]), seat(5, [2, 3])]
+    const images = [running(1, [0, 1]), running(5, [2, 3])]
 
-    const first = collect(seats, worker)
+    const first = collect(images, capacityOf(worker))
     expect(first.tensors.tokens.data).toEqual(Int32Array.of(18, 3, ANCHOR, 12, 21, 3, ANCHOR, 12))
     expect(first.tensors.vectors).toEqual(tensor(Float32Array.of(1, 1, 2, 2, 3, 3, 5, 5, 6, 6, 7, 7), [6, 2]))
     expect(first.ask.lanes.map(({ branches }) => branches.map(({ anchor }) => anchor))).toEqual([
@@ -84,9 +83,9 @@ describe('entries that are no token', () => {
       [0],
       [22, 23],
     ])
-    for (const each of seats) each.take(new Float32Array(16), spent)
+    for (const each of images) each.take(new Float32Array(16), spent)
 
-    const second = collect(seats, worker)
+    const second = collect(images, capacityOf(worker))
     expect(second.tensors).not.toHaveProperty('vectors')
     expect(second.ask.lanes[0].branches).toMatchObject([
       { base: 4, prompt: 3, anchor: 0 },
@@ -95,10 +94,10 @@ describe('entries that are no token', () => {
   })
 
   test('are sent again to a worker that replaces a lost one', () => {
-    const one = seat(1, [0])
-    collect([one], new FakeWorker())
+    const one = running(1, [0])
+    collect([one], capacityOf(new FakeWorker()))
     one.take(new Float32Array(16), spent)
-    expect(collect([one], new FakeWorker()).tensors).toMatchObject({
+    expect(collect([one], capacityOf(new FakeWorker())).tensors).toMatchObject({
       tokens: tensor(Int32Array.of(18, 3, 13)),
       vectors: tensor(Float32Array.of(1, 1), [1, 2]),
     })

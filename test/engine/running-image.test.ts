@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest'
 import type { Worker } from '../../src/bridge/index.js'
-import { Seat } from '../../src/engine/seat.js'
-import { image } from './fake-worker.js'
+import { image, runningImage } from './fake-worker.js'
 import { Greedy } from './greedy.js'
 
 const worker = {} as Worker
@@ -11,17 +10,14 @@ const nothing = { forward: 0, bridge: 0 }
 function first(conditional: number, unconditional: number, maxEntries: number): number[][] {
   const ids = (length: number) => Array.from({ length }, (_, i) => i)
   const prompt = { conditional: ids(conditional), unconditional: ids(unconditional), unknown: [] }
-  const seat = new Seat(
-    { prompt, guidance: 3, image: new Greedy({ ...image, length: 12 }, 2) },
-    [0, 1],
-    maxEntries,
-  )
+  const job = { prompt, guidance: 3, image: new Greedy({ ...image, length: 12 }, 2) }
+  const running = runningImage(job, [0, 1])
   const steps: number[][] = []
   for (;;) {
-    const lanes = seat.next(worker)
+    const lanes = running.next(worker, maxEntries)
     steps.push(lanes.map(({ plan }) => plan.tokens.length))
     if (lanes.some(({ plan }) => plan.rows.length > 0)) return steps
-    seat.take(new Float32Array(), nothing)
+    running.take(new Float32Array(), nothing)
   }
 }
 
@@ -51,12 +47,12 @@ test('a prompt of a single token is its anchor: nothing goes before the first pa
 
 test('a forward that only reads the prompt is no pass', () => {
   const prompt = { conditional: [1, 2, 3, 4, 5], unconditional: [6], unknown: [] }
-  const seat = new Seat({ prompt, guidance: 1, image: new Greedy({ ...image, length: 12 }, 2) }, [0], 4)
+  const running = runningImage({ prompt, guidance: 1, image: new Greedy({ ...image, length: 12 }, 2) }, [0])
   const logits = (rows: number) => new Float32Array(rows * image.count)
   const statistics = [0, 3].map((rows) => {
-    const [lane] = seat.next(worker)
-    seat.take(logits(rows), { forward: 1, bridge: 0.5 })
-    return [lane.plan.rows.length, seat.statistics]
+    const [lane] = running.next(worker, 4)
+    running.take(logits(rows), { forward: 1, bridge: 0.5 })
+    return [lane.plan.rows.length, running.statistics]
   })
   expect(statistics).toMatchObject([
     [0, { passes: 0, entries: 0, forwardSeconds: 0, prefillPasses: 1, prefillSeconds: 1.5 }],

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { type Answer, type Ask, type Op, type Worker, WorkerError } from '../../src/bridge/index.js'
-import { LastingWorker } from '../../src/engine/lasting-worker.js'
+import { SupervisedWorker } from '../../src/engine/supervised-worker.js'
 import { helloOf } from './fake-worker.js'
 
 function lost() {
@@ -24,7 +24,7 @@ async function lastingOver(starts: (Worker | WorkerError)[], signal = new AbortC
     if (next instanceof WorkerError) throw next
     return next
   }
-  const lasting = await LastingWorker.begin({ start, signal, onEvent: ({ kind }) => events.push(kind) })
+  const lasting = await SupervisedWorker.start({ start, signal, onEvent: ({ kind }) => events.push(kind) })
   return { lasting, events }
 }
 

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { type Answer, type Ask, type Op, type Tensors, WorkerError } from '../../src/bridge/index.js'
-import { decodeTogether, type RunOptions } from '../../src/engine/decode.js'
-import type { ForwardTiming } from '../../src/engine/index.js'
+import { Engine } from '../../src/engine/engine.js'
+import type { ForwardTiming, RunOptions } from '../../src/engine/index.js'
 import type { Job } from '../../src/engine/job.js'
-import { LastingWorker, type WorkerEvent } from '../../src/engine/lasting-worker.js'
+import { SupervisedWorker, type WorkerEvent } from '../../src/engine/supervised-worker.js'
 import { expectedImage, FakeWorker, image } from './fake-worker.js'
 import { Greedy } from './greedy.js'
 
@@ -27,7 +27,7 @@ function someJobs(count: number): GreedyJob[] {
 /** Runs jobs on fake workers, the next where one dies. */
 async function run(jobs: Iterable<Job>, workers: FakeWorker[], options: RunOptions = {}) {
   const events: WorkerEvent['kind'][] = []
-  const lasting = await LastingWorker.begin({
+  const lasting = await SupervisedWorker.start({
     start: async () => {
       const next = workers.shift()
       if (next === undefined) throw new Error('the test has no more workers')
@@ -36,7 +36,7 @@ async function run(jobs: Iterable<Job>, workers: FakeWorker[], options: RunOptio
     signal: new AbortController().signal,
     onEvent: ({ kind }) => events.push(kind),
   })
-  await decodeTogether(lasting, jobs, options)
+  await new Engine(lasting).run(jobs, options)
   return events
 }
 

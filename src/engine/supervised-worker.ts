@@ -10,7 +10,7 @@ import {
 } from '../bridge/index.js'
 
 /** How many restarts in a row may come to nothing. */
-const patience = 3
+const maxRestarts = 3
 
 /** What happens to the worker while a session lasts. */
 export type WorkerEvent =
@@ -18,8 +18,10 @@ export type WorkerEvent =
   /** Other runs hold the slots of the worker that this one was to share: it is waited for them. */
   | { readonly kind: 'worker-busy'; readonly error: WorkerError }
   | { readonly kind: 'worker-lost'; readonly error: WorkerError }
+  /** The device's memory ran out: from now on a forward takes so many entries at most. */
+  | { readonly kind: 'fewer-entries'; readonly maxEntries: number }
 
-export interface LastingOptions {
+export interface SupervisorOptions {
   readonly start: () => Promise<Worker>
   /** Once aborted, no worker is started again. */
   readonly signal: AbortSignal
@@ -27,9 +29,9 @@ export interface LastingOptions {
 }
 
 /** A worker that is started again when it dies. Its cells die with it; all else is the same afterwards. */
-export class LastingWorker {
+export class SupervisedWorker {
   readonly hello: HelloReply
-  readonly #options: LastingOptions
+  readonly #options: SupervisorOptions
   /** The worker that lives, as far as known, or the start of the next; undefined until somebody needs it. */
   #current: Promise<Worker> | undefined
   /** The worker that was started last, until its death is known. */
@@ -37,7 +39,7 @@ export class LastingWorker {
   /** Deaths since something last came of a worker. */
   #deaths = 0
 
-  private constructor(first: Worker, options: LastingOptions) {
+  private constructor(first: Worker, options: SupervisorOptions) {
     this.hello = first.hello
     this.#options = options
     this.#latest = first
@@ -45,10 +47,10 @@ export class LastingWorker {
   }
 
   /** Starts the first worker; one that dies before it says hello is not started again. */
-  static async begin(options: LastingOptions): Promise<LastingWorker> {
+  static async start(options: SupervisorOptions): Promise<SupervisedWorker> {
     const first = await options.start()
     options.onEvent({ kind: 'worker-ready', pid: first.pid, hello: first.hello })
-    return new LastingWorker(first, options)
+    return new SupervisedWorker(first, options)
   }
 
   /**
@@ -65,12 +67,14 @@ export class LastingWorker {
    * To be told when a request to a worker failed: notes that it is dead, so that `alive` starts another.
    * @throws the error, where it is not the worker's death; WorkerError `worker-lost` where too many died in a row
    */
-  lose(worker: Worker, error: unknown): undefined {
+  reportDeath(worker: Worker, error: unknown): undefined {
     if (!isLost(error)) throw error
     if (worker !== this.#latest) return
     this.#latest = undefined
     this.#current = undefined
-    this.#mourn(error)
+    // One that hangs does not end by itself.
+    void worker.close()
+    this.#countDeath(error)
   }
 
   /** To be told when something came of a worker. */
@@ -82,7 +86,7 @@ export class LastingWorker {
   async request<O extends Op>(ask: Ask<O>, tensors?: Tensors): Promise<Answer<O>> {
     for (;;) {
       const worker = await this.alive()
-      const answer = await worker.request(ask, tensors).catch((error) => this.lose(worker, error))
+      const answer = await worker.request(ask, tensors).catch((error) => this.reportDeath(worker, error))
       if (answer === undefined) continue
       this.progress()
       return answer
@@ -90,16 +94,16 @@ export class LastingWorker {
   }
 
   /** Waits until no worker is there any more, once the signal is aborted. */
-  async gone(): Promise<void> {
+  async closed(): Promise<void> {
     await this.#current?.then((worker) => worker.close()).catch(() => {})
   }
 
   async #restart(): Promise<Worker> {
     try {
       for (;;) {
-        const worker = await this.#options.start().catch((error) => this.#mourn(error))
+        const worker = await this.#options.start().catch((error) => this.#countDeath(error))
         if (worker === undefined) continue
-        await this.#recognise(worker)
+        await this.#checkSame(worker)
         this.#latest = worker
         this.#options.onEvent({ kind: 'worker-ready', pid: worker.pid, hello: worker.hello })
         return worker
@@ -110,12 +114,12 @@ export class LastingWorker {
     }
   }
 
-  #mourn(error: unknown): undefined {
+  #countDeath(error: unknown): undefined {
     this.#options.signal.throwIfAborted()
     if (!isLost(error)) throw error
     this.#options.onEvent({ kind: 'worker-lost', error })
     this.#deaths++
-    if (this.#deaths <= patience) return
+    if (this.#deaths <= maxRestarts) return
     const deaths = this.#deaths
     this.#deaths = 0
     throw new WorkerError(
@@ -127,7 +131,7 @@ export class LastingWorker {
   }
 
   /** The images in progress would not be the same with another checkpoint. */
-  async #recognise(worker: Worker): Promise<void> {
+  async #checkSame(worker: Worker): Promise<void> {
     const { model, slots } = this.hello
     if (worker.hello.model.hash === model.hash && worker.hello.slots >= slots) return
     await worker.close()

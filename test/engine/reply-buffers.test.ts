@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { Answer, Ask, Op, Tensors } from '../../src/bridge/index.js'
-import { decodeTogether } from '../../src/engine/decode.js'
-import { LastingWorker } from '../../src/engine/lasting-worker.js'
+import { Engine } from '../../src/engine/engine.js'
+import { SupervisedWorker } from '../../src/engine/supervised-worker.js'
 import {
   chain,
   type DecodingPolicy,
@@ -43,11 +43,8 @@ async function decoded(policy: DecodingPolicy, worker: FakeWorker): Promise<numb
     image: new Trajectory({ model, policy, sampling, seed: 1, index }),
   }))
   const signal = new AbortController().signal
-  await decodeTogether(
-    await LastingWorker.begin({ start: async () => worker, signal, onEvent() {} }),
-    jobs,
-    {},
-  )
+  const supervised = await SupervisedWorker.start({ start: async () => worker, signal, onEvent() {} })
+  await new Engine(supervised).run(jobs)
   return jobs.map(({ image }) => [...image.tokens])
 }
 

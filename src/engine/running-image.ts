@@ -5,6 +5,7 @@ import { concatenated } from './concatenated.js'
 import type { Job, JobStatistics } from './job.js'
 import { type Branch, type LanePlan, promptPlan, weightOf } from './lane.js'
 import { splitPlan } from './split.js'
+import type { Ticket } from './submission.js'
 
 /**
  * Entries of a prompt, for each branch, that a forward takes at most: so many take about as long as an image's pass does,
@@ -31,12 +32,12 @@ export interface Spent {
 }
 
 /** An image that holds slots of the worker: it knows which steps bring it forward from where its cells are. */
-export class Seat {
+export class RunningImage {
+  readonly ticket: Ticket
   readonly job: Job
   readonly branches: readonly Branch[]
-  readonly #maxEntries: number
-  /** Most entries of one plan, so that all branches fit in one forward. */
-  readonly #limit: number
+  /** Whether its next forward is to hold no other image, to find out which of several the worker refuses. */
+  alone = false
   readonly #since = performance.now()
   readonly #spent = {
     passes: 0,
@@ -47,28 +48,34 @@ export class Seat {
     prefillPasses: 0,
     prefillSeconds: 0,
   }
-  /** The worker that holds this image's cells. */
+  /** The worker that holds this image's cells; undefined where none does. */
   #worker: Worker | undefined
+  /** Entries that a forward takes at most. */
+  #maxEntries = 0
   #steps: Step[] = []
   /** Logits of the steps taken so far of a pass in several. */
   #parts: Logits[] = []
 
-  constructor(job: Job, slots: readonly number[], maxEntries: number) {
-    const { conditional, unconditional } = job.prompt
-    this.job = job
+  constructor(ticket: Ticket, slots: readonly number[]) {
+    const { conditional, unconditional } = ticket.job.prompt
+    this.ticket = ticket
+    this.job = ticket.job
     this.branches = slots.map((slot, i) => ({ slot, prompt: [conditional, unconditional][i] }))
-    this.#maxEntries = maxEntries
-    this.#limit = Math.floor(maxEntries / slots.length)
   }
 
   get statistics(): JobStatistics {
     return { ...this.#spent, seconds: (performance.now() - this.#since) / 1000 }
   }
 
-  /** The lanes of the next step; the same until `take`. A worker that does not hold the image's cells gets them first. */
-  next(worker: Worker): readonly LanePlan[] {
-    if (worker !== this.#worker) {
+  /**
+   * The lanes of the next step, of at most `maxEntries` entries; the same until `take`. A worker that does not hold the
+   * image's cells gets them first.
+   * @throws what the policy throws; WorkerError `too-large` where its pass cannot be cut into such steps
+   */
+  next(worker: Worker, maxEntries: number): readonly LanePlan[] {
+    if (worker !== this.#worker || maxEntries !== this.#maxEntries) {
       this.#worker = worker
+      this.#maxEntries = maxEntries
       this.job.image.forgetCells()
       this.#parts = []
       this.#steps = this.#firstSteps()
@@ -77,12 +84,18 @@ export class Seat {
     return this.#steps[0].lanes
   }
 
+  /** The worker's cells of this image are lost, or not to be trusted: the next step fills them anew. */
+  forgetCells(): void {
+    this.#worker = undefined
+  }
+
   /**
    * Takes what came of the step: its logits, [rows, image count], and its share of what the forward took. Says whether
    * the image advanced.
    */
   take(logits: Logits, { forward, bridge }: Spent): boolean {
     const { entries, completes } = this.#steps.shift() as Step
+    this.alone = false
     if (entries === 0) {
       this.#spent.prefillPasses++
       this.#spent.prefillSeconds += forward + bridge
@@ -106,6 +119,16 @@ export class Seat {
     return this.#parts.some(({ buffer }) => buffer === memory) || this.job.image.holds(memory)
   }
 
+  /** The image has ended: what it holds of replies may be used again, also where another engine goes on with it. */
+  detach(): void {
+    this.#parts = []
+    try {
+      this.job.image.detach?.()
+    } catch {
+      // It failed over these logits: nobody goes on with it.
+    }
+  }
+
   /** The prompt and the first pass. The last of the one goes with the first of the other where both fit in one forward. */
   #firstSteps(): Step[] {
     const prompt = this.#promptSteps()
@@ -122,7 +145,9 @@ export class Seat {
   #promptSteps(): Step[] {
     const { vectors } = this.job.prompt
     const pieces = this.branches.map((branch) =>
-      branch.prompt.length === 1 ? [] : splitPlan(promptPlan(branch.prompt), Math.min(PREFILL, this.#limit)),
+      branch.prompt.length === 1
+        ? []
+        : splitPlan(promptPlan(branch.prompt), Math.min(PREFILL, this.#entriesOfPlan)),
     )
     const count = Math.max(...pieces.map(({ length }) => length))
     return Array.from({ length: count }, (_, step) => ({
@@ -137,12 +162,17 @@ export class Seat {
   #passSteps(): Step[] {
     const { branches } = this
     const { guidance, image, prompt } = this.job
-    const plans = this.#timed(() => splitPlan(image.plan(), this.#limit))
+    const plans = this.#timed(() => splitPlan(image.plan(), this.#entriesOfPlan))
     return plans.map((plan, i) => ({
       lanes: [{ branches, guidance, plan, vectors: prompt.vectors }],
       entries: plan.tokens.length,
       completes: i === plans.length - 1,
     }))
+  }
+
+  /** Most entries of one plan, so that all branches fit in one forward. */
+  get #entriesOfPlan(): number {
+    return Math.floor(this.#maxEntries / this.branches.length)
   }
 
   /** Adds what `decide` takes to the policy's time. */
