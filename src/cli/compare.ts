@@ -1,4 +1,5 @@
 /** `sjd2 compare`: policies measured on the same prompts. */
+import { numbered } from '../experiment/numbering.js'
 import { choosePolicies } from '../experiment/policy.js'
 import { readPrompts } from '../experiment/prompts.js'
 import { randomStream } from '../experiment/random.js'
@@ -27,7 +28,7 @@ export async function compare(
   const progress = createProgress(process.stderr)
   const choices = await choosePolicies([...new Set(specs)])
   const prompts = options.prompts
-    ? [...new Set(await readPrompts(options.prompts))]
+    ? await readPrompts(options.prompts)
     : scenePrompts(options.scenes, randomStream(seed, 'prompts'))
   progress.log(`results: ${out}   (stopped? the same command with --out ${out} goes on)`)
   const plan = {
@@ -36,7 +37,7 @@ export async function compare(
     choices: async () => choices,
     guidance: options.guidance ? [...new Set(options.guidance)] : null,
     sampling: options,
-    images: prompts.map((prompt, index) => ({ prompt, seed, index })),
+    images: numbered(prompts, { seed }),
     judged: true,
     metrics: [],
     trajectories,

@@ -4,8 +4,8 @@ import type { Session } from '../engine/index.js'
 import { hashCheckpoint } from '../experiment/checkpoint.js'
 import { describeEnvironment, type Environment } from '../experiment/environment.js'
 import type { Trial } from '../experiment/fastest-window.js'
-import { openFolder, renewFolder } from '../experiment/folder.js'
-import type { ImageRequest } from '../experiment/images.js'
+import { type NewRun, openFolder } from '../experiment/folder.js'
+import { settingsHash, shortHash } from '../experiment/identity.js'
 import type { Manifest, ManifestImage } from '../experiment/manifest.js'
 import type { MetricChoice } from '../experiment/metrics/choice.js'
 import { SCENES } from '../experiment/metrics/scenes.js'
@@ -14,7 +14,14 @@ import { pictureName } from '../experiment/picture.js'
 import type { PolicyChoice } from '../experiment/policy.js'
 import type { ImageRecord } from '../experiment/record.js'
 import { builtIn } from '../experiment/source.js'
-import { type Contender, checkRows, rowId, runStudy, type StudyImage } from '../experiment/study.js'
+import {
+  type Contender,
+  checkRows,
+  rowId,
+  runStudy,
+  type Study,
+  type StudyImage,
+} from '../experiment/study.js'
 import type { Sampling } from '../numerics/index.js'
 import type { SamplingOptions, WorkerOptions } from './program.js'
 import { bundledCheckpoint, findPython, formatRun, tokenize, withSession } from './session.js'
@@ -51,14 +58,17 @@ export interface Conducting {
   readonly signal: AbortSignal
   readonly progress: Progress
   readonly onImage?: (record: ImageRecord) => void
+  /** Told first which images are there already. */
+  readonly onFound?: (records: readonly ImageRecord[]) => void
   /** Before the session is closed. */
   readonly onEnd?: (outcome: Outcome, session: Session) => Promise<void> | void
 }
 
-const pictureFile: Record<Plan['pictures'], (contender: Contender, image: ImageRequest) => string | null> = {
+/** Of the picture that is called `name`. */
+const pictureFile: Record<Plan['pictures'], (contender: Contender, name: string) => string | null> = {
   none: () => null,
-  together: (_, { prompt, seed, index }) => pictureName(prompt, seed, index),
-  'by-row': (contender, { prompt, seed, index }) => join(rowId(contender), pictureName(prompt, seed, index)),
+  together: (_, name) => name,
+  'by-row': (contender, name) => join(rowId(contender), name),
 }
 
 /** More than a line of results takes, for each token and besides. */
@@ -87,29 +97,39 @@ async function run(
   plan: Plan,
   options: WorkerOptions,
   files: ReturnType<typeof hashCheckpoint>,
-  { signal, progress, onImage }: Conducting,
+  { signal, progress, onImage, onFound }: Conducting,
 ): Promise<Outcome> {
-  const { folder, images, judged, metrics, trajectories, pictures } = plan
+  const { command, folder, images, judged, metrics, trajectories, pictures } = plan
   const prompts = [...new Set(images.map(({ prompt }) => prompt))]
   const tokenized = await tokenize(session, prompts, options, progress)
   const asked = images.map((image) => ({ ...image, tokenized: tokenized[prompts.indexOf(image.prompt)] }))
   const { sampling, contenders } = await settle(session, plan, asked.slice(0, options.imagesAtOnce), signal)
   checkRows(contenders)
   await checkRoom(folder, roomFor(session, plan, contenders))
-  const environment = await describeEnvironment(session.hello, files, findPython(options.python))
-  const manifest = manifestOf(plan, options, environment, sampling, contenders)
-  await (plan.command === 'generate' ? renewFolder : openFolder)(folder, manifest)
+  const environment = await describeEnvironment(
+    session.hello,
+    files,
+    findPython(options.python),
+    options.adapter,
+  )
+  const asManifest = runOf(plan, options, environment, sampling, contenders)
+  const { id } = await openFolder(folder, command, asManifest)
+  const settings = new Map(contenders.map((one, i) => [one, settingsHash(asManifest, asManifest.rows[i])]))
+  const hashOf = (contender: Contender, prompt: string) => shortHash(settings.get(contender)!, prompt)
 
-  const study = {
+  const study: Study = {
     folder,
+    run: id,
     contenders,
     images: asked,
     sampling,
     judged,
     metrics,
     trajectories,
-    fileOf: pictureFile[pictures],
-    provenance: { checkpoint: manifest.checkpoint, environment },
+    fileOf: (contender, image) =>
+      pictureFile[pictures](contender, pictureName(image, hashOf(contender, image.prompt))),
+    hashOf,
+    provenance: { checkpoint: asManifest.checkpoint, environment },
   }
   try {
     const records = await runStudy(session, study, {
@@ -121,7 +141,7 @@ async function run(
         const time = left === null ? '' : ` · about ${formatDuration(left)} left`
         progress.show(`${row}${formatRun(state)}${time}`)
       },
-      ...(onImage && { onImage }),
+      ...given({ onImage, onFound }),
     })
     return { environment, sampling, contenders, records }
   } finally {
@@ -150,17 +170,15 @@ async function settle(
   return { sampling, contenders }
 }
 
-function manifestOf(
-  { command, images, judged, metrics }: Plan,
+function runOf(
+  { images, judged, metrics }: Plan,
   { model, adapter, size, quantize, gpus, imagesAtOnce }: WorkerOptions,
   environment: Environment,
   sampling: Sampling,
   contenders: readonly Contender[],
-): Manifest {
+): NewRun {
   const own = metrics.map(({ name, source }) => ({ name, source }))
   return {
-    format: 1,
-    command,
     environment,
     checkpoint: {
       ...{ model: model ?? null, adapter: adapter ?? null, size: size ?? null },

@@ -3,6 +3,7 @@ import { type DecodingPolicy, type PassRecord, Trajectory } from '../decoding/in
 import type { Job, JobStatistics, Picture, Session, TokenizedPrompt } from '../engine/index.js'
 import type { Sampling } from '../numerics/index.js'
 import type { PolicyOverrides } from '../policies/index.js'
+import { keyOfPrompt } from './random.js'
 
 /** How many a run may have at most. */
 export const MOST_IMAGES = 100_000
@@ -19,7 +20,7 @@ export interface ImageRequest {
   readonly sampling: Sampling
   readonly guidance: number
   readonly seed: number
-  /** The image's number under its seed. */
+  /** The image's number among those of its prompt under its seed. */
   readonly index: number
   /** Told of every pass, after it. */
   readonly onPass?: ((record: PassRecord) => void) | undefined
@@ -75,7 +76,8 @@ export async function decodeImages(
 
   function* jobs(): Generator<Job> {
     for (const request of requests) {
-      const { policy, sampling, seed, index, guidance, tokenized, onPass } = request
+      const { policy, sampling, prompt, index, guidance, tokenized, onPass } = request
+      const seed = keyOfPrompt(prompt, request.seed)
       const image = new Trajectory({ model, policy, sampling, seed, index, onPass })
       const job = { prompt: tokenized, guidance, image }
       begun.set(job, { request, image })

@@ -18,7 +18,7 @@ export const settingsSchema = z.object({
   topP: z.number(),
   prompt: z.string(),
   seed: z.int(),
-  /** The image's number under its seed. */
+  /** The image's number among those of its prompt under its seed. */
   index: z.int().nonnegative(),
 })
 
@@ -29,6 +29,8 @@ const seconds = z.number().nonnegative()
 const bytes = z.int().nonnegative()
 
 export const recordSchema = settingsSchema.extend({
+  /** The `id` of its run in manifest.json. */
+  run: z.int().positive(),
   /** The picture's file, in the folder; null where pictures are not kept. */
   file: z.string().nullable(),
   /** Ids over the whole layout. */

@@ -7,6 +7,7 @@ import type { ManifestImage } from '../manifest.js'
 import type { MetricChoice } from '../metrics/choice.js'
 import { chooseMetric } from '../metrics/choose.js'
 import { SCENES } from '../metrics/scenes.js'
+import { numbered } from '../numbering.js'
 import { choosePolicies, type PolicyChoice } from '../policy.js'
 import { problemsOf } from '../problems.js'
 import { readPrompts } from '../prompts.js'
@@ -58,7 +59,7 @@ export async function readStudy(file: string): Promise<StudyFile> {
     guidance,
     prompts,
     seeds,
-    images: seeds.flatMap((seed) => prompts.map((prompt, index) => ({ prompt, seed, index }))),
+    images: seeds.flatMap((seed) => numbered(prompts, { seed })),
     judged: data.metrics.includes(SCENES),
     metrics,
   }
@@ -138,11 +139,11 @@ async function findPrompts(
   folder: string,
   seed: number,
 ): Promise<string[]> {
-  if (Array.isArray(prompts)) return [...new Set(prompts)]
+  if (Array.isArray(prompts)) return prompts
   const { file, scenes = 1 } = prompts
   if (file !== undefined) {
     const read = () => readPrompts(from(folder, file))
-    return [...new Set(await finder.find(['prompts', 'file'], read, []))]
+    return finder.find(['prompts', 'file'], read, [])
   }
   const draw = async () => scenePrompts(scenes, randomStream(seed, 'prompts'))
   return finder.find(['prompts', 'scenes'], draw, [])
