@@ -2,26 +2,29 @@
 
 Pictures are cut to the model's proportions about their middle, scaled to its size, and read by its own image tokenizer.
 Captions stand in a file of the picture's name that ends in .txt, or in captions.jsonl: {"file": …, "caption": …}.
+
+All captions and pictures are checked first. What --out holds already is kept as far as it was made of the same: codes
+are made anew of pictures whose files have changed, and of all with another model or --background.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from ..adapters.base import Adapter
 from ..errors import StartupError, install
-from .command import add_model, load_adapter, run
-from .examples import write_shard
+from .checking import Checks, check_captions, check_pictures, without_faults
+from .command import add_data, add_model, load_adapter, run
+from .folders import find_examples
+from .loop import StoppedError
 from .progress import Progress
-
-PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
-Example = tuple[Path, str]
+from .shard_files import Shard, find_shards, is_other, kind_of, read_shard, shard_name, write_shard
 
 
 def main() -> int:
@@ -35,65 +38,125 @@ def main() -> int:
     parser.add_argument("--out", type=Path, required=True, help="folder for the shards")
     parser.add_argument("--batch", type=int, default=16, help="pictures read at once")
     parser.add_argument("--per-shard", type=int, default=4096, help="examples of a file")
+    add_data(parser)
     arguments = parser.parse_args()
 
     def make() -> dict[str, Any]:
-        adapter = load_adapter(arguments)
-        shards = write_shards(adapter, arguments.data, arguments.out, arguments.batch, arguments.per_shard)
-        return {"out": str(arguments.out), **shards}
+        adapter, checks = load_adapter(arguments), Checks(arguments.skip_bad)
+        sizes = arguments.batch, arguments.per_shard
+        made = write_shards(adapter, arguments.data, arguments.out, *sizes, arguments.background, checks)
+        return {"out": str(arguments.out), **made}
 
     return run(make)
 
 
-def write_shards(adapter: Adapter, data: Path, out: Path, batch: int, per_shard: int) -> dict[str, int]:
-    """Shards that are there already are kept. Raises `StartupError`."""
-    examples = find_examples(data)
+def write_shards(
+    adapter: Adapter,
+    data: Path,
+    out: Path,
+    batch: int,
+    per_shard: int,
+    background: str = "white",
+    checks: Checks = Checks(),  # noqa: B008 - it is frozen
+) -> dict[str, Any]:
+    """Makes what `out` holds be the codes of `data`; returns what it holds, and what was done.
+
+    Raises `StartupError`, `StoppedError`.
+    """
     try:
-        from .pictures import read_picture
+        from .pictures import READING, read_colour
     except ImportError as error:
         message = "Reading pictures needs Pillow, which this Python lacks."
         raise StartupError("missing-library", message, install("training")) from error
-    encode, (height, width) = adapter.encoder(), (adapter.card["picture"][side] for side in ("height", "width"))
+    background = read_colour(background)
+    of, settings = kind_of(adapter), {"background": background, "reading": READING}
+    examples = find_examples(data)
+    check_captions(adapter, examples, checks)
+    there = _there(out)
+    kept = {path: shard for path, shard in there.items() if shard and (shard.of, shard.settings) == (of, settings)}
+    codes = {digest: row for shard in kept.values() for digest, row in zip(shard.pictures, shard.codes, strict=True)}
+    hashes = check_pictures(examples, codes, background, checks)
+    good = without_faults(examples, data, checks)
+    _say_changes(out, there, kept, [(hashes[example.picture], example.caption) for example in good])
+    todo = {hashes[example.picture]: example.picture for example in good}
+    todo = {digest: path for digest, path in todo.items() if digest not in codes}
+    encode = _encoder(adapter, background) if todo else None
     out.mkdir(parents=True, exist_ok=True)
-    written = 0
-    with Progress("shards", len(examples)) as progress, torch.inference_mode():
-        for number, first in enumerate(range(0, len(examples), per_shard)):
-            path, chosen = out / f"shard-{number:05d}.safetensors", examples[first : first + per_shard]
-            if not path.exists():
-                codes = []
-                for start in range(0, len(chosen), batch):
-                    pictures = [read_picture(path, (width, height)) for path, _ in chosen[start : start + batch]]
-                    codes.append(encode(torch.stack(pictures).to(adapter.embeddings.table.device)).cpu())
-                    progress.update(first + start + len(pictures), path.name)
-                write_shard(path, torch.cat(codes), [caption for _, caption in chosen], adapter)
+    written, encoded, surplus = 0, 0, set(there)
+    with Progress("encoding pictures", len(todo)) as progress, torch.inference_mode():
+        for number, first in enumerate(range(0, len(good), per_shard)):
+            path, chosen = out / shard_name(number), good[first : first + per_shard]
+            digests, captions = [hashes[example.picture] for example in chosen], [example.caption for example in chosen]
+            new = [digest for digest in dict.fromkeys(digests) if digest not in codes]
+            for start in range(0, len(new), batch):
+                if checks.stopped():
+                    raise StoppedError("Stopped while pictures were encoded; the shards that are whole are kept.")
+                some = new[start : start + batch]
+                assert encode is not None
+                codes |= zip(some, encode([todo[digest] for digest in some]), strict=True)
+                encoded += len(some)
+                progress.update(encoded, path.name)
+            old = kept.get(path)
+            if old is None or (old.captions, old.pictures) != (captions, digests):
+                write_shard(
+                    path, Shard(torch.stack([codes[digest] for digest in digests]), captions, of, digests, settings)
+                )
                 written += 1
-    return {"examples": len(examples), "written": written}
+            surplus.discard(path)
+    for path in surplus:
+        path.unlink(missing_ok=True)  # of examples that are no more
+    return {
+        "examples": len(good), "skipped": len(examples) - len(good), "shards": -(-len(good) // per_shard),
+        "written": written, "encoded": encoded, "background": background,
+    }  # fmt: skip
 
 
-def find_examples(folder: Path) -> Sequence[Example]:
-    """Pictures and their captions, in the order of their names or of captions.jsonl. Raises `missing-checkpoint`."""
-    listed = folder / "captions.jsonl"
-    if listed.is_file():
-        examples = []
-        for number, line in enumerate(listed.read_text("utf-8").splitlines(), 1):
-            try:
-                said = json.loads(line)
-                examples.append((folder / said["file"], str(said["caption"])))
-            except (ValueError, KeyError, TypeError) as error:
-                remedy = 'Write {"file": "a.png", "caption": "…"} on each line.'
-                raise StartupError("wrong-config", f"{listed}, line {number}: {error!r}.", remedy) from error
-    else:
-        pictures = sorted(path for path in folder.glob("*") if path.suffix.lower() in PICTURES)
-        beside = [(path, path.with_suffix(".txt")) for path in pictures]
-        if missing := [path for path, text in beside if not text.is_file()]:
-            message = f"{len(missing)} of {len(pictures)} pictures in {folder} have no caption: {missing[0].name} …"
-            remedy = f"Write {missing[0].with_suffix('.txt').name}, or captions.jsonl for all."
-            raise StartupError("missing-checkpoint", message, remedy)
-        examples = [(path, text.read_text("utf-8").strip()) for path, text in beside]
-    if not examples:
-        remedy = f"Give --data a folder of pictures ({', '.join(PICTURES)}) with captions."
-        raise StartupError("missing-checkpoint", f"There are no pictures in {folder}.", remedy)
-    return examples
+def _encoder(adapter: Adapter, background: str) -> Callable[[Sequence[Path]], Tensor]:
+    """Pictures' files to codes [count, tokens], on the CPU."""
+    from .pictures import read_picture
+
+    encode, size = adapter.encoder(), adapter.card["picture"]
+    device = adapter.embeddings.table.device
+
+    def run(paths: Sequence[Path]) -> Tensor:
+        pictures = [read_picture(path, (size["width"], size["height"]), background) for path in paths]
+        return encode(torch.stack(pictures).to(device)).cpu().to(torch.int32)
+
+    return run
+
+
+def _there(out: Path) -> dict[Path, Shard | None]:
+    """The shards that a folder holds; None for one that is damaged. Raises `wrong-config` where one is no shard."""
+    found: dict[Path, Shard | None] = {}
+    for path in find_shards(out):
+        try:
+            found[path] = read_shard(path)
+        except StartupError as error:
+            if is_other(path):
+                message = f"{path} is in the way: it is a safetensors file, and no shard of pictures."
+                raise StartupError("wrong-config", message, "Choose another --out.") from error
+            found[path] = None
+    return found
+
+
+def _say_changes(
+    out: Path, there: Mapping[Path, Shard | None], kept: Mapping[Path, Shard], wanted: Sequence[tuple[str, str]]
+) -> None:
+    """In what the shards that are there differ from the examples: hashes of pictures, and captions."""
+    if not there:
+        return
+    held = {pair for shard in kept.values() for pair in zip(shard.pictures, shard.captions, strict=True)}
+    before, now = {picture for picture, _ in held}, {picture for picture, _ in wanted}
+    counts = {
+        "shards are damaged": sum(shard is None for shard in there.values()),
+        "shards are of another model, --background or version": len([s for s in there.values() if s]) - len(kept),
+        "pictures are new or changed": len(now - before) if kept else 0,
+        "pictures are gone": len(before - now),
+        "captions are changed": sum(picture in before and (picture, said) not in held for picture, said in wanted),
+    }
+    told = [f"{count} {what}" for what, count in counts.items() if count]
+    if told:
+        Progress("shards", 0).say(f"{out} is made anew where it differs: {', '.join(told)}")
 
 
 if __name__ == "__main__":
