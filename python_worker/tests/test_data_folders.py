@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
 from pathlib import Path
@@ -18,7 +19,7 @@ from sjd2_worker.training.folders import find_examples
 from sjd2_worker.training.loop import StoppedError
 from sjd2_worker.training.shards import write_shards
 
-from .tuning import Tune, adapter_of, write_pictures
+from .tuning import Tune, adapter_of, run_command, write_pictures
 
 LONG = "red " * 300
 
@@ -122,21 +123,22 @@ FAULTS = (
 
 @pytest.mark.parametrize("command", ["shards", "finetune"])
 def test_all_faults_are_told_at_once(
-    tune: Tune, models: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str], command: str,
-) -> None:  # fmt: skip
+    models: dict[str, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    command: str,
+) -> None:
     """Before the first step; with --skip-bad they are left out, told and counted."""
     folder, out = spoilt(tmp_path / "pictures"), tmp_path / "out"
 
     def run(*more: str) -> tuple[int, dict[str, Any], str]:
         if command == "finetune":
-            monkeypatch.setattr(sys.stderr, "write", lambda text: errors.append(text))
-            errors: list[str] = []
-            code, said = tune(models["janus"], folder, out, "--steps", "2", "--window", "8", *more)
-            return code, said, "".join(errors)
-        words = ["--model", str(models["janus"]), "--data", str(folder), "--out", str(out), "--device", "cpu"]
-        monkeypatch.setattr(sys, "argv", ["shards", *words, *more])
-        code = shards.main()
+            code = run_command(monkeypatch, models["janus"], folder, out, "--steps", "2", "--window", "8", *more)
+        else:
+            words = ["--model", str(models["janus"]), "--data", str(folder), "--out", str(out), "--device", "cpu"]
+            monkeypatch.setattr(sys, "argv", ["shards", *words, *more])
+            code = shards.main()
         printed = capsys.readouterr()
         return code, json.loads(printed.out.splitlines()[-1]), printed.err
 
@@ -180,11 +182,13 @@ def test_words_that_are_not_read_are_told(
     models: dict[str, Path], pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A name that looks like the terminal's markup is told as it is."""
-    (pictures / "000.png").rename(pictures / "[[/bold].png")
-    (pictures / "[[/bold].txt").write_text("red house")
+    (pictures / "000.png").rename(pictures / "[bold].png")
+    for text in pictures.glob("*.txt"):
+        text.write_text("red circle")
+    (pictures / "[bold].txt").write_text("red house")
     write_shards(adapter_of(models["scenes"]), pictures, tmp_path / "out", 2, 4)
     errors = capsys.readouterr().err
-    assert "of 1 captions the model does not read all words, as in [[/bold].png: house" in errors
+    assert "captions of which the model does not read all words: 1, as in [bold].png: house" in errors
 
 
 def test_shards_are_checked_too(tune: Tune, models: dict[str, Path], pictures: Path, tmp_path: Path) -> None:
@@ -207,16 +211,10 @@ def test_shards_are_checked_too(tune: Tune, models: dict[str, Path], pictures: P
 
 
 def test_a_long_check_can_be_stopped(janus: Any, pictures: Path, tmp_path: Path) -> None:
-    asked: list[int] = []
-
-    def stopped() -> bool:
-        asked.append(1)
-        return len(asked) > wait
-
-    for wait, says in ((2, "were checked"), (6, "were checked"), (8, "were encoded")):
-        asked.clear()
+    for times, says in ((2, "were checked"), (6, "were checked"), (8, "were encoded")):
+        answers = itertools.chain([False] * times, itertools.repeat(True))
         with pytest.raises(StoppedError, match=says):
-            write_shards(janus, pictures, tmp_path / "out", 2, 4, checks=Checks(stopped=stopped))
+            write_shards(janus, pictures, tmp_path / "out", 2, 4, checks=Checks(stopped=answers.__next__))
 
 
 @pytest.mark.parametrize("held", ["pictures", "list"])
@@ -244,4 +242,4 @@ def test_transparent_pictures_are_told(
     Image.new("RGBA", (20, 20), (0, 0, 0, 0)).save(pictures / "000.png")
     made = write_shards(janus, pictures, tmp_path / "out", 2, 4, "black")
     assert made["background"] == "#000000"
-    assert "1 pictures are transparent, and are laid on #000000 (--background)" in capsys.readouterr().err
+    assert "pictures that are transparent: 1, laid on #000000 (--background)" in capsys.readouterr().err

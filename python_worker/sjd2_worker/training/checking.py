@@ -44,7 +44,7 @@ def check_captions(adapter: Adapter, examples: Sequence[Example], checks: Checks
             progress.update(number, "")
         if shortened:
             few = "; ".join(shortened[:3])
-            progress.say(f"of {len(shortened)} captions the model does not read all words, as in {few}")
+            progress.say(f"captions of which the model does not read all words: {len(shortened)}, as in {few}")
 
 
 def check_pictures(
@@ -72,7 +72,7 @@ def check_pictures(
             _go_on(checks.stopped)
             progress.update(len(found), path.name)
         if count := sum(clear for *_, clear in found.values()):
-            progress.say(f"{count} pictures are transparent, and are laid on {background} (--background)")
+            progress.say(f"pictures that are transparent: {count}, laid on {background} (--background)")
     for example in examples:
         if example.picture in found and (reason := found[example.picture][1]):
             example.faults.append(reason)

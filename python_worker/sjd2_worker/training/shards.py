@@ -148,13 +148,13 @@ def _say_changes(
     held = {pair for shard in kept.values() for pair in zip(shard.pictures, shard.captions, strict=True)}
     before, now = {picture for picture, _ in held}, {picture for picture, _ in wanted}
     counts = {
-        "shards are damaged": sum(shard is None for shard in there.values()),
-        "shards are of another model, --background or version": len([s for s in there.values() if s]) - len(kept),
-        "pictures are new or changed": len(now - before) if kept else 0,
-        "pictures are gone": len(before - now),
-        "captions are changed": sum(picture in before and (picture, said) not in held for picture, said in wanted),
+        "damaged shards": sum(shard is None for shard in there.values()),
+        "shards of another model, --background or version": len([s for s in there.values() if s]) - len(kept),
+        "pictures new or changed": len(now - before) if kept else 0,
+        "pictures gone": len(before - now),
+        "captions changed": sum(picture in before and (picture, said) not in held for picture, said in wanted),
     }
-    told = [f"{count} {what}" for what, count in counts.items() if count]
+    told = [f"{what}: {count}" for what, count in counts.items() if count]
     if told:
         Progress("shards", 0).say(f"{out} is made anew where it differs: {', '.join(told)}")
 
