@@ -10,7 +10,7 @@ are made anew of pictures whose files have changed, and of all with another mode
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -70,59 +70,62 @@ def write_shards(
         raise StartupError("missing-library", message, install("training")) from error
     background = read_colour(background)
     of, settings = kind_of(adapter), {"background": background, "reading": READING}
-    examples = find_examples(data)
-    check_captions(adapter, examples, checks)
-    there = _there(out)
+    examples, encode, there = find_examples(data), _encoder(adapter, background), _there(out)
     kept = {path: shard for path, shard in there.items() if shard and (shard.of, shard.settings) == (of, settings)}
     codes = {digest: row for shard in kept.values() for digest, row in zip(shard.pictures, shard.codes, strict=True)}
+    check_captions(adapter, examples, checks)
     hashes = check_pictures(examples, codes, background, checks)
     good = without_faults(examples, data, checks)
-    _say_changes(out, there, kept, [(hashes[example.picture], example.caption) for example in good])
-    todo = {hashes[example.picture]: example.picture for example in good}
-    todo = {digest: path for digest, path in todo.items() if digest not in codes}
-    encode = _encoder(adapter, background) if todo else None
+    digests, captions = [hashes[example.picture] for example in good], [example.caption for example in good]
+    _say_changes(out, there, kept, list(zip(digests, captions, strict=True)))
+    new = {digest: example.picture for digest, example in zip(digests, good, strict=True) if digest not in codes}
+    made, written = _encoded(encode, new, batch, checks), []
     out.mkdir(parents=True, exist_ok=True)
-    written, encoded, surplus = 0, 0, set(there)
-    with Progress("encoding pictures", len(todo)) as progress, torch.inference_mode():
-        for number, first in enumerate(range(0, len(good), per_shard)):
-            path, chosen = out / shard_name(number), good[first : first + per_shard]
-            digests, captions = [hashes[example.picture] for example in chosen], [example.caption for example in chosen]
-            new = [digest for digest in dict.fromkeys(digests) if digest not in codes]
-            for start in range(0, len(new), batch):
-                if checks.stopped():
-                    raise StoppedError("Stopped while pictures were encoded; the shards that are whole are kept.")
-                some = new[start : start + batch]
-                assert encode is not None
-                codes |= zip(some, encode([todo[digest] for digest in some]), strict=True)
-                encoded += len(some)
-                progress.update(encoded, path.name)
-            old = kept.get(path)
-            if old is None or (old.captions, old.pictures) != (captions, digests):
-                write_shard(
-                    path, Shard(torch.stack([codes[digest] for digest in digests]), captions, of, digests, settings)
-                )
-                written += 1
-            surplus.discard(path)
-    for path in surplus:
+    for number, first in enumerate(range(0, len(good), per_shard)):
+        path, part = out / shard_name(number), slice(first, first + per_shard)
+        while not codes.keys() >= set(digests[part]):
+            codes |= [next(made)]
+        old = there.pop(path, None)
+        if path not in kept or old is None or (old.pictures, old.captions) != (digests[part], captions[part]):
+            rows = torch.stack([codes[digest] for digest in digests[part]])
+            write_shard(path, Shard(rows, captions[part], of, digests[part], settings))
+            written.append(path)
+    for path in there:
         path.unlink(missing_ok=True)  # of examples that are no more
     return {
         "examples": len(good), "skipped": len(examples) - len(good), "shards": -(-len(good) // per_shard),
-        "written": written, "encoded": encoded, "background": background,
+        "written": len(written), "encoded": len(new), "background": background,
     }  # fmt: skip
 
 
 def _encoder(adapter: Adapter, background: str) -> Callable[[Sequence[Path]], Tensor]:
-    """Pictures' files to codes [count, tokens], on the CPU."""
+    """Pictures' files to codes [count, tokens], on the CPU. Raises `StartupError` where the model has no encoder."""
     from .pictures import read_picture
 
     encode, size = adapter.encoder(), adapter.card["picture"]
     device = adapter.embeddings.table.device
 
+    @torch.inference_mode()
     def run(paths: Sequence[Path]) -> Tensor:
         pictures = [read_picture(path, (size["width"], size["height"]), background) for path in paths]
         return encode(torch.stack(pictures).to(device)).cpu().to(torch.int32)
 
     return run
+
+
+def _encoded(
+    encode: Callable[[Sequence[Path]], Tensor], pictures: Mapping[str, Path], batch: int, checks: Checks
+) -> Iterator[tuple[str, Tensor]]:
+    """Pictures' hashes with their codes [tokens], in order. Raises `StartupError`, `StoppedError`."""
+    pairs = list(pictures.items())
+    with Progress("encoding pictures", len(pairs)) as progress:
+        for start in range(0, len(pairs), batch):
+            if checks.stopped():
+                raise StoppedError("Stopped while pictures were encoded; the shards that are whole are kept.")
+            some = pairs[start : start + batch]
+            rows = encode([path for _, path in some])
+            progress.update(start + len(some), some[-1][1].name)
+            yield from zip((digest for digest, _ in some), rows, strict=True)
 
 
 def _there(out: Path) -> dict[Path, Shard | None]:
