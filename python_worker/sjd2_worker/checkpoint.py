@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -16,6 +16,8 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from .errors import StartupError
+
+T = TypeVar("T")
 
 FETCHED = ["*.safetensors", "*.json", "*.txt", "*.model", "*.jinja"]  # of a hub's model: no pickles, no code
 PICKLES = (".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle")
@@ -174,7 +176,7 @@ class Blank(TorchFunctionMode):
         return named["tensor"] if initialises else func(*args, **named)
 
 
-def part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+def part(tensors: Mapping[str, T], prefix: str) -> dict[str, T]:
     """The tensors whose names begin with `prefix`, without it."""
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
@@ -196,6 +198,26 @@ def check_fit(module: nn.Module, found: Mapping[str, list[int]], path: Path, pre
             message += f" and should be {expected.get(name, 'absent')}."
             remedy = "Use the config.json and the weights of one and the same checkpoint."
             raise StartupError("wrong-config", message, remedy)
+
+
+def hash_part(paths: Iterable[Path], prefix: str, said: object) -> str:
+    """SHA-256 over the tensors whose names begin with `prefix`, as safetensors files hold them, and `said`, as JSON.
+
+    It stays the same when other tensors of these files change, and for whatever dtype or device they are read to.
+    Raises `missing-` or `corrupt-checkpoint`.
+    """
+    total = hashlib.sha256(json.dumps(said, sort_keys=True).encode())
+    for path in paths:
+        found = part(read_header(path), prefix)
+        with path.open("rb") as file:
+            start = 8 + int.from_bytes(file.read(8), "little")
+            for name, tensor in sorted(found.items()):
+                total.update(f"{name}\0{tensor['dtype']}\0{tensor['shape']}\0".encode())
+                begin, end = tensor["data_offsets"]
+                file.seek(start + begin)
+                for at in range(begin, end, _PIECE):
+                    total.update(file.read(min(_PIECE, end - at)))
+    return total.hexdigest()
 
 
 def hash_files(paths: Iterable[Path], options: str = "") -> str:

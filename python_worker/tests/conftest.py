@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from sjd2_worker.adapters.scenes import ScenesAdapter
 from sjd2_worker.models.transformer import ScenesConfig
-from sjd2_worker.training.examples import write_shard
+from sjd2_worker.training.shard_files import Shard, kind_of, write_shard
 from sjd2_worker.training.tiny import WORDS, write
 from sjd2_worker.worker import Worker
 
@@ -73,7 +73,8 @@ def shards(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path, dict[str
         adapter = adapter_of(model, **options)
         captions = ["1", "2"] if model.name == "classes" else ["a red circle.", "red square"]
         folder = tmp_path_factory.mktemp("shards")
-        write_shard(folder / "shard-00000.safetensors", codes_of(adapter, 8), captions * 4, adapter)
+        shard = Shard(codes_of(adapter, 8), captions * 4, kind_of(adapter))
+        write_shard(folder / "shard-00000.safetensors", shard)
         return folder
 
     return make

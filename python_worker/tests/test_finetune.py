@@ -244,10 +244,10 @@ def test_a_share_is_not_enough_for_muon(tune: Tune, models: dict[str, Path], tmp
 @pytest.mark.parametrize(
     ("more", "says"),
     [
-        (["--learning-rate", "1e-2"], "is of a run with learning_rate 0.001; this one has 0.01"),
-        (["--batch", "3"], "is of a run with batch 4; this one has 3"),
-        (["--lora", "2"], "is of a run with lora None; this one has 2"),
-        (["--held-out", "1"], "is of a run with held_out 0; this one has 1"),
+        (["--learning-rate", "1e-2"], "is of a run with learning_rate 0.001; this one has learning_rate 0.01"),
+        (["--batch", "3"], "is of a run with batch 4; this one has batch 3"),
+        (["--lora", "2"], "is of a run with lora None; this one has lora 2"),
+        (["--held-out", "1"], "is of a run with held_out 0; this one has held_out 1"),
         (["--held-out", "8"], "There are 8 examples"),
     ],
 )

@@ -11,6 +11,8 @@ export interface TrainingModelOptions extends ModelChoice {
   readonly data: string
   readonly out: string
   readonly batch: number
+  readonly background: string
+  readonly skipBad?: true
   readonly json?: true
 }
 
@@ -36,6 +38,7 @@ export interface FinetuneOptions extends TrainingModelOptions {
   readonly seed: number
   readonly base?: string
   readonly state?: string
+  readonly captionsChanged?: true
   readonly processes: number
   readonly shard?: true
 }
@@ -44,7 +47,13 @@ export interface FinetuneOptions extends TrainingModelOptions {
 export async function shards(options: ShardsOptions, signal: AbortSignal): Promise<void> {
   const { python, json, ...rest } = options
   const said = await runTraining('shards', absolute(rest), { python, processes: 1, signal })
-  console.log(json ? JSON.stringify(said) : `${said.examples} examples in ${said.out}`)
+  const { examples, skipped, shards, written, encoded, background, out } = said
+  console.log(
+    json
+      ? JSON.stringify(said)
+      : `${examples} examples in ${out}${leftOut(skipped)}: ` +
+          `${written} of ${shards} files written, ${encoded} pictures encoded, on ${background} where transparent`,
+  )
 }
 
 /** Next-clean-token fine-tuning. */
@@ -62,8 +71,10 @@ export async function finetune(options: FinetuneOptions, signal: AbortSignal): P
     ]
     console.log(formatTable([['bits', ...names], row('before', before), row('after', after)]))
   }
-  console.log(`Draw with it: sjd2 generate --model ${said.out} "…"`)
+  console.log(`Draw with it${leftOut(said.skipped)}: sjd2 generate --model ${said.out} "…"`)
 }
+
+const leftOut = (skipped: unknown) => (skipped === 0 ? '' : ` (${skipped} left out)`)
 
 /** Python is run in its own folder. */
 function absolute(options: object & { model?: string; data: string; out: string }): TrainingOptions {

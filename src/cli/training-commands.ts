@@ -10,10 +10,14 @@ export function addShards(program: Command): void {
     .command('shards')
     .description('Make training data: pictures and captions, read by the model’s own image tokenizer.')
     .requiredOption('--data <folder>', DATA)
-    .requiredOption('-o, --out <folder>', 'where the shards go; those that are there are kept')
+    .requiredOption(
+      '-o, --out <folder>',
+      'where the shards go; of those that are there, what is not as --data has it now is made anew',
+    )
     .option('--batch <n>', 'pictures read at once', count, 16)
     .option('--per-shard <n>', 'examples of a file', count, 4096)
     .option('--json', 'nothing but the result as JSON on standard output')
+  addData(command)
   addModel(command.optionsGroup('Model:')).action((options: ShardsOptions) =>
     interruptible(async (signal) => (await import('./finetune.js')).shards(options, signal)),
   )
@@ -58,6 +62,10 @@ export function addFinetune(program: Command): void {
     )
     .option('--base <file>', 'a state whose weights are begun with instead of the model’s')
     .option('--state <file>', 'where the state is (default: in OUT)')
+    .option(
+      '--captions-changed',
+      'go on from a state though captions were changed; pictures must be the same',
+    )
     .optionsGroup('What it learns from:')
     .option('--window <n>', 'entries of a window as decoding will see it', count, 192)
     .option('--caption-dropout <share>', 'of captions left out, for guidance', notNegative, 0.1)
@@ -69,9 +77,20 @@ export function addFinetune(program: Command): void {
       ]),
     )
     .addHelpText('after', EXAMPLES)
+  addData(command)
   addModel(command.optionsGroup('Model:')).action((options: FinetuneOptions) =>
     interruptible(async (signal) => (await import('./finetune.js')).finetune(options, signal)),
   )
+}
+
+/** How both take pictures and captions. */
+function addData(command: Command): void {
+  command
+    .option('--background <colour>', 'what transparent pictures are laid on: a name, or #rrggbb', 'white')
+    .option(
+      '--skip-bad',
+      'leave out, and count, examples that cannot be used, instead of naming them and ending',
+    )
 }
 
 const DATA = 'pictures with captions: <name>.txt beside each, or captions.jsonl of {"file", "caption"}'

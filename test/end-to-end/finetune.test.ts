@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -38,7 +38,7 @@ test('interrupted, it saves its state, says so, leaves no process, and goes on f
   const shards = ['--out', join(folder, 'shards'), '--data', pictures]
   expect(await sjd2(['shards', ...small.slice(0, 4), ...shards])).toMatchObject({
     exitCode: 0,
-    stdout: `6 examples in ${join(folder, 'shards')}`,
+    stdout: `6 examples in ${join(folder, 'shards')}: 1 of 1 files written, 6 pictures encoded, on #ffffff where transparent`,
   })
   const out = join(folder, 'stopped')
   const state = join(out, 'training', 'state')
@@ -59,6 +59,33 @@ test('interrupted, it saves its state, says so, leaves no process, and goes on f
   expect(whole, whole.stderr).toMatchObject({ exitCode: 0, stdout: expect.stringContaining('Draw with it') })
   const lines = readFileSync(`${state}.jsonl`, 'utf8').trim().split('\n')
   expect(lines.map((line) => JSON.parse(line).step)).toEqual([...Array(steps + 2).keys()])
+})
+
+test('examples that cannot be used are named at once, or left out and counted', async () => {
+  const data = join(folder, 'some')
+  const out = join(folder, 'some-shards')
+  cpSync(pictures, data, { recursive: true })
+  const lines = readFileSync(join(data, 'captions.jsonl'), 'utf8').trimEnd()
+  writeFileSync(
+    join(data, 'captions.jsonl'),
+    `${lines}\n{"file": "none.png", "caption": "red"}\n\n{"file": "a"}\n`,
+  )
+  const shards = ['shards', ...small.slice(0, 4), '--out', out, '--data', data]
+  const refused = await sjd2(shards)
+  expect(refused).toMatchObject({ exitCode: 1, stdout: '' })
+  expect(refused.stderr).toContain(`2 of 8 examples in ${data} cannot be used:
+  captions.jsonl, line 7 (none.png): there is no such picture
+  captions.jsonl, line 9: it should be`)
+  expect(refused.stderr).toContain('What to do: Mend them, or leave them out: --skip-bad.')
+  expect(existsSync(out)).toBe(false)
+  const text = await sjd2([...shards, '--skip-bad', '--background', 'black'])
+  expect(text, text.stderr).toMatchObject({
+    exitCode: 0,
+    stdout: `6 examples in ${out} (2 left out): 1 of 1 files written, 6 pictures encoded, on #000000 where transparent`,
+  })
+  const again = await sjd2([...shards, '--skip-bad', '--background', '#000', '--json'])
+  const counts = { examples: 6, skipped: 2, shards: 1, written: 0, encoded: 0 }
+  expect(JSON.parse(again.stdout)).toEqual({ out, ...counts, background: '#000000' })
 })
 
 test('what is wrong is said with its remedy', async () => {

@@ -139,3 +139,11 @@ class Adapter(ABC):
         """The family's own image tokenizer, loaded when it is asked for. Raises `StartupError`."""
         message = f"The adapter of {self.card['name']} has no encoder for pictures."
         raise StartupError("wrong-family", message, "Give it the method `encoder`: see sjd2_worker/adapters/base.py.")
+
+    def encoder_hash(self) -> str:
+        """What `encoder` depends on, as hexadecimal digits: where it changes, pictures are encoded anew.
+
+        By default the whole checkpoint; a family that reads its encoder's tensors alone says theirs (`hash_part`), so
+        that codes stay valid when the transformer is fine-tuned.
+        """
+        return str(self.card["hash"])

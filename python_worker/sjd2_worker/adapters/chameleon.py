@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from transformers import ChameleonConfig, ChameleonForConditionalGeneration, ChameleonVQVAEConfig
 from transformers.models.chameleon.modeling_chameleon import ChameleonImageVocabularyMapping
 
-from ..checkpoint import hash_files, read_config
+from ..checkpoint import hash_files, hash_part, read_config
 from ..errors import StartupError
 from .base import Adapter, Attend, Encode, Entries, TokenizedPrompt, pixels
 from .chameleon_pictures import WITHIN, find_pictures, load_encoder, load_pictures
@@ -78,7 +78,7 @@ class ChameleonAdapter(Adapter):
         )  # fmt: skip
         del self._model.model.vqmodel  # it only encodes
         self.trained = {"": self._model}
-        self._vq, self._pictures_at = vq, (pictures, prefix)
+        self._vq, self._pictures_at, self._vq_said = vq, (pictures, prefix), values.get("vq_config")
         self._pictures = load_pictures(vq, pictures, prefix, device)
         self._codes = torch.tensor([codes[id] for id in ids], device=device)  # the VQ model's, in the order of the ids
         self._rows = slice(ids.start, ids.stop)
@@ -117,6 +117,9 @@ class ChameleonAdapter(Adapter):
         network = load_encoder(self._vq, *self._pictures_at, self._codes.device)
         numbers = self._codes.argsort()
         return lambda pictures: numbers[network.encode(pixels(pictures)).image_tokens].view(len(pictures), -1)
+
+    def encoder_hash(self) -> str:
+        return hash_part(*self._pictures_at, [self._vq_said, self._codes.tolist()])
 
     def _prompt(self) -> dict[str, str]:
         """Lumina-mGPT's unconditional branch knows the image alone."""

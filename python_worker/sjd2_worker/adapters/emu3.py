@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from transformers import Emu3Config, Emu3ForConditionalGeneration, Emu3TextConfig, Emu3VQVAEConfig
 from transformers.models.emu3.modeling_emu3 import Emu3ImageVocabularyMapping, Emu3VQVAE
 
-from ..checkpoint import Blank, existing, fill, hash_files, read_config, read_json, read_part
+from ..checkpoint import Blank, existing, fill, hash_files, hash_part, read_config, read_json, read_part
 from ..errors import StartupError
 from .base import Adapter, Attend, Encode, Entries, TokenizedPrompt
 from .denoising import check_denoising, read_denoising
@@ -85,6 +85,7 @@ class Emu3Adapter(Adapter):
         # the library reads and writes the files' names by rules of its own
         self.trained = {"text_model.model.": self._model.model.text_model, "text_model.lm_head.": self._model.lm_head}
         self._weights, self._vq = weights, vq
+        self._encoding = [values.get("vq_config"), read_json(processor)]
         self._codes = torch.tensor([codes[id] for id in ids], device=device)  # the VQ model's, in the order of the ids
         self._rows = slice(ids.start, ids.stop)
         table = self._model.model.text_model.embed_tokens.weight[self._rows]
@@ -135,6 +136,9 @@ class Emu3Adapter(Adapter):
             return numbers[torch.stack(codes).flatten(1)]
 
         return encode
+
+    def encoder_hash(self) -> str:
+        return hash_part(self._weights, "vqmodel.", [*self._encoding, self._codes.tolist()])
 
     def _whole(self, text: str) -> str:
         rows, columns = self._grid

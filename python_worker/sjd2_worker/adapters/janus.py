@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from transformers import JanusConfig, JanusForConditionalGeneration
 
-from ..checkpoint import hash_files, read_config
+from ..checkpoint import hash_files, hash_part, read_config
 from ..errors import StartupError
 from ..models.llamagen_vq import encode_normalised
 from .base import Adapter, Attend, Encode, Entries, TokenizedPrompt, pixels
@@ -59,7 +59,11 @@ class JanusAdapter(Adapter):
                 message = f"{folder / 'config.json'}: vq_config.{name} is {getattr(vq, name)} and should be "
                 message += f"text_config.hidden_size, {text.hidden_size}."
                 raise StartupError("wrong-config", message, "Restore the file.")
-        paths = [folder / "config.json", *check_model(JanusForConditionalGeneration, config, folder)]
+        self._weights, self._vq_said = (
+            check_model(JanusForConditionalGeneration, config, folder),
+            values.get("vq_config"),
+        )
+        paths = [folder / "config.json", *self._weights]
         paths += check_denoising(values, folder)
         self._tokenizer = read_tokenizer(folder, text.vocab_size)
         special = special_ids(self._tokenizer, (BEGIN, PADDING, START), folder / "tokenizer.json")
@@ -112,6 +116,9 @@ class JanusAdapter(Adapter):
 
     def encoder(self) -> Encode:
         return lambda pictures: encode_normalised(self._model.vqmodel, pixels(pictures))
+
+    def encoder_hash(self) -> str:
+        return hash_part(self._weights, "model.vqmodel.", self._vq_said)
 
     def _aligned(self, codes: Tensor) -> Tensor:
         """Image codes int64 [N], counted from 0, to what the language model takes, [N, width]."""

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..checkpoint import check_fit, fill, hash_files, read_config, read_header, read_tensors
+from ..checkpoint import check_fit, fill, hash_files, hash_part, read_config, read_header, read_tensors
 from ..errors import RequestError, StartupError
 from ..models.llamagen import LlamaGenConfig, LlamaGenTransformer
 from ..models.llamagen_vq import VQConfig, build_vq, encode_normalised, library_names
@@ -37,6 +37,7 @@ class LlamaGenAdapter(Adapter):
         weights = [folder / name for name in FILES]
         shapes = [{name: tensor["shape"] for name, tensor in read_header(path).items()} for path in weights]
         self._transformer, self._vq = check_weights(config, vq, weights, shapes)
+        self._vq_file, self._vq_said = weights[1], values["vq"]
         paths = [folder / "config.json", *weights, *check_denoising(values, folder)]
         self._captions = None
         if config.caption:
@@ -100,6 +101,9 @@ class LlamaGenAdapter(Adapter):
 
     def encoder(self) -> Encode:
         return lambda pictures: encode_normalised(self._vq, pixels(pictures))
+
+    def encoder_hash(self) -> str:
+        return hash_part([self._vq_file], "", self._vq_said)
 
 
 load = LlamaGenAdapter

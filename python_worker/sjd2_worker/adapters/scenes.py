@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..checkpoint import Blank, existing, fill, hash_files, part, read_config, read_tensors
+from ..checkpoint import Blank, existing, fill, hash_files, hash_part, part, read_config, read_tensors
 from ..errors import StartupError
 from ..models.lean import LeanScenes
 from ..models.tokenizer import CODES, STRIDE, ScenesTokenizer
@@ -27,7 +27,7 @@ class ScenesAdapter(Adapter):
 
     def __init__(self, folder: Path, device: torch.device, dtype: torch.dtype) -> None:
         paths = [existing(folder / name) for name in ("config.json", "model.safetensors", "tokenizer.safetensors")]
-        values = read_config(folder)
+        values, self._pictures = read_config(folder), paths[2]
         self._config = config = _shapes(values, paths[0])
         weights, pictures = read_tensors(paths[1], device, dtype), read_tensors(paths[2], device, torch.float32)
         with Blank():
@@ -82,6 +82,9 @@ class ScenesAdapter(Adapter):
 
     def encoder(self) -> Encode:
         return lambda pictures: self._tokenizer.encode(pixels(pictures)).flatten(1)
+
+    def encoder_hash(self) -> str:
+        return hash_part([self._pictures], "", None)
 
     def _normalised(self, stored: dict[str, Tensor], path: Path) -> Embeddings:
         """With the mean and deviation that fine-tuning stored, if it did."""

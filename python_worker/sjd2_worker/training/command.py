@@ -29,6 +29,13 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     add("--device", default="auto", choices=("auto", "cpu", "cuda"), help="auto: cuda where there is one")
 
 
+def add_data(parser: argparse.ArgumentParser) -> None:
+    """How pictures and captions are taken."""
+    add = parser.add_argument
+    add("--background", default="white", metavar="COLOUR", help="what transparent pictures are laid on")
+    add("--skip-bad", action="store_true", help="leave out, and count, the examples that cannot be used")
+
+
 def load_adapter(arguments: argparse.Namespace, dtype: str = "f32") -> Adapter:
     """Raises `StartupError`."""
     device, kind = choose(arguments.device, dtype)

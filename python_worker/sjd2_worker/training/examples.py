@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from ..adapters.base import Adapter
-from ..errors import RequestError, StartupError
+from ..errors import StartupError, ran_out_of_memory
+from .checking import Checks, check_captions, without_faults
+from .folders import Example
 from .loop import batch_indices
+from .shard_files import check_codes, check_shard, find_shards, read_shard
+
+MOST_FAILED = 0.01  # share of the examples that may fail in a run; one always may
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,13 @@ class Data:
 
     codes: Tensor  # [count, tokens], counted from 0
     prompt: Callable[[int, bool], Prompt]
+    captions: str = ""  # their hash
+    skipped: int = 0  # examples that were left out
+
+    def hashes(self) -> dict[str, str]:
+        """Of the pictures, as codes in their order, and of the captions."""
+        codes = self.codes.to(torch.int32).contiguous().numpy()
+        return {"pictures": hashlib.sha256(codes.data).hexdigest(), "captions": self.captions}
 
 
 class Examples:
@@ -42,82 +54,71 @@ class Examples:
 
     def __init__(self, data: Data, chosen: range, batch: int, seed: int, dropout: float) -> None:
         self._data, self._chosen, self._batch, self._seed, self._dropout = data, chosen, batch, seed, dropout
+        self.failed = set[int]()  # the examples that were left out meanwhile
 
     def __call__(self, number: int) -> tuple[list[Prompt], Tensor]:
-        """Prompts, and codes int64 [B, tokens]."""
+        """Prompts, and codes int64 [B, tokens]. Raises `wrong-config` where too many examples have failed."""
         rows = self._chosen.start + batch_indices(self._seed, number, self._batch, len(self._chosen))
         dropped = np.random.default_rng((self._seed, 1, number)).random(self._batch) < self._dropout
-        prompts = [self._data.prompt(int(row), not drop) for row, drop in zip(rows, dropped, strict=True)]
-        return prompts, self._data.codes[torch.from_numpy(rows)].long()
+        taken = [self._take(int(row), not drop) for row, drop in zip(rows, dropped, strict=True)]
+        return [prompt for _, prompt in taken], self._data.codes[[row for row, _ in taken]].long()
+
+    def _take(self, row: int, conditional: bool) -> tuple[int, Prompt]:
+        """An example; the next one in its stead if it fails, though all were checked: a long run is worth more."""
+        while True:
+            if row not in self.failed:
+                try:
+                    return row, self._data.prompt(row, conditional)
+                except Exception as error:
+                    if ran_out_of_memory(error):
+                        raise
+                    self._leave_out(row, error)
+            row = row + 1 if row + 1 in self._chosen else self._chosen.start
+
+    def _leave_out(self, row: int, error: Exception) -> None:
+        self.failed.add(row)
+        message = f"Example {row + 1} failed, and is left out from now on: {type(error).__name__}: {error}"
+        print(message, file=sys.stderr, flush=True)
+        if len(self.failed) > max(1, MOST_FAILED * len(self._chosen)):
+            message = (
+                f"{len(self.failed)} of {len(self._chosen)} examples failed in training, the last one by {error!r}."
+            )
+            remedy = "Mend what they have in common, then run the command again: it goes on from the last state."
+            raise StartupError("wrong-config", message, remedy) from error
 
 
-def read_data(path: Path, adapter: Adapter) -> Data:
-    """`path`: a folder of shards, or one file. Raises `StartupError` where they are none of this model's."""
+def read_data(path: Path, adapter: Adapter, checks: Checks | None = None) -> Data:
+    """`path`: a folder of shards, or one file. `checks`: whether captions are tokenized once before, and how.
+
+    Raises `StartupError` where the shards are none of this model's, or where captions cannot be used; `StoppedError`.
+    """
     paths = find_shards(path)
     if paths == [path] and path.suffix == ".npz":
         return _of_ids(path, adapter)
-    shards = [_read_shard(shard, adapter) for shard in paths]
-    captions = [caption for _, own in shards for caption in own]
-    device = adapter.embeddings.table.device
+    found, examples = [], list[Example]()
+    for file in paths:
+        shard = read_shard(file)
+        check_shard(file, shard, adapter)
+        found.append(shard.codes)
+        examples += [Example(f"{file.name}, example {i}", file, said) for i, said in enumerate(shard.captions, 1)]
+    codes, good = torch.cat(found), examples
+    if checks:
+        check_captions(adapter, examples, checks)
+        good = without_faults(examples, path, checks)
+        codes = codes[[not example.faults for example in examples]]
+    captions, device = [example.caption for example in good], adapter.embeddings.table.device
 
     def prompt(row: int, conditional: bool) -> Prompt:
-        try:
-            with torch.no_grad():
-                said = adapter.tokenize(captions[row])
-                ids = torch.tensor(said.conditional if conditional else said.unconditional, device=device)
-                if said.vectors is None or not conditional:
-                    return Prompt(ids)
-                given = ids - adapter.card["vocabulary"]
-                known, vectors = torch.where(given < 0, ids, 0), said.vectors[given.clamp(min=0)]
-                return Prompt(known, torch.where(given[:, None] < 0, adapter.embed(known), vectors))
-        except RequestError as error:
-            message = f"Example {row} of {path}, {captions[row]!r}: {error.message}"
-            raise StartupError("wrong-config", message, f"{error.remedy} Then make the shards anew.") from error
+        with torch.no_grad():
+            said = adapter.tokenize(captions[row])
+            ids = torch.tensor(said.conditional if conditional else said.unconditional, device=device)
+            if said.vectors is None or not conditional:
+                return Prompt(ids)
+            given = ids - adapter.card["vocabulary"]
+            known, vectors = torch.where(given < 0, ids, 0), said.vectors[given.clamp(min=0)]
+            return Prompt(known, torch.where(given[:, None] < 0, adapter.embed(known), vectors))
 
-    return Data(torch.cat([codes for codes, _ in shards]), prompt)
-
-
-def find_shards(path: Path) -> list[Path]:
-    """The shards in a folder, in order, or the one file. Empty where there is none."""
-    return [path] if path.is_file() else sorted(path.glob("*.safetensors"))
-
-
-def write_shard(path: Path, codes: Tensor, captions: Sequence[str], adapter: Adapter) -> None:
-    """Whole or not at all."""
-    from safetensors.torch import save_file
-
-    part = path.with_suffix(".part")
-    said = {"captions": json.dumps(list(captions)), "of": json.dumps(_kind(adapter))}
-    save_file({"codes": codes.to(torch.int32).contiguous()}, part, metadata=said)
-    part.replace(path)
-
-
-def _kind(adapter: Adapter) -> dict[str, Any]:
-    """What codes must agree in with a model."""
-    card = adapter.card
-    return {"family": card["family"], "codes": card["image"]["count"], "grid": card["grid"]}
-
-
-def _read_shard(path: Path, adapter: Adapter) -> tuple[Tensor, list[str]]:
-    try:
-        with safe_open(path, "pt") as file:
-            said, codes = file.metadata() or {}, file.get_tensor("codes")
-        captions, kind = json.loads(said["captions"]), json.loads(said["of"])
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
-        message = f"{path} is no whole shard: {type(error).__name__}: {error}."
-        raise StartupError("corrupt-checkpoint", message, "Delete it and make it again.") from error
-    if kind != _kind(adapter):
-        message = f"{path} holds codes of {kind}; the model's are {_kind(adapter)}."
-        raise StartupError("wrong-config", message, "Make shards with this model and --size: sjd2 shards.")
-    _check_codes(path, codes, len(captions), adapter)
-    return codes, captions
-
-
-def _check_codes(path: Path, codes: Tensor, count: int, adapter: Adapter) -> None:
-    tokens, codebook = adapter.card["layout"].count(-1), adapter.card["image"]["count"]
-    if list(codes.shape) != [count, tokens] or not count or not 0 <= int(codes.min()) <= int(codes.max()) < codebook:
-        message = f"{path}: its codes are {list(codes.shape)} and should be [{count}, {tokens}], below {codebook}."
-        raise StartupError("wrong-config", message, "Make it anew with this model.")
+    return Data(codes, prompt, hashlib.sha256(json.dumps(captions).encode()).hexdigest(), len(examples) - len(good))
 
 
 def _of_ids(path: Path, adapter: Adapter) -> Data:
@@ -128,7 +129,8 @@ def _of_ids(path: Path, adapter: Adapter) -> Data:
     except (OSError, KeyError, ValueError) as error:
         remedy = "Make it with sjd2_worker.training.data, or give shards."
         raise StartupError("corrupt-checkpoint", f"{path} cannot be read: {error}.", remedy) from error
-    _check_codes(path, codes, len(prompts), adapter)
+    check_codes(path, codes, len(prompts), adapter)
     device = adapter.embeddings.table.device
     empty = torch.tensor(adapter.tokenize("").unconditional, device=device)
-    return Data(codes, lambda row, conditional: Prompt(prompts[row].to(device) if conditional else empty))
+    captions = hashlib.sha256(prompts.contiguous().numpy().data).hexdigest()
+    return Data(codes, lambda row, conditional: Prompt(prompts[row].to(device) if conditional else empty), captions)

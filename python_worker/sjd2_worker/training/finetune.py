@@ -20,6 +20,7 @@ from __future__ import annotations
 import argparse
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,15 +29,19 @@ from safetensors.torch import load_file
 from torch import nn
 
 from ..__main__ import _watch, positive
-from ..checkpoint import found, hash_files
+from ..adapters.base import Adapter
+from ..checkpoint import found
 from ..errors import StartupError
 from .attention import can_compile
-from .command import add_model, load_adapter, run
-from .examples import Examples, find_shards, read_data
+from .checking import Checks
+from .command import add_data, add_model, load_adapter, run
+from .examples import Data, Examples, read_data
+from .folders import holds_pictures
 from .loop import Plan, Schedule, adamw, muon
 from .loop import run as run_steps
 from .objective import Objective
 from .processes import Processes, joined, shared_as
+from .shard_files import find_shards
 from .subject import Subject
 from .windows import LENGTH
 from .writing import check_writable, write
@@ -85,6 +90,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--seed", type=int, default=0)
     add("--base", type=Path, help="a state whose weights, in full precision, are begun with instead of the model's")
     add("--state", type=Path, help="default: OUT/training/state.safetensors")
+    add("--captions-changed", action="store_true", help="go on from a state though captions, not pictures, changed")
+    add_data(parser)
     add("--parent", type=int, metavar="PID", help="stop when this process is gone")
     return parser
 
@@ -117,11 +124,10 @@ def _tune(arguments: argparse.Namespace, processes: Processes, stopped: Callable
     check_writable(source, out, subject)
     if arguments.base:
         _begin_with(arguments.base, subject.parameters)
-    data = _shards_of(arguments, adapter)
-    examples = read_data(data, adapter)
+    examples = _examples_of(arguments, adapter, stopped)
     count, held = len(examples.codes), arguments.held_out
     if held >= count:
-        message = f"There are {count} examples in {data}; none is left when {held} are held out."
+        message = f"There are {count} examples in {arguments.data}; none is left when {held} are held out."
         raise StartupError("wrong-config", message, "Choose a smaller --held-out.")
     if arguments.checkpointing:
         subject.remember_less()
@@ -130,20 +136,22 @@ def _tune(arguments: argparse.Namespace, processes: Processes, stopped: Callable
     if arguments.learning_rate is None:
         arguments.learning_rate = 2e-4 if arguments.lora else 2e-5
 
+    read = list[Examples]()
+
     def objective(chosen: range, batch: int, seed: int, dropout: float) -> Objective:
-        read = Examples(examples, chosen, batch, seed, dropout)
-        return Objective(subject, read, seed, arguments.window, arguments.dtype != "f32")
+        read.append(Examples(examples, chosen, batch, seed, dropout))
+        return Objective(subject, read[-1], seed, arguments.window, arguments.dtype != "f32")
 
     training = objective(range(count - held), arguments.batch, arguments.seed, arguments.caption_dropout)
     batch = min(arguments.batch, held)
     validation = objective(range(count - held, count), batch, arguments.seed + 1, 0.0) if held else None
     settings = {name: getattr(arguments, name) for name in SAME} | {
-        "model": model, "data": hash_files(find_shards(data)), "held_out": held, "processes": processes.count,
+        "model": model, **examples.hashes(), "held_out": held, "processes": processes.count,
     }  # fmt: skip
     state = arguments.state or out / "training" / "state.safetensors"
     plan = Plan(
         "fine-tuning", Schedule(arguments.steps, arguments.decay), state, arguments.every, arguments.accumulate,
-        settings, state.parent,
+        settings, state.parent, {"captions"} if arguments.captions_changed else set(),
     )  # fmt: skip
 
     def measure(step: int) -> dict[str, float]:
@@ -155,7 +163,8 @@ def _tune(arguments: argparse.Namespace, processes: Processes, stopped: Callable
     changed, learnt = processes.gather(subject.changed()), subject.learnt()  # of all processes
     if processes.first:
         write(source, out, subject, changed, learnt)
-    return {"out": str(out), "steps": arguments.steps, "before": before, "after": measure(arguments.steps)}
+    after, skipped = measure(arguments.steps), examples.skipped + sum(len(each.failed) for each in read)
+    return {"out": str(out), "steps": arguments.steps, "skipped": skipped, "before": before, "after": after}
 
 
 def validate(objective: Objective, batches: int) -> dict[str, float]:
@@ -168,18 +177,18 @@ def validate(objective: Objective, batches: int) -> dict[str, float]:
     return {name: sum(values) / len(values) for name, values in sums.items()}
 
 
-def _shards_of(arguments: argparse.Namespace, adapter: Any) -> Path:
-    """The data, as shards: made in OUT of pictures. Raises `missing-checkpoint`."""
-    data: Path = arguments.data
+def _examples_of(arguments: argparse.Namespace, adapter: Adapter, stopped: Callable[[], bool]) -> Data:
+    """The data, checked; of pictures, shards are made in OUT. Raises `StartupError`, `StoppedError`."""
+    data, checks = arguments.data, Checks(arguments.skip_bad, stopped)
     if not data.exists():
         raise StartupError("missing-checkpoint", f"There is no {data}.", "Give --data a folder that exists.")
-    if find_shards(data):
-        return data
+    if data.is_file() or (find_shards(data) and not holds_pictures(data)):
+        return read_data(data, adapter, checks)
     from .shards import write_shards
 
     shards: Path = arguments.out / "training" / "shards"
-    write_shards(adapter, data, shards, 16, 4096)
-    return shards
+    made = write_shards(adapter, data, shards, 16, 4096, arguments.background, checks)
+    return replace(read_data(shards, adapter), skipped=made["skipped"])
 
 
 def _begin_with(path: Path, parameters: dict[str, nn.Parameter]) -> None:

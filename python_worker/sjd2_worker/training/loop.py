@@ -96,6 +96,7 @@ class Plan:
     accumulate: int = 1  # batches of a step
     settings: Mapping[str, Any] = field(default_factory=dict)  # what must be the same when it goes on
     board: Path | None = None  # folder for TensorBoard
+    may_differ: Set[str] = frozenset()  # of the settings, when it goes on
 
 
 def run(
@@ -114,12 +115,13 @@ def run(
     _keep_freed_memory()
     rates = [g["lr"] for o in group for g in o.param_groups]
     plan.state.parent.mkdir(parents=True, exist_ok=True)
-    first = load_state(plan.state, parameters, group, plan.settings) if plan.state.exists() else 0
+    same = {name: value for name, value in plan.settings.items() if name not in plan.may_differ}
+    first = load_state(plan.state, parameters, group, same) if plan.state.exists() else 0
     schedule, averages = plan.schedule, dict[str, float]()
     log, board = plan.state.with_suffix(".jsonl"), plan.board if processes.first else None
     with (
         Record(log if processes.first else Path(os.devnull), board, first) as record,
-        Progress(plan.title, schedule.steps, done=first, silent=not processes.first) as progress,
+        Progress(plan.title, schedule.steps, done=first) as progress,
     ):
         for step in range(first, schedule.steps):
             start = time.perf_counter()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from types import TracebackType
@@ -14,12 +15,16 @@ from rich.progress import Progress as Bar
 class Progress:
     """`with Progress("tokenizer", steps) as p: p.update(done, "loss 1.2")`. Writes to standard error."""
 
-    def __init__(
-        self, title: str, total: int, every_seconds: float = 20.0, done: int = 0, silent: bool = False
-    ) -> None:
-        """`done`: what an earlier run did. `silent`: another process speaks."""
+    def __init__(self, title: str, total: int, every_seconds: float = 20.0, done: int = 0) -> None:
+        """`done`: what an earlier run did. Of several processes that train together, the first speaks."""
+        silent = os.environ.get("RANK", "0") != "0"
         self._console = Console(stderr=True, quiet=silent)
-        columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.fields[note]}"))
+        columns = (
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}", markup=False),
+        )
         self._bar = Bar(TextColumn(title), *columns, console=self._console, disable=not self._console.is_terminal)
         self._task = self._bar.add_task(title, total=total, note="", completed=done)
         self._title, self._total, self._every = title, total, every_seconds
@@ -50,5 +55,4 @@ class Progress:
 
     def say(self, line: str) -> None:
         """A line that stays."""
-        if not self._silent:
-            self._console.print(f"{self._title}: {line}", highlight=False)
+        self._console.print(f"{self._title}: {line}", highlight=False, markup=False, soft_wrap=True)

@@ -20,6 +20,9 @@ Parameters = Mapping[str, nn.Parameter]
 Optimisers = Sequence[torch.optim.Optimizer]
 
 OTHERWISE = "Give the same options and data to go on, or another --out to begin anew."
+MENDED = (
+    f"The pictures are the same: with --captions-changed the run goes on with the captions as they are now. {OTHERWISE}"
+)
 
 
 def save_state(
@@ -57,10 +60,12 @@ def load_state(path: Path, parameters: Parameters, group: Optimisers, run: Mappi
     except (SafetensorError, OSError) as error:
         remedy = "Delete it to begin anew, or restore it."
         raise StartupError("corrupt-checkpoint", f"{path} cannot be read: {error}.", remedy) from error
-    for name, value in json.loads(said.get("run", "{}")).items():  # the first states said nothing
-        if name in run and run[name] != value:
-            message = f"{path} is of a run with {name} {value}; this one has {run[name]}."
-            raise StartupError("wrong-config", message, OTHERWISE)
+    before = json.loads(said.get("run", "{}"))  # the first states said nothing
+    differing = {name: value for name, value in before.items() if name in run and run[name] != value}
+    if differing:
+        was, now = (", ".join(_told(name, of[name]) for name in differing) for of in (differing, run))
+        remedy = MENDED if differing.keys() == {"captions"} else OTHERWISE
+        raise StartupError("wrong-config", f"{path} is of a run with {was}; this one has {now}.", remedy)
     shapes = {name: tensor.shape for name, tensor in tensors.items() if name.startswith("model.")}
     if shapes != {f"model.{name}": parameter.shape for name, parameter in parameters.items()}:
         message = f"{path} is of a run that trains other weights."
@@ -74,6 +79,11 @@ def load_state(path: Path, parameters: Parameters, group: Optimisers, run: Mappi
         state = {n: {slot: shared_as(t, own[n]) for slot, t in each.items()} for n, each in slots.items()}
         optimiser.load_state_dict({**optimiser.state_dict(), "state": state})
     return int(json.loads(said["step"]))
+
+
+def _told(name: str, value: Any) -> str:
+    """A setting; of a hash, its beginning."""
+    return f"{name} {value[:8]}…" if isinstance(value, str) and len(value) == 64 else f"{name} {value}"
 
 
 def _slots(tensors: Mapping[str, Tensor], prefix: str) -> dict[int, dict[str, Tensor]]:
