@@ -4,11 +4,20 @@ export { type Draft, NO_CODE, type Noise } from './draft.js'
 export { type Draw, type Drawn, greedy, gumbel, independent, maximal } from './draw.js'
 export { fanOut } from './fan-out.js'
 export { grouped } from './grouped.js'
-export { above, gaussian, type Initializer, left, random, repeat, vertical } from './initializer.js'
+export {
+  above,
+  gaussian,
+  type Initializer,
+  left,
+  likeliest,
+  random,
+  repeat,
+  vertical,
+} from './initializer.js'
 export { gathered, latentNearest } from './latent-nearest.js'
 export { type Denoising, denoiseByDistance, denoiseByPasses } from './levels.js'
 export type { Model } from './model.js'
-export { nearestCodes, squaredDistance } from './neighbours.js'
+export { type CodeVectors, nearestCodes, squaredDistance } from './neighbours.js'
 export { denoise, type NoiseSchedule, noiseSchedules, type SignalAndNoise } from './noise-schedule.js'
 export { ANCHOR, type Decodable, LATENT, type PassPlan } from './pass.js'
 export type { PassRecord } from './pass-record.js'

@@ -8,9 +8,10 @@ import {
   startWorker,
 } from '../bridge/index.js'
 import type { Model } from '../decoding/model.js'
+import type { DecodingPolicy } from '../decoding/policy.js'
 import { Engine } from './engine.js'
 import type { Job, TokenizedPrompt } from './job.js'
-import { modelOf } from './model.js'
+import { codebookOf, modelOf } from './model.js'
 import { decodePictures, type Picture } from './pictures.js'
 import { tokenizedPrompts } from './prompts.js'
 import type { RunOptions } from './run.js'
@@ -52,6 +53,8 @@ export interface Session {
   readonly hello: HelloReply
   readonly card: ModelCard
   readonly model: Model
+  /** Fetches what the policy needs of the model beyond what all do: its codebook. To be called before it decodes. */
+  fit(policy: DecodingPolicy): Promise<void>
   tokenize(prompts: readonly string[]): Promise<TokenizedPrompt[]>
   /**
    * Gives the engine an image, at any time; it joins the others at the next pass.
@@ -123,6 +126,12 @@ function sessionOf(
     hello: worker.hello,
     card: worker.hello.model,
     model,
+
+    async fit({ codebook = false }) {
+      if (!codebook || model.codebook !== undefined) return
+      const answer = await worker.request({ op: 'embeddings', of: 'codebook' })
+      model.codebook = codebookOf(worker.hello.model, answer)
+    },
 
     async tokenize(prompts) {
       return tokenizedPrompts(

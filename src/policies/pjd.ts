@@ -2,7 +2,17 @@ import { rowParallel } from '../decoding/index.js'
 import type { PolicyDefinition } from './definition.js'
 import { allowOnly, pieces } from './overrides.js'
 
-const ofRow = ['window', 'init', 'coupling', 'threshold', 'accept', 'group', 'nearest', 'delta'] as const
+const ofRow = [
+  'window',
+  'init',
+  'coupling',
+  'threshold',
+  'accept',
+  'group',
+  'distance',
+  'nearest',
+  'delta',
+] as const
 
 /**
  * Parallel Jacobi decoding. SJD in several rows at once, the next of which starts when the one above has `lag` codes.
@@ -17,6 +27,7 @@ export const pjd: PolicyDefinition = {
   name: 'pjd',
   summary: 'SJD in several rows of the picture at once, each verified for itself: relaxed',
   paper: 'Liao et al., Parallel Jacobi decoding for fast autoregressive image generation, arXiv 2606.05703',
+  defaults: 'this project’s',
   create(overrides) {
     allowOnly('pjd', ['rows', 'lag', ...ofRow], overrides)
     const { rows = 3, lag = 8, ...others } = overrides
