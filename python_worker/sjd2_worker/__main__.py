@@ -25,7 +25,8 @@ examples:
   python -m sjd2_worker --model org/name --size 768 --endpoint ipc:///tmp/private/worker.sock
   python -m sjd2_worker --model DIR --endpoint tcp://0.0.0.0:5555 --curve-secret-file key
 
-If it cannot start, the last line on standard error is {"error": {"code", "message", "remedy"}}.
+If it cannot start, the last line on standard error is {"error": {"code", "message", "remedy"}}; if it ends unasked,
+{"ended": why}.
 It ends on a shutdown request, on SIGTERM, when the parent process is gone, and on SIGINT where there is no parent:
 a terminal sends Ctrl-C to both, and the parent decides what is still to be finished.
 """
