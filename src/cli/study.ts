@@ -14,6 +14,7 @@ import { pictureName } from '../experiment/picture.js'
 import type { PolicyChoice } from '../experiment/policy.js'
 import type { ImageRecord } from '../experiment/record.js'
 import { builtIn } from '../experiment/source.js'
+import { Stopping, type WindDown } from '../experiment/stopping.js'
 import {
   type Contender,
   checkRows,
@@ -80,30 +81,47 @@ const PASS_BYTES = 1 << 10
 /** @throws whatever the session, the folder, the policies and the metrics refuse. */
 export async function conduct(plan: Plan, options: WorkerOptions, conducting: Conducting): Promise<void> {
   const { folder, images } = plan
+  const { signal, progress } = conducting
+  const stopping = new Stopping(signal, (left) => progress.log(windDownLine(left)))
   await withOutput(folder, () => {
     // while the worker reads the same files
     const over = new AbortController()
     const files = hashCheckpoint(options.model ?? bundledCheckpoint, { signal: over.signal })
     files.catch(() => {})
-    return withSession(options, images.length, conducting, async (session) => {
-      const outcome = await run(session, plan, options, files, conducting)
+    return withSession(options, images.length, { signal: stopping.now, progress }, async (session) => {
+      const outcome = await run(session, plan, options, files, stopping, conducting)
       await conducting.onEnd?.(outcome, session)
     }).finally(() => over.abort())
   })
 }
+
+function windDownLine({ finishing, lost }: WindDown): string {
+  const given =
+    lost > 0 ? [`${plural(lost)} of which more was missing ${lost === 1 ? 'is' : 'are'} lost`] : []
+  const kept = finishing > 0 ? [`finishing ${plural(finishing)}, a few seconds (once more ends at once)`] : []
+  return `Interrupted: ${[...kept, ...given, 'the same command goes on from there'].join('; ')}.`
+}
+
+const plural = (count: number): string => (count === 1 ? '1 picture' : `${count} pictures`)
 
 async function run(
   session: Session,
   plan: Plan,
   options: WorkerOptions,
   files: ReturnType<typeof hashCheckpoint>,
-  { signal, progress, onImage, onFound }: Conducting,
+  stopping: Stopping,
+  { progress, onImage, onFound }: Conducting,
 ): Promise<Outcome> {
   const { command, folder, images, judged, metrics, trajectories, pictures } = plan
   const prompts = [...new Set(images.map(({ prompt }) => prompt))]
   const tokenized = await tokenize(session, prompts, options, progress)
   const asked = images.map((image) => ({ ...image, tokenized: tokenized[prompts.indexOf(image.prompt)] }))
-  const { sampling, contenders } = await settle(session, plan, asked.slice(0, options.imagesAtOnce), signal)
+  const { sampling, contenders } = await settle(
+    session,
+    plan,
+    asked.slice(0, options.imagesAtOnce),
+    stopping.now,
+  )
   checkRows(contenders)
   await checkRoom(folder, roomFor(session, plan, contenders))
   const environment = await describeEnvironment(
@@ -133,7 +151,7 @@ async function run(
   }
   try {
     const records = await runStudy(session, study, {
-      signal,
+      stopping,
       onStep(contender, state, left) {
         const { choice, guidance } = contender
         const place = `${contenders.indexOf(contender) + 1}/${contenders.length}`

@@ -6,6 +6,12 @@ import type { ForwardTiming } from './timing.js'
 export interface RunOptions {
   /** Aborting it ends the run's images before their next pass, and the run with the signal's reason. */
   readonly signal?: AbortSignal
+  /** Ends the run early, in good order. */
+  readonly early?: {
+    /** Once it aborts, no image begins, and of those begun only the kept ones go on. */
+    readonly signal: AbortSignal
+    readonly keeps: (job: Job) => boolean
+  }
   /** After each forward, for each image that was in it. */
   readonly onStep?: (job: Job, statistics: JobStatistics) => void
   /** When an image is done. */
@@ -44,11 +50,14 @@ export class Run implements Source {
       this.#resolve = resolve
       this.#reject = reject
     })
-    const { signal } = options
-    const stop = () => this.stop(signal?.reason)
-    signal?.addEventListener('abort', stop)
-    const unlisten = () => signal?.removeEventListener('abort', stop)
+    const { signal, early } = options
+    const over = new AbortController()
+    const listening = { signal: over.signal }
+    signal?.addEventListener('abort', () => this.stop(signal.reason), listening)
+    early?.signal.addEventListener('abort', () => this.#windDown(early.keeps), listening)
+    const unlisten = () => over.abort()
     this.ended.then(unlisten, unlisten)
+    if (early?.signal.aborted) this.#windDown(early.keeps)
   }
 
   next(): Ticket | undefined {
@@ -82,6 +91,16 @@ export class Run implements Source {
     const open = [...this.#open]
     this.#open.clear()
     for (const ticket of open) ticket.cancel(reason)
+  }
+
+  #windDown(keeps: (job: Job) => boolean): void {
+    this.#exhausted = true
+    for (const ticket of [...this.#open]) {
+      if (keeps(ticket.job)) continue
+      this.#open.delete(ticket)
+      ticket.cancel()
+    }
+    this.#settle()
   }
 
   #nextJob(): Job | undefined {

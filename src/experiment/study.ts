@@ -12,6 +12,7 @@ import { specSlug } from './picture.js'
 import type { PolicyChoice } from './policy.js'
 import type { ImageRecord } from './record.js'
 import { dropResults, type ImageKey, keyOf, mendResults, readResults, sortResults } from './results.js'
+import type { Stopping } from './stopping.js'
 import { secondsLeft } from './time-left.js'
 import { recorded } from './trajectory-record.js'
 
@@ -58,7 +59,7 @@ export interface Study {
 }
 
 export interface StudyHooks {
-  readonly signal: AbortSignal
+  readonly stopping: Stopping
   /** @param secondsLeft of the whole run; null while that is hardly known. */
   readonly onStep: (contender: Contender, state: RunState, secondsLeft: number | null) => void
   readonly onImage?: (record: ImageRecord) => void
@@ -96,7 +97,7 @@ export function checkRows(contenders: readonly RowKey[]): void {
 export async function runStudy(
   session: Session,
   study: Study,
-  { signal, onStep, onImage, onFound }: StudyHooks,
+  { stopping, onStep, onImage, onFound }: StudyHooks,
 ): Promise<ImageRecord[]> {
   const { folder, run, contenders } = study
   const plans = contenders.map((contender) => ({ contender, requests: requestsOf(study, contender) }))
@@ -107,7 +108,7 @@ export async function runStudy(
     contender,
     requests: requests.filter((request) => !found.has(keyOf({ run, ...request }))),
   }))
-  const metrics = study.metrics.map((metric) => metric.open(signal))
+  const metrics = study.metrics.map((metric) => metric.open(stopping.now))
   const records = [...found.values()]
   try {
     for (const [row, { contender, requests }] of missing.entries()) {
@@ -117,7 +118,8 @@ export async function runStudy(
       }))
       let last = performance.now()
       await decodeImages(session, requests, {
-        signal,
+        signal: stopping.now,
+        stopping,
         onStep: (state) => onStep(contender, state, secondsLeft(state, ahead)),
         async onImage(image) {
           const now = performance.now()
