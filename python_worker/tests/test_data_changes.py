@@ -239,7 +239,7 @@ def test_an_example_that_fails_is_left_out(capsys: pytest.CaptureFixture[str]) -
         if number == 3:
             assert again(3)[1].tolist() == codes.tolist()
     assert taken.failed == {4}
-    assert capsys.readouterr().err.count("Example 5 failed, and is left out from now on: RequestError: no 4") == 2
+    assert capsys.readouterr().err.count("example 5: it failed, and is left out from now on: RequestError: no 4") == 2
 
 
 def test_a_run_of_which_many_examples_fail_stops() -> None:
@@ -249,6 +249,8 @@ def test_a_run_of_which_many_examples_fail_stops() -> None:
     assert "goes on from the last state" in caught.value.remedy
     many = Data(torch.arange(1000)[:, None], faulty({4, 5, 6}).prompt)
     assert len(Examples(many, range(1000), 1000, seed=1, dropout=0.0)(0)[0]) == 1000
+    with pytest.raises(StartupError, match="1 of 1 examples failed"):
+        Examples(faulty({4}), range(4, 5), 1, seed=1, dropout=0.0)(0)
 
 
 def test_memory_that_runs_out_is_no_fault_of_an_example() -> None:

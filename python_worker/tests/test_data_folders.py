@@ -92,13 +92,14 @@ def test_lines_that_say_no_example(janus: Any, pictures: Path) -> None:
     listed(pictures, *lines, line(), line(caption=207), line(caption=True), line(file="a\0b"), b"[" * 100_000)
     message = told(janus, pictures)
     assert "9 of 11 examples" in message
+    assert "captions.jsonl, line 10 (a\0b): embedded null byte" in message
     for number in (1, 2, 3, 4, 5, 9, 11):
         assert f'captions.jsonl, line {number}: it should be {{"file": "a.png", "caption": "…"}}' in message
     assert "captions.jsonl, line 6 (none.png): there is no such picture" in message
 
 
 def spoilt(folder: Path) -> Path:
-    """24 pictures, of which every kind of fault is there once."""
+    """24 pictures, with every kind of fault."""
     write_pictures(folder, 24)
     (folder / "001.txt").write_text(LONG)
     (folder / "002.txt").write_text(" \n")
@@ -106,6 +107,8 @@ def spoilt(folder: Path) -> Path:
     (folder / "004.png").write_bytes(b"none")
     (folder / "005.png").write_bytes((folder / "005.png").read_bytes()[:-60])
     (folder / "006.txt").write_bytes(b"caf\xe9")
+    (folder / "008.txt").write_text("")
+    (folder / "008.png").write_bytes(b"both are at fault")
     (folder / "._007.png").write_bytes(b"what macOS leaves on other disks")
     return folder
 
@@ -118,6 +121,7 @@ FAULTS = (
     "004.png: it is none of PNG",
     "005.png: it cannot be read",
     "006.png: 006.txt is not in UTF-8",
+    "008.png: its caption is empty; --caption-dropout leaves captions out for guidance; it is none of PNG",
 )
 
 
@@ -145,13 +149,13 @@ def test_all_faults_are_told_at_once(
     code, said, _ = run()
     assert code == 1
     message = said["error"]["message"]
-    assert f"6 of 24 examples in {folder} cannot be used" in message
+    assert f"7 of 24 examples in {folder} cannot be used" in message
     assert all(fault in message for fault in FAULTS), message
     assert "--skip-bad" in said["error"]["remedy"]
     assert not list(out.rglob("*.safetensors"))
     code, said, errors = run("--skip-bad")
     assert code == 0, said
-    assert said["skipped"] == 6
+    assert said["skipped"] == 7
     assert all(fault in errors for fault in FAULTS), errors
 
 

@@ -59,10 +59,8 @@ class JanusAdapter(Adapter):
                 message = f"{folder / 'config.json'}: vq_config.{name} is {getattr(vq, name)} and should be "
                 message += f"text_config.hidden_size, {text.hidden_size}."
                 raise StartupError("wrong-config", message, "Restore the file.")
-        self._weights, self._vq_said = (
-            check_model(JanusForConditionalGeneration, config, folder),
-            values.get("vq_config"),
-        )
+        self._weights = check_model(JanusForConditionalGeneration, config, folder)
+        self._vq_said = values.get("vq_config")
         paths = [folder / "config.json", *self._weights]
         paths += check_denoising(values, folder)
         self._tokenizer = read_tokenizer(folder, text.vocab_size)

@@ -9,6 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from ..adapters.base import Adapter
 from ..errors import RequestError, StartupError, ran_out_of_memory
 from .folders import Example
@@ -34,7 +36,7 @@ class Checks:
 def check_captions(adapter: Adapter, examples: Sequence[Example], checks: Checks) -> None:
     """Tokenizes every caption as training will; adds to `faults`. Raises `StoppedError`."""
     shortened: list[str] = []
-    with Progress("checking captions", len(examples)) as progress:
+    with Progress("checking captions", len(examples)) as progress, torch.no_grad():
         for number, example in enumerate(examples, 1):
             if not example.faults:
                 reason, lost = _of_caption(adapter, example.caption)
@@ -61,10 +63,12 @@ def check_pictures(
             data = path.read_bytes()
             digest = hashlib.sha256(data).hexdigest()
             return digest, None, digest not in known and check_picture(data, background)
-        except (OSError, UnreadableError) as error:
+        except FileNotFoundError:
+            return "", "there is no such picture", False
+        except (OSError, ValueError, UnreadableError) as error:  # the second: a name that no file can have
             return "", str(error), False
 
-    paths = list(dict.fromkeys(example.picture for example in examples if not example.faults))
+    paths = list(dict.fromkeys(example.picture for example in examples if example.picture.name))
     found: dict[Path, tuple[str, str | None, bool]] = {}
     with Progress("checking pictures", len(paths)) as progress:
         for path, result in zip(paths, _in_threads(look, paths), strict=True):

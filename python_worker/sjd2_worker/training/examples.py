@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,6 +42,7 @@ class Data:
     prompt: Callable[[int, bool], Prompt]
     captions: str = ""  # their hash
     skipped: int = 0  # examples that were left out
+    places: Sequence[str] = ()  # where each stands
 
     def hashes(self) -> dict[str, str]:
         """Of the pictures, as codes in their order, and of the captions."""
@@ -77,9 +78,10 @@ class Examples:
 
     def _leave_out(self, row: int, error: Exception) -> None:
         self.failed.add(row)
-        message = f"Example {row + 1} failed, and is left out from now on: {type(error).__name__}: {error}"
+        place = self._data.places[row] if self._data.places else f"example {row + 1}"
+        message = f"{place}: it failed, and is left out from now on: {type(error).__name__}: {error}"
         print(message, file=sys.stderr, flush=True)
-        if len(self.failed) > max(1, MOST_FAILED * len(self._chosen)):
+        if len(self.failed) > max(1, MOST_FAILED * len(self._chosen)) or len(self.failed) == len(self._chosen):
             message = (
                 f"{len(self.failed)} of {len(self._chosen)} examples failed in training, the last one by {error!r}."
             )
@@ -118,7 +120,8 @@ def read_data(path: Path, adapter: Adapter, checks: Checks | None = None) -> Dat
             known, vectors = torch.where(given < 0, ids, 0), said.vectors[given.clamp(min=0)]
             return Prompt(known, torch.where(given[:, None] < 0, adapter.embed(known), vectors))
 
-    return Data(codes, prompt, hashlib.sha256(json.dumps(captions).encode()).hexdigest(), len(examples) - len(good))
+    said = hashlib.sha256(json.dumps(captions).encode()).hexdigest()
+    return Data(codes, prompt, said, len(examples) - len(good), [example.place for example in good])
 
 
 def _of_ids(path: Path, adapter: Adapter) -> Data:

@@ -17,7 +17,7 @@ _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 @dataclass
 class Example:
     place: str  # the picture's name, or the line of captions.jsonl
-    picture: Path
+    picture: Path  # Path() where a line says none
     caption: str
     faults: list[str] = field(default_factory=list)  # why it cannot be used
 
@@ -30,8 +30,8 @@ def holds_pictures(folder: Path) -> bool:
 def find_examples(folder: Path) -> list[Example]:
     """Pictures and their captions, in the order of captions.jsonl, or of the pictures' names.
 
-    What is wrong with one stands in its `faults`. Pictures are looked for, not opened. Raises `missing-checkpoint`
-    where there is none, and `wrong-config` where captions.jsonl is in UTF-16.
+    What is wrong with how one is said stands in its `faults`; pictures that a list names are not looked for.
+    Raises `missing-checkpoint` where there is no example, and `wrong-config` where captions.jsonl is in UTF-16.
     """
     listed = folder / LISTED
     examples = _listed(listed) if listed.is_file() else [_beside(path) for path in _pictures(folder)]
@@ -69,7 +69,7 @@ def _listed(path: Path) -> list[Example]:
 
 
 def _of_line(path: Path, number: int, line: bytes) -> Example:
-    example = Example(f"{path.name}, line {number}", path.parent, "")
+    example = Example(f"{path.name}, line {number}", Path(), "")
     try:
         said = json.loads(_decoded(line))
         file, caption = said["file"], said["caption"]
@@ -83,8 +83,6 @@ def _of_line(path: Path, number: int, line: bytes) -> Example:
     else:
         example.place += f" ({file})"
         example.picture, example.caption = path.parent / file, str(caption).strip()
-        if not example.picture.is_file():
-            example.faults.append("there is no such picture")
     return example
 
 
