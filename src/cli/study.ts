@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { Session } from '../engine/index.js'
 import { hashCheckpoint } from '../experiment/checkpoint.js'
 import { describeEnvironment, type Environment } from '../experiment/environment.js'
+import { ExperimentError } from '../experiment/error.js'
 import type { Trial } from '../experiment/fastest-window.js'
 import { type NewRun, openFolder } from '../experiment/folder.js'
 import { settingsHash, shortHash } from '../experiment/identity.js'
@@ -18,6 +19,7 @@ import { Stopping, type WindDown } from '../experiment/stopping.js'
 import {
   type Contender,
   checkRows,
+  type FailedImage,
   rowId,
   runStudy,
   type Study,
@@ -53,6 +55,7 @@ export interface Outcome {
   readonly sampling: Sampling
   readonly contenders: readonly Contender[]
   readonly records: readonly ImageRecord[]
+  readonly failed: readonly FailedImage[]
 }
 
 export interface Conducting {
@@ -91,8 +94,30 @@ export async function conduct(plan: Plan, options: WorkerOptions, conducting: Co
     return withSession(options, images.length, { signal: stopping.now, progress }, async (session) => {
       const outcome = await run(session, plan, options, files, stopping, conducting)
       await conducting.onEnd?.(outcome, session)
+      if (outcome.failed.length > 0) throw someFailed(outcome)
     }).finally(() => over.abort())
   })
+}
+
+/** Failed images that are named; of the rest, the number is told. */
+const NAMED = 10
+
+function someFailed({ records, failed }: Outcome): ExperimentError {
+  const lines = failed.slice(0, NAMED).map(({ request, error }) => {
+    const { spec, guidance, seed, index, prompt } = request
+    const reason = error instanceof Error ? error.message : String(error)
+    return `  ${spec} g=${guidance} seed ${seed} index ${index} ${JSON.stringify(prompt)}: ${reason}`
+  })
+  const more = failed.length > NAMED ? [`  and ${failed.length - NAMED} more`] : []
+  return new ExperimentError(
+    'failed-images',
+    [
+      `${failed.length} of ${records.length + failed.length} images failed; the others are kept.`,
+      ...lines,
+      ...more,
+    ].join('\n'),
+    'Mend what failed and give the same command again: it makes what is missing.',
+  )
 }
 
 function windDownLine({ finishing, lost }: WindDown): string {
@@ -150,7 +175,7 @@ async function run(
     provenance: { checkpoint: asManifest.checkpoint, environment },
   }
   try {
-    const records = await runStudy(session, study, {
+    const { records, failed } = await runStudy(session, study, {
       stopping,
       onStep(contender, state, left) {
         const { choice, guidance } = contender
@@ -161,7 +186,7 @@ async function run(
       },
       ...given({ onImage, onFound }),
     })
-    return { environment, sampling, contenders, records }
+    return { environment, sampling, contenders, records, failed }
   } finally {
     progress.clear()
   }

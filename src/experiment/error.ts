@@ -11,6 +11,7 @@ export type ExperimentErrorCode =
   | 'bad-picture'
   | 'bad-metric'
   | 'wrong-checkpoint'
+  | 'failed-images'
 
 /** What a user asked for cannot be done: what happened and why (`message`), and what to do (`remedy`). */
 export class ExperimentError extends Error {

@@ -57,6 +57,8 @@ export interface RunHooks {
   /** Where an interruption lets images be finished that are nearly done; its `now` is the signal. */
   readonly stopping?: Stopping
   readonly onStep?: (state: RunState) => void
+  /** When an image failed, by its policy or because the worker refuses it; the others go on. */
+  readonly onFailed: (request: ImageRequest, error: unknown) => void
   /** When an image is decoded to a picture; the run goes on meanwhile, and ends if it rejects. */
   readonly onImage: (image: FinishedImage) => Promise<void> | void
 }
@@ -69,7 +71,7 @@ export interface RunHooks {
 export async function decodeImages(
   session: Session,
   requests: readonly ImageRequest[],
-  { signal, stopping, onStep, onImage }: RunHooks,
+  { signal, stopping, onStep, onFailed, onImage }: RunHooks,
 ): Promise<void> {
   const { model } = session
   const begun = new Map<Job, { request: ImageRequest; image: Trajectory; seconds: number }>()
@@ -99,6 +101,11 @@ export async function decodeImages(
           const one = begun.get(job)!
           one.seconds = seconds
           onStep?.(track(one.image, passes))
+        },
+        onFailed(job, error) {
+          const { request } = begun.get(job)!
+          begun.delete(job)
+          onFailed(request, error)
         },
         onDone(job, statistics) {
           const { request, image } = begun.get(job)!

@@ -67,6 +67,19 @@ export interface StudyHooks {
   readonly onFound?: (records: readonly ImageRecord[]) => void
 }
 
+/** An image that could not be made. */
+export interface FailedImage {
+  readonly request: ImageRequest
+  readonly error: unknown
+}
+
+/** What came of a run. */
+export interface StudyResult {
+  /** In the study's order; those of failed images are missing. */
+  readonly records: readonly ImageRecord[]
+  readonly failed: readonly FailedImage[]
+}
+
 /** Names a row's files. */
 export const rowId = ({ choice, guidance }: RowKey): string => `${specSlug(choice.spec)}-g${guidance}`
 
@@ -91,14 +104,14 @@ export function checkRows(contenders: readonly RowKey[]): void {
 
 /**
  * Makes what `folder` holds no results of yet, or no pictures of any more, and gives the records of all of the study's
- * images, in its order.
- * @throws what `decodeImages` and the metrics throw; ExperimentError where the results that are there cannot be read.
+ * images, in its order. An image that fails is told of; the others go on.
+ * @throws the first image's error, where all failed; what `decodeImages` and the metrics throw; ExperimentError where the results that are there cannot be read.
  */
 export async function runStudy(
   session: Session,
   study: Study,
   { stopping, onStep, onImage, onFound }: StudyHooks,
-): Promise<ImageRecord[]> {
+): Promise<StudyResult> {
   const { folder, run, contenders } = study
   const plans = contenders.map((contender) => ({ contender, requests: requestsOf(study, contender) }))
   mendResults(folder)
@@ -110,6 +123,7 @@ export async function runStudy(
   }))
   const metrics = study.metrics.map((metric) => metric.open(stopping.now))
   const records = [...found.values()]
+  const failed: FailedImage[] = []
   try {
     for (const [row, { contender, requests }] of missing.entries()) {
       const ahead = missing.slice(row + 1).map(({ contender, requests }) => ({
@@ -121,6 +135,7 @@ export async function runStudy(
         signal: stopping.now,
         stopping,
         onStep: (state) => onStep(contender, state, secondsLeft(state, ahead)),
+        onFailed: (request, error) => failed.push({ request, error }),
         async onImage(image) {
           const now = performance.now()
           const wall = (now - last) / 1000
@@ -137,7 +152,8 @@ export async function runStudy(
   const all = plans.flatMap(({ requests }) => requests.map((request) => ({ run, ...request })))
   const wanted = new Set(all.map(keyOf))
   const sorted = await sortResults(folder, all)
-  return sorted.filter((record) => wanted.has(keyOf(record)))
+  if (records.length === 0 && failed.length > 0) throw failed[0].error
+  return { records: sorted.filter((record) => wanted.has(keyOf(record))), failed }
 }
 
 interface RowPlan {

@@ -90,6 +90,9 @@ export async function replayRun(
     await decodeImages(session, requests, {
       signal,
       onStep: (state) => onStep(row, state),
+      onFailed: (_, error) => {
+        throw error
+      },
       onImage(image) {
         const record = byKey.get(keyOf({ run, ...image.request }))!
         const result = compared(session, image, record, partings.get(image.request))
