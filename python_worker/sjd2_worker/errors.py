@@ -71,13 +71,13 @@ def install(extra: str) -> str:
     return f'{sys.executable} -m pip install -e "{PROJECT}[{extra}]"'
 
 
-def ran_out_of_memory(error: Exception) -> bool:
+def ran_out_of_memory(error: BaseException) -> bool:
     """Whether torch, on a CPU or a GPU, or Python could not allocate."""
     says = str(error).lower()
     return isinstance(error, MemoryError) or "out of memory" in says or "can't allocate memory" in says
 
 
-def users_line(error: Exception) -> str | None:
+def users_line(error: BaseException) -> str | None:
     """`file:line` of the innermost frame that is neither this package's nor a library's: that of a user's adapter."""
     ours = [Path(__file__).parent, *(Path(prefix).resolve() for prefix in (sys.prefix, sys.base_prefix))]
     for frame in reversed(traceback.extract_tb(error.__traceback__)):

@@ -76,7 +76,10 @@ def decode_head(frame: bytes | memoryview) -> Head:
         raise bad_message(f"The head is not msgpack ({error or type(error).__name__}).") from error
     if not isinstance(head, dict):
         raise bad_message(f"The head is a {type(head).__name__}, not a map.")
-    return _whole(head) if any(byte in bytes(frame) for byte in _FLOATS) else head
+    try:
+        return _whole(head) if any(byte in bytes(frame) for byte in _FLOATS) else head
+    except RecursionError as error:
+        raise bad_message("The head is nested too deeply.") from error
 
 
 def _whole(value: Any) -> Any:

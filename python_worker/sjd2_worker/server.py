@@ -62,13 +62,13 @@ def serve(
     sys.setswitchinterval(SWITCH_SECONDS)
     socket.router_mandatory = True  # else nothing is said of replies that reach nobody
     leases = Leases(worker.slots)
-    answers: deque[tuple[bytes, Answer]] = deque()
+    answers: deque[tuple[bytes, Future[Answer]]] = deque()
     looked = used = time.monotonic()
     with _hang_ups(socket) as hang_ups, _bell() as (bell, ring), _ended(device):
 
         def answered(identity: bytes, future: Future[Answer]) -> None:
             if not future.cancelled():
-                answers.append((identity, future.result()))
+                answers.append((identity, future))
                 ring()
 
         poller = zmq.Poller()
@@ -81,7 +81,10 @@ def serve(
             if bell in ready:
                 os.read(bell, 4096)
             while answers:
-                identity, (frames, last) = answers.popleft()
+                identity, future = answers.popleft()
+                # A request that got past its own refusal leaves a device thread that nobody can trust: this raises, and
+                # ends the worker, so that it is started again.
+                frames, last = future.result()
                 if not _sent(socket, [identity, *frames]):
                     # Whoever hung up before its hello was read is no longer told of by the monitor.
                     leases.gone(identity)
@@ -89,9 +92,9 @@ def serve(
                     return
             if socket in ready:
                 sender, *parts = socket.recv_multipart(copy=False)
-                identity, connection = sender.bytes, sender.get(zmq.SRCFD)
-                run = prepare(worker, [part.buffer for part in parts], Visitor(leases, identity, int(connection)))
-                device.submit(run).add_done_callback(partial(answered, identity))
+                if visitor := _visitor(leases, sender):
+                    run = prepare(worker, [part.buffer for part in parts], visitor)
+                    device.submit(run).add_done_callback(partial(answered, visitor.identity))
             now = time.monotonic()
             if leases.any:
                 used = now
@@ -104,19 +107,29 @@ def serve(
                     return
 
 
+def _visitor(leases: Leases, sender: zmq.Frame) -> Visitor | None:
+    """Who sent a message. None for peers of ZMTP 1 and 2: their messages do not say over which connection they came, and
+    nobody that speaks this protocol is one."""
+    try:
+        return Visitor(leases, sender.bytes, int(sender.get(zmq.SRCFD)))
+    except zmq.ZMQError:
+        return None
+
+
 def answer(worker: Worker, frames: Frames) -> Answer:
     """The reply to a request of somebody who holds all slots."""
     return prepare(worker, frames)()
 
 
 def prepare(worker: Worker, frames: Frames, visitor: Visitor | None = None) -> Callable[[], Answer]:
-    """Reads and checks a request; what is returned runs it. Neither ever raises but to end the process."""
+    """Reads and checks a request; what is returned runs it. Neither ever raises, whatever a library or an adapter raises:
+    a `SystemExit` and a Rust panic, which are no `Exception`, are refusals too."""
     received = time.monotonic()
     head: Head = {}
     besides: Head = {}
     room: Room = np.empty
 
-    def refuse(error: Exception) -> Answer:
+    def refuse(error: BaseException) -> Answer:
         return Answer([encode(_refusal(error, head.get("id")), {})[0]], False)
 
     try:
@@ -134,7 +147,7 @@ def prepare(worker: Worker, frames: Frames, visitor: Visitor | None = None) -> C
         if "at" in head:
             room = partial(_memory(visitor).array, head["at"])
         ready = worker.prepare(head, decode_tensors(head, frames[1:]), room)
-    except Exception as error:
+    except BaseException as error:
         refusal = refuse(error)
         return lambda: refusal
 
@@ -149,7 +162,7 @@ def prepare(worker: Worker, frames: Frames, visitor: Visitor | None = None) -> C
                 tensors = {}
             reply = {"op": head["op"], "id": head["id"], "ok": True, **said, **besides}
             return Answer(encode(reply, tensors), head["op"] == "shutdown")
-        except Exception as error:
+        except BaseException as error:
             return refuse(error)
 
     return run
@@ -205,7 +218,7 @@ def _bell() -> Iterator[tuple[int, Callable[[], object]]]:
         os.close(button)
 
 
-def _refusal(error: Exception, request: object) -> Head:
+def _refusal(error: BaseException, request: object) -> Head:
     """The `ErrorReply`; its id is 0 where the request's could not be read."""
     known = _typed(error)
     number = request if isinstance(request, int) and not isinstance(request, bool) and request >= 0 else 0
@@ -219,7 +232,7 @@ def _refusal(error: Exception, request: object) -> Head:
     }
 
 
-def _typed(error: Exception) -> RequestError:
+def _typed(error: BaseException) -> RequestError:
     if isinstance(error, RequestError):
         return error
     if ran_out_of_memory(error):

@@ -14,6 +14,7 @@ import pytest
 import zmq
 from zmq.utils.monitor import recv_monitor_message
 
+from sjd2_worker.adapters.scenes import ScenesAdapter
 from sjd2_worker.endpoint import bound
 from sjd2_worker.protocol import VERSION, Head, decode_head, encode
 from sjd2_worker.server import serve
@@ -139,3 +140,49 @@ def test_who_ends_waits_for_the_request_that_runs_and_drops_those_that_wait(
         serve(socket, worker, Device(1), lambda: over.is_set() and runs.is_set())
     assert done == [1]
     assert not caplog.records
+
+
+@pytest.mark.parametrize("revision", [0, 1])
+def test_a_peer_of_an_old_zmtp_is_left_alone(endpoint: str, worker: Worker, revision: int) -> None:
+    """ZMTP 1.0, whose greeting is a length and flags, and 2.0: libzmq gives their messages no connection's number."""
+    with bound(endpoint, None, False) as socket, _served(socket, worker), _client(endpoint) as client:
+        with sockets.socket(sockets.AF_UNIX) as old:
+            old.connect(endpoint.removeprefix("ipc://"))
+            if revision == 0:
+                old.sendall(b"\x01\x00\x03\x00ab")
+            else:
+                old.sendall(b"\xff" + bytes(8) + b"\x7f\x01\x05" + b"\x00\x00" + b"\x00\x02ab")
+            for _ in range(20):
+                assert _ask(client, {"op": "stats", "id": 1})["ok"]
+
+
+class Panic(BaseException):
+    """As a Rust library's panic is: no `Exception`."""
+
+
+@pytest.mark.parametrize("kind", [Panic, SystemExit, KeyboardInterrupt])
+def test_what_is_no_exception_is_a_refusal_too(
+    endpoint: str,
+    worker: Worker,
+    adapter: ScenesAdapter,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: type[BaseException],
+) -> None:
+    def tokenize(*_: object) -> None:
+        raise kind("the tokenizer broke")
+
+    monkeypatch.setattr(adapter, "tokenize", tokenize)
+    with bound(endpoint, None, False) as socket, _served(socket, worker), _client(endpoint) as client:
+        assert _ask(client, HELLO)["ok"]
+        reply = _ask(client, {"op": "tokenize", "id": 2, "prompts": ["red"]})
+        assert (reply["ok"], reply["code"]) == (False, "internal")
+        assert "the tokenizer broke" in reply["message"]
+        assert _ask(client, {"op": "stats", "id": 3})["ok"]
+
+
+def test_a_head_that_is_nested_too_deeply_is_a_bad_message(endpoint: str, worker: Worker) -> None:
+    with bound(endpoint, None, False) as socket, _served(socket, worker), _client(endpoint) as client:
+        for inner in (b"\x01", b"\xcb" + bytes(8)):  # an integer, and a float, which is looked for
+            client.send(b"\x82\xa2op\xa5stats\xa2id" + b"\x91" * 900 + inner)
+            assert client.poll(PATIENCE)
+            assert decode_head(client.recv_multipart()[0])["code"] == "bad-message"

@@ -136,13 +136,17 @@ const connectionEvents = [
   'handshake:error:other',
 ] as const
 
-/** Both ends hold the one secret, and each proves it to the other; who falls silent counts as gone. */
+/**
+ * Both ends hold the one secret, and each proves it to the other. A side that falls silent counts as gone: the worker by
+ * `heartbeatTimeout`, this client, whose slots are then freed, by the time to live that its heartbeats carry.
+ */
 const securedBy = ({ secret, public: key }: CurveKeys) => ({
   curveSecretKey: secret,
   curvePublicKey: key,
   curveServerKey: key,
   heartbeatInterval: 5000,
   heartbeatTimeout: 15_000,
+  heartbeatTimeToLive: 15_000,
 })
 
 const tooSlow = (op: Op, seconds: number | undefined) =>

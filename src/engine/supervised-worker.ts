@@ -130,15 +130,32 @@ export class SupervisedWorker {
     )
   }
 
-  /** The images in progress would not be the same with another checkpoint. */
+  /**
+   * The images in progress go on only as they began: another checkpoint, dtype, device or torch would make other images.
+   * @throws WorkerError `wrong-config`
+   */
   async #checkSame(worker: Worker): Promise<void> {
-    const { model, slots } = this.hello
-    if (worker.hello.model.hash === model.hash && worker.hello.slots >= slots) return
+    const different = differences(this.hello, worker.hello)
+    if (different.length === 0) return
     await worker.close()
     throw new WorkerError(
       'wrong-config',
-      'The worker died, and the one that is there now has another checkpoint, or fewer slots.',
-      'Leave a checkpoint as it is while images are decoded from it; start again.',
+      `The worker died, and the one that is there now is another: ${different.join(', ')}.`,
+      'Start the worker as it was, with the checkpoint as it was, and give the same command again.',
     )
   }
+}
+
+function differences(before: HelloReply, now: HelloReply): string[] {
+  const decisive = (hello: HelloReply) => ({
+    checkpoint: hello.model.hash,
+    dtype: hello.dtype,
+    device: hello.device,
+    torch: hello.torch,
+  })
+  const was = Object.entries(decisive(before))
+  const is: Record<string, string> = decisive(now)
+  const changed = was.filter(([name, value]) => is[name] !== value)
+  const fewer = now.slots < before.slots ? [`${now.slots} slots instead of ${before.slots}`] : []
+  return [...changed.map(([name, value]) => `${name} ${is[name]} instead of ${value}`), ...fewer]
 }
