@@ -83,8 +83,9 @@ def write_shards(
     out.mkdir(parents=True, exist_ok=True)
     for number, first in enumerate(range(0, len(good), per_shard)):
         path, part = out / shard_name(number), slice(first, first + per_shard)
-        while not codes.keys() >= set(digests[part]):
-            codes |= [next(made)]
+        for digest in digests[part]:
+            while digest not in codes:
+                codes |= [next(made)]
         old = there.pop(path, None)
         if path not in kept or old is None or (old.pictures, old.captions) != (digests[part], captions[part]):
             rows = torch.stack([codes[digest] for digest in digests[part]])
