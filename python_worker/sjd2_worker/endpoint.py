@@ -14,6 +14,8 @@ from zmq.auth.thread import ThreadAuthenticator
 
 from .errors import StartupError
 
+HEARTBEAT, SILENCE = 5_000, 15_000  # milliseconds between two heartbeats, and after which a silent peer is gone
+
 
 @contextmanager
 def bound(endpoint: str, curve_secret: Path | None, insecure: bool) -> Iterator[zmq.Socket[bytes]]:
@@ -28,6 +30,8 @@ def bound(endpoint: str, curve_secret: Path | None, insecure: bool) -> Iterator[
         context = cleaning.enter_context(zmq.Context())
         socket: zmq.Socket[bytes] = cleaning.enter_context(context.socket(zmq.ROUTER))
         socket.linger = 1000
+        if scheme == "tcp":  # a machine that is unplugged or asleep says no goodbye: its slots must be freed all the same
+            socket.heartbeat_ivl, socket.heartbeat_timeout = HEARTBEAT, SILENCE
         if scheme == "ipc":
             _check_path(Path(address))
         elif curve_secret:

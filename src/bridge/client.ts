@@ -137,8 +137,8 @@ const connectionEvents = [
 ] as const
 
 /**
- * Both ends hold the one secret, and each proves it to the other. A side that falls silent counts as gone: the worker by
- * `heartbeatTimeout`, this client, whose slots are then freed, by the time to live that its heartbeats carry.
+ * Both ends hold the one secret, and each proves it to the other. Each sends heartbeats: a worker that falls silent counts
+ * as gone. The worker does the same, and frees the slots of a client that falls silent.
  */
 const securedBy = ({ secret, public: key }: CurveKeys) => ({
   curveSecretKey: secret,
@@ -146,7 +146,6 @@ const securedBy = ({ secret, public: key }: CurveKeys) => ({
   curveServerKey: key,
   heartbeatInterval: 5000,
   heartbeatTimeout: 15_000,
-  heartbeatTimeToLive: 15_000,
 })
 
 const tooSlow = (op: Op, seconds: number | undefined) =>

@@ -200,4 +200,24 @@ describe('for other machines', () => {
     await expect(open(undefined)).rejects.toMatchObject({ code: 'bad-endpoint' })
     await stopWarmWorker('far', undefined, false)
   })
+
+  test('the slots of a peer that falls silent are freed', async () => {
+    const listen = `tcp://127.0.0.1:${await freePort()}`
+    await start({ name: 'far', listen, key })
+    const program = fileURLToPath(new URL('./parent.ts', import.meta.url))
+    const loader = ['--no-warnings', '--loader', 'ts-node/esm']
+    const peer = spawn(process.execPath, [...loader, program, checkpoint.folder, python, 'far'], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    try {
+      await once(peer.stdout, 'data')
+      const leased = async () => (await askWarmWorker('far')).leased
+      expect(await leased()).toBeGreaterThan(0)
+      peer.kill('SIGSTOP')
+      await vi.waitFor(async () => expect(await leased()).toBe(0), { timeout: 90_000, interval: 1000 })
+    } finally {
+      peer.kill('SIGKILL')
+      await stopWarmWorker('far', undefined, true)
+    }
+  })
 })
