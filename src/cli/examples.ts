@@ -37,10 +37,10 @@ export const examples: Readonly<Record<string, readonly Example[]>> = {
   ],
   replay: [
     ['replay runs/study', 'a whole study'],
-    ['replay pictures/manifest.json --device cpu', 'the pictures of the last generate, on another device'],
+    ['replay pictures/manifest.json --device cpu', 'all pictures in the folder, on another device'],
   ],
   inspect: [
-    ['inspect pictures/a-red-circle-s0-0.png', 'the parameters, and the command for the same picture'],
+    ['inspect pictures/a-red-circle-s0-0-….png', 'the parameters, and the command for the same picture'],
   ],
   report: [['report runs/study', 'writes runs/study/report.html, which needs no network']],
 }

@@ -154,8 +154,8 @@ function addGenerate(program: Command): void {
     )
     .option('-s, --seed <n>', 'the same seed gives the same pictures', seed, 0)
     .option('-n, --count <n>', 'pictures of each prompt (default: 1)', count)
-    .option('--index <n>', 'number of the first picture under its seed', natural, 0)
-    .option('-o, --out <folder>', 'where the pictures go', place, 'pictures')
+    .option('--index <n>', 'number of the first picture of each prompt under the seed', natural, 0)
+    .option('-o, --out <folder>', 'where the pictures go, beside those that are there', place, 'pictures')
     .option('--prompts <file>', 'a text file with one prompt a line; lines that begin with # are comments')
     .option('-g, --guidance <g>', 'classifier-free guidance; 1: off (default: the model’s)', real)
     .option('--json', 'nothing but one JSON object per picture and line on standard output')
@@ -236,9 +236,9 @@ function addExperiment(program: Command): void {
 
 function addReplay(program: Command): void {
   addConnection(program.command('replay'))
-    .argument('<folder>', 'of a run of generate, compare or experiment, or its manifest.json')
+    .argument('<folder>', 'of generate, compare or experiment, or its manifest.json')
     .description(
-      'Run all of it again and say for each image whether its tokens are identical; exit code 0 only where all are.',
+      'Run all of it again, every run of generate that the folder holds, and say for each image whether its tokens are identical; exit code 0 only where all are.',
     )
     .option('--any-checkpoint', 'go on though the checkpoint is not the one of the run')
     .option('--json', 'as one JSON object')

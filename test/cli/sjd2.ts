@@ -7,6 +7,8 @@ const launcher = fileURLToPath(new URL('../../bin/sjd2.mjs', import.meta.url))
 export interface Place {
   readonly cwd?: string
   readonly env?: Record<string, string>
+  /** In a process group of its own, as a terminal gives one to each command. */
+  readonly detached?: boolean
 }
 
 const options = { reject: false, stdin: 'ignore', stripFinalNewline: true } as const

@@ -1,19 +1,11 @@
-import {
-  chmodSync,
-  cpSync,
-  existsSync,
-  mkdtempSync,
-  readdirSync,
-  rmSync,
-  truncateSync,
-  writeFileSync,
-} from 'node:fs'
+import { chmodSync, cpSync, existsSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { type Place, sjd2 } from '../cli/sjd2.js'
 import { python, tinyCheckpoint } from '../engine/tiny.js'
 import { script } from '../faults/processes.js'
+import { pictureIn } from '../support/pictures.js'
 
 const checkpoint = tinyCheckpoint()
 const folder = mkdtempSync(join(tmpdir(), 'bad-input-'))
@@ -113,7 +105,7 @@ describe('prompts', () => {
     expect(stderr).toMatch(/"a red dragon": the model does not know "a", "dragon": left out/)
     expect(stderr).toContain('The model knows: red, green, blue, circle, square.')
     expect(exitCode).toBe(0)
-    expect(readdirSync(out)).toContain('a-red-dragon-s0-0.png')
+    expect(existsSync(pictureIn(out, 'a-red-dragon-s0-0'))).toBe(true)
   })
 
   test('from a file that is not there', () =>

@@ -9,6 +9,7 @@ import { type Job, openSession } from '../../src/engine/index.js'
 import { sjd2 } from '../cli/sjd2.js'
 import { Greedy } from '../engine/greedy.js'
 import { python } from '../engine/tiny.js'
+import { pictureIn } from '../support/pictures.js'
 
 // Checkpoints whose prompts are a class, a caption's features, or text: LlamaGen's two kinds, and Janus-Pro.
 const folder = mkdtempSync(join(tmpdir(), 'conditions-'))
@@ -43,7 +44,7 @@ describe.each([
     const rows: { spec: string; passes: number; guidance: number }[] = JSON.parse(ran.stdout).rows
     const pictures = rows.map(({ spec, guidance }) => {
       const own = `${spec.replaceAll(/[^a-z0-9]+/g, '-')}-g${guidance}`
-      return decode(readFileSync(join(out, own, `${file}-s0-0.png`))).data
+      return decode(readFileSync(pictureIn(join(out, own), `${file}-s0-0`))).data
     })
     expect(rows.map(({ guidance }) => guidance)).toEqual(
       Array(3).fill({ classes: 4, captions: 7.5, janus: 5 }[kind]),
@@ -71,7 +72,10 @@ describe('with captions', () => {
     expect(ran.exitCode, ran.stderr).toBe(0)
     const drawn = JSON.parse(ran.stdout)
     expect(drawn).toMatchObject({ policy: 'sjd2', guidance: 7.5, topK: 1000 })
-    const sequential = join(folder, 'captions-compared', 'autoregressive-g7.5', 'a-red-circle-s0-0.png')
+    const sequential = pictureIn(
+      join(folder, 'captions-compared', 'autoregressive-g7.5'),
+      'a-red-circle-s0-0',
+    )
     expect(decode(readFileSync(drawn.file)).data).toEqual(decode(readFileSync(sequential)).data)
   })
 

@@ -7,6 +7,7 @@ import { decode } from 'fast-png'
 import { afterAll, describe, expect, test } from 'vitest'
 import { sjd2 } from '../cli/sjd2.js'
 import { python } from '../engine/tiny.js'
+import { pictureIn } from '../support/pictures.js'
 
 interface Reference {
   readonly guidance: number
@@ -59,7 +60,7 @@ describe.each(Object.entries(reference.families))(
       const [one, ...others] = rows
       const pictures = rows.map(({ spec }) => {
         const name = `${spec.replaceAll(/[^a-z0-9]+/g, '-')}-g${reference.guidance}`
-        return decode(readFileSync(join(out, name, 'a-red-circle-s0-0.png'))).data
+        return decode(readFileSync(pictureIn(join(out, name), 'a-red-circle-s0-0'))).data
       })
       for (const row of others) expect(row.passes).toBeLessThan(one.passes)
       expect(new Set(images.map(String)).size).toBe(1)
@@ -103,7 +104,7 @@ test('weights of 8 bits draw, and the same again', async () => {
   const model = ['--model', join(folder, 'janus'), '--quantize', 'int8', '--policy', 'autoregressive']
   const drawn = await sjd2(['generate', 'red', ...model, '--out', out, '--json'])
   expect(drawn.exitCode, drawn.stderr).toBe(0)
-  const { checkpoint } = JSON.parse(readFileSync(join(out, 'manifest.json'), 'utf8'))
+  const [{ checkpoint }] = JSON.parse(readFileSync(join(out, 'manifest.json'), 'utf8')).runs
   expect(checkpoint).toMatchObject({ quantize: 'int8' })
   expect(await sjd2(['replay', out])).toMatchObject({
     exitCode: 0,

@@ -71,7 +71,7 @@ function workerOf(pid: number): number {
 
 function expectWhole(out: string) {
   const names = readdirSync(out)
-  expect(names.filter((name) => !/^red-circle-s0-\d+\.png$/.test(name))).toEqual([
+  expect(names.filter((name) => !/^red-circle-s0-\d+-[0-9a-f]{12}\.png$/.test(name))).toEqual([
     'manifest.json',
     'results.jsonl',
   ])
@@ -84,7 +84,83 @@ function expectWhole(out: string) {
   expect(results.length).toBeGreaterThan(0)
 }
 
+/** A policy file, one code a pass, each of which takes so long; it tells on standard error how far an image is. */
+function slow(name: string, milliseconds: number): string {
+  const file = join(folder, name)
+  writeFileSync(
+    file,
+    `import { exactPrefix, left, maximal, chain } from 'sjd2'
+    const wait = new Int32Array(new SharedArrayBuffer(4))
+    const window = ({ committed }: { committed: number }): number => { console.error('committed', committed); Atomics.wait(wait, 0, 0, ${milliseconds}); return 0 }
+    export default chain({ name: 'slow', window, initialize: left, verify: maximal, prefix: exactPrefix, refine: maximal,
+      denoise: null })`,
+  )
+  return file
+}
+
+/** Runs in a process group of its own, as a terminal has it, and waits until an image has come so far. */
+async function runUntil(committed: number, policy: string, out: string, ...args: string[]) {
+  const words = [
+    'generate',
+    '--prompts',
+    prompts,
+    '--count',
+    '3',
+    '--images-at-once',
+    '1',
+    '--policy',
+    policy,
+  ]
+  const run = startSjd2([...words, '--model', checkpoint.folder, '--out', out, ...args], { detached: true })
+  await new Promise<void>((resolve) => {
+    run.stderr
+      .on('data', (text) => String(text).includes(`committed ${committed}\n`) && resolve())
+      .on('end', resolve)
+  })
+  return { run, worker: workerOf(run.pid!), interrupt: () => process.kill(-run.pid!, 'SIGINT') }
+}
+
 describe('interrupted', () => {
+  test('a picture that is nearly done is finished, and the same command goes on behind it', async () => {
+    const out = join(folder, 'nearly')
+    const policy = slow('slow.ts', 100)
+    const { run, worker, interrupt } = await runUntil(12, policy, out)
+    interrupt()
+    const { exitCode, stderr } = await run
+    expect(stderr).toMatch(/Interrupted: finishing 1 picture, a few seconds.*goes on/)
+    expect(exitCode).toBe(130)
+    await ended(worker)
+    expectWhole(out)
+    expect(readFileSync(join(out, 'results.jsonl'), 'utf8').trimEnd().split('\n')).toHaveLength(1)
+    const more = await runUntil(1, policy, out)
+    more.interrupt()
+    expect((await more.run).stderr).toContain('1 of 3 pictures are there already')
+  })
+
+  test('a picture that is far from done is lost, which is said; nothing is waited for', async () => {
+    const { run, worker, interrupt } = await runUntil(3, slow('slower.ts', 1000), join(folder, 'far'))
+    const begin = performance.now()
+    interrupt()
+    const { exitCode, stderr } = await run
+    expect(performance.now() - begin).toBeLessThan(10_000) // it would have been 20 s
+    expect(stderr).toContain('Interrupted: 1 picture of which more was missing is lost')
+    expect(exitCode).toBe(130)
+    await ended(worker)
+  })
+
+  test('twice, it ends at once', async () => {
+    const out = join(folder, 'twice')
+    const { run, worker, interrupt } = await runUntil(12, slow('slow.ts', 100), out)
+    interrupt()
+    await new Promise<void>((resolve) => {
+      run.stderr.on('data', (text) => String(text).includes('finishing') && resolve()).on('end', resolve)
+    })
+    interrupt()
+    expect(await run).toMatchObject({ exitCode: 130 })
+    await ended(worker)
+    expect(readdirSync(out).filter((name) => name.endsWith('.png'))).toEqual([])
+  })
+
   test.each([
     ['SIGINT', 130],
     ['SIGTERM', 143],

@@ -1,6 +1,6 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { execa } from 'execa'
 import { decode } from 'fast-png'
@@ -8,6 +8,7 @@ import { afterAll, expect, test } from 'vitest'
 import { readParameters } from '../../src/experiment/parameters.js'
 import { sjd2 } from '../cli/sjd2.js'
 import { tinyCheckpoint } from '../engine/tiny.js'
+import { pictureIn } from '../support/pictures.js'
 
 const checkpoint = tinyCheckpoint()
 const other = tinyCheckpoint(4, 6, 16, 2)
@@ -92,8 +93,7 @@ test('a picture says the command that makes it again', async () => {
     checkpoint.folder,
   ])
   expect(made.exitCode, made.stderr).toBe(0)
-  const name = readdirSync(out).find((file) => /^it-s-red-s5-1-[0-9a-f]{12}\.png$/.test(file))!
-  const picture = join(out, name)
+  const picture = pictureIn(out, 'it-s-red-s5-1')
 
   const { stdout, exitCode } = await sjd2(['inspect', picture])
   expect(exitCode).toBe(0)
@@ -118,5 +118,5 @@ test('a picture says the command that makes it again', async () => {
     const { environment, ...settings } = readParameters(file)
     return { pixels: decode(readFileSync(file)).data, settings, environment: { ...environment, git: null } }
   }
-  expect(whole(join(again, name))).toEqual(whole(picture))
+  expect(whole(join(again, basename(picture)))).toEqual(whole(picture))
 })
