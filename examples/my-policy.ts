@@ -5,7 +5,7 @@
  * the window follows what the last passes accepted. Copies from the row above start it; where rows differ
  * (backgrounds with noise, edges), it shrinks by itself.
  */
-import { above, chain, exactPrefix, type ImageState, maximal, PolicyError, type PolicyFactory } from 'sjd2'
+import { above, chain, exactPrefix, type ImagePast, maximal, PolicyError, type PolicyFactory } from 'sjd2'
 
 /**
  * Passes that are looked back on, drafts per code that they committed on average, and the narrowest window.
@@ -18,7 +18,7 @@ const NARROWEST = 12
  * The window after what the last passes committed. It is a function of the image's past, so images stay
  * reproducible.
  */
-function adaptiveWindow(widest: number): (image: ImageState) => number {
+function adaptiveWindow(widest: number): (past: ImagePast) => number {
   return ({ history }) => {
     const recent = history.slice(-LOOK_BACK)
     if (recent.length === 0) return widest

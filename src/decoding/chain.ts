@@ -9,14 +9,17 @@ import { freeFrom } from './plan.js'
 import { type DecodingPolicy, type ImageState, type Pass, PolicyError } from './policy.js'
 import { type PrefixRule, verifyPrefix } from './prefix.js'
 
+/**
+ * What a window may follow. Drafts' codes are not among it: a window that looks at them chooses among them, and exactness
+ * is lost.
+ */
+export type ImagePast = Pick<ImageState, 'model' | 'committed' | 'passes' | 'history'>
+
 /** The pieces of a policy whose pass is one chain of drafts behind the committed tokens. */
 export interface ChainPieces {
   readonly name: string
-  /**
-   * How many drafts a pass carries. 0: sequential decoding. A function may look at what is committed and at
-   * `history`, but not at the drafts' codes: it would choose among them, and exactness would be lost.
-   */
-  readonly window: number | ((image: ImageState) => number)
+  /** How many drafts a pass carries, 0: sequential decoding; or a function of the image's past. */
+  readonly window: number | ((past: ImagePast) => number)
   /** What enters the window, but for the first position that does, which the pass's last row drafts. */
   readonly initialize: Initializer
   /** How a draft is accepted or corrected. */
@@ -51,7 +54,7 @@ export function chain(pieces: ChainPieces): DecodingPolicy {
     freeWindow: exact && verify === gumbel && typeof window === 'number' && window > 0 && !branches,
 
     schedule(image) {
-      const upcoming = image.upcoming(typeof window === 'number' ? window : window(image))
+      const upcoming = image.upcoming(typeof window === 'number' ? window : window(pastOf(image)))
       const end = upcoming.at(-1) ?? -1
       const held = cutBehind(image.drafts, end)
       const drafts = branches ? withinRoom(held, end, image.model) : held
@@ -95,6 +98,13 @@ export function chain(pieces: ChainPieces): DecodingPolicy {
     )
   }
 }
+
+const pastOf = ({ model, committed, passes, history }: ImageState): ImagePast => ({
+  model,
+  committed,
+  passes,
+  history: [...history],
+})
 
 /** The trunk, and as many of its branches as the slot has cells for where the trunk goes on to position `end`. */
 function withinRoom(drafts: Draft[], end: number, model: Model): Draft[] {

@@ -12,7 +12,7 @@ import {
   gaussian,
   greedy,
   gumbel,
-  type ImageState,
+  type ImagePast,
   type Initializer,
   independent,
   left,
@@ -88,7 +88,7 @@ test.each<[string, ChainPieces, string]>([
 
 test('a window may shrink and close: what leaves it is dropped', () => {
   const page = toy({ layout: Array.from({ length: 40 }, () => -1), rowLength: 8, codes: 3 })
-  const window = ({ passes }: ImageState) => [6, 3, 0][passes % 3]
+  const window = ({ passes }: ImagePast) => [6, 3, 0][passes % 3]
   const { image, worker } = start(page, { policy: chain({ ...clean, window }) })
   while (!image.done) {
     expect(image.drafts).toHaveLength(Math.min(window(image), image.length - image.committed - 1))
@@ -269,4 +269,21 @@ test('branches are cut where the slot would have no cells for them', () => {
     image.advance(worker.forward(plan))
   }
   expect(Math.max(...filled)).toBe(1 + layout.length + SPARE_CELLS)
+})
+
+test('a window is given the past of its image, and nothing that it could choose drafts by or change', () => {
+  const page = toy({ layout: Array.from({ length: 12 }, () => -1), rowLength: 4, codes: 3 })
+  const given: ImagePast[] = []
+  const window = (past: ImagePast) => {
+    given.push(past)
+    ;(past.history as number[]).push(99)
+    return 3
+  }
+  const { image, worker } = start(page, { policy: chain({ ...clean, window }) })
+  image.advance(worker.forward(image.plan()))
+  expect(given.map((past) => Object.keys(past).sort())).toEqual(
+    given.map(() => ['committed', 'history', 'model', 'passes']),
+  )
+  expect(image.history).toHaveLength(1)
+  expect(image.history).not.toContain(99)
 })

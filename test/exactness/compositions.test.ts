@@ -10,7 +10,7 @@ import {
   gaussian,
   greedy,
   gumbel,
-  type ImageState,
+  type ImagePast,
   type Initializer,
   independent,
   left,
@@ -60,7 +60,7 @@ const everyOther: Initializer = {
 /**
  * Wide after a pass that committed much, narrow else; what leaves the window at its end comes back as new.
  */
-const breathing = ({ history }: ImageState) => ((history.at(-1) ?? 5) > 1 ? 5 : 2)
+const breathing = ({ history }: ImagePast) => ((history.at(-1) ?? 5) > 1 ? 5 : 2)
 
 describe('is exact', () => {
   test.each<[string, ChainPieces]>([
