@@ -21,6 +21,9 @@ FETCHED = ["*.safetensors", "*.json", "*.txt", "*.model", "*.jinja"]  # of a hub
 PICKLES = (".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle")
 _PIECE, _PIECES = 1 << 20, 512  # bytes, and at most so many of them, that stand for a file's contents
 _LONGEST_HEADER = 100_000_000  # bytes, as the format has it
+_WHOLE = {"BOOL": torch.bool, "U8": torch.uint8} | {
+    f"I{bits}": getattr(torch, f"int{bits}") for bits in (8, 16, 32, 64)
+}
 _PICKLE_STARTS = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 
 
@@ -126,9 +129,10 @@ def read_tensors(path: Path, device: torch.device, dtype: torch.dtype) -> dict[s
 
 
 def _unread(path: Path, dtype: torch.dtype) -> dict[str, Tensor]:
-    """A file's tensors on the meta device: their names and shapes, from the header alone; all as `dtype`."""
+    """A file's tensors on the meta device: names and shapes, from the header alone; those of floats as `dtype`."""
     return {
-        name: torch.empty(tensor["shape"], dtype=dtype, device="meta") for name, tensor in read_header(path).items()
+        name: torch.empty(tensor["shape"], dtype=_WHOLE.get(tensor["dtype"], dtype), device="meta")
+        for name, tensor in read_header(path).items()
     }
 
 
