@@ -18,7 +18,7 @@ def numbers(text):
 
 
 def too_old(need):
-    """A requirement of the worker, or of one of its extras, that an older version is installed of; else None."""
+    """What is installed of a requirement, where that is older; else None."""
     name = re.match(r"[\w.-]+", need)[0]
     oldest, has = re.search(r">=([\d.]+)", need), version(name)
     if not oldest or not has or numbers(has) >= numbers(oldest[1]):
@@ -29,6 +29,7 @@ def too_old(need):
 worker = version("sjd2-worker")
 needs = importlib.metadata.requires("sjd2-worker") or [] if worker else []
 names = [re.match(r"[\w.-]+", need)[0] for need in needs if "extra ==" not in need]
+used = [need for need in needs if "extra ==" not in need or re.search("extra == .hf", need)]  # to draw, by any family
 print(
     json.dumps(
         {
@@ -36,7 +37,7 @@ print(
             "torch": version("torch"),
             "worker": worker,
             "missing": [name for name in names if version(name) is None],
-            "old": sorted(filter(None, map(too_old, needs))),
+            "old": sorted(filter(None, map(too_old, used))),
         }
     )
 )

@@ -86,7 +86,7 @@ export function pythonProblem(python, root, env, extra = USE) {
 }
 
 /**
- * What an interpreter has in a version that is too old, be it of an extra that not every model needs.
+ * What an interpreter has in a version that is too old, be it of the extra that the bundled model does without.
  * @param {string} python
  * @param {string} root
  * @param {NodeJS.ProcessEnv} env

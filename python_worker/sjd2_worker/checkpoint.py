@@ -54,7 +54,7 @@ def names_of(folder: Path) -> list[str]:
     """What a checkpoint is called: in the hub's cache by its id there, else by its folder, and by a link to that."""
     whole = folder.resolve()
     kept = whole.parent.parent.name  # models--org--name/snapshots/commit
-    return [kept.split("--")[-1]] if kept.startswith("models--") else [whole.name, folder.name]
+    return [kept.split("--", 2)[-1]] if kept.startswith("models--") else [whole.name, folder.name]
 
 
 def existing(path: Path) -> Path:

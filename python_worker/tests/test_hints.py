@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -98,6 +100,20 @@ def test_an_old_transformers(
     example = Path(__file__).parents[2] / "examples" / "my_adapter.py"
     monkeypatch.setattr("importlib.metadata.version", lambda _: "5.20.0")
     load(tmp_path / "mine", example, "cpu", "f32", 1)
+
+
+def test_doctors_probe_sees_it_too(tmp_path: Path) -> None:
+    """And leaves out what only developers need."""
+    for name in ("transformers-4.44.2", "pytest-1.0"):
+        (tmp_path / f"{name}.dist-info").mkdir()
+        package, version = name.split("-")
+        (tmp_path / f"{name}.dist-info" / "METADATA").write_text(f"Name: {package}\nVersion: {version}\n")
+    probe = PROJECT.parent / "setup" / "probe.py"
+    said = subprocess.run(
+        [sys.executable, probe], env={**os.environ, "PYTHONPATH": str(tmp_path)}, capture_output=True, check=True
+    )
+    oldest = ".".join(map(str, loading.OLDEST_TRANSFORMERS))
+    assert json.loads(said.stdout)["old"] == [f"transformers 4.44.2, and needs {oldest} or newer"]
 
 
 def test_the_oldest_transformers_is_what_installing_demands() -> None:

@@ -28,6 +28,7 @@ UNIT = 32
         ("Lumina-mGPT-7B-768-Omni", "Lumina-mGPT-7B-768-Omni", 768),
         ("lumina_1024", "lumina_1024", 1024),
         ("models--Alpha-VLLM--Lumina-mGPT-34B-512/snapshots/a1024b", "Lumina-mGPT-34B-512", 512),
+        ("models--me--lumina--7B-768/snapshots/0", "lumina--7B-768", 768),
         ("mine", "mine", None),
         ("from-512-to-768", "from-512-to-768", None),
         ("run-15120", "run-15120", None),
