@@ -233,12 +233,6 @@ UNUSABLE: list[tuple[str, Callable[[Path], object], str, str]] = [
     ("lumina2", lambda folder: _change(folder / "config.json", vocab_size=155_011), "wrong-config", "need 155012"),
     (
         "lumina2",
-        lambda folder: _change(folder / "config.json", model_parallel_size=1),
-        "wrong-config",
-        "k_norm.bias is [2, 8] and should be [1, 8]",
-    ),
-    (
-        "lumina2",
         lambda folder: _change(folder / "tokenizer_config.json", eos_token=None),
         "wrong-config",
         "neither a bos_token nor an eos_token",

@@ -15,11 +15,12 @@ from torch import Tensor
 from torch.nn import functional as F
 from transformers import ChameleonConfig
 
-from ..checkpoint import existing, hash_files, read_config, read_json
+from ..checkpoint import check_weights, existing, hash_files, read_config, read_json
 from ..errors import StartupError
-from ..models.chameleon import GroupedChameleon
 from ..models.vqgan_shapes import read_vqgan_config
 from .base import Adapter, Attend, Encode, Entries, TokenizedPrompt, pixels
+from .chameleon_norms import GroupedChameleon, norm_groups
+from .chameleon_pictures import WITHIN
 from .denoising import check_denoising, read_denoising
 from .library import (
     SLOTS,
@@ -75,11 +76,13 @@ class Lumina2Adapter(Adapter):
         layout = _layout(self._tokenizer, rows, columns, folder / "tokenizer.json")
         check_length(config, layout, path)
 
-        weights = check_model(GroupedChameleon, config, folder)
+        config.norm_groups = norm_groups(config, check_weights(folder))
+        weights = check_model(GroupedChameleon, config, folder, spare=WITHIN)
         paths = [path, *weights, pictures, *check_denoising(values, folder)]
         self._model = load_model(
             GroupedChameleon, config, folder, device, dtype, quantize=quantize, gpus=gpus, attn_implementation=SLOTS
         )
+        del self._model.model.vqmodel  # Chameleon's own
         self.trained = {"": self._model}
         self._vq, self._pictures_at, self._device = vq, pictures, device
         self._pictures = load_movq(vq, pictures, device)
