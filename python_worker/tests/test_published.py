@@ -137,9 +137,7 @@ def test_ids_feed_the_embedding(folders: dict[str, Path], family: str, worker: W
 
 
 @pytest.mark.parametrize("seeded", [False, True], ids=["greedy", "seeded"])
-def test_sequential_decoding(
-    folders: dict[str, Path], worker: Worker, library: Any, family: str, seeded: bool
-) -> None:
+def test_sequential_decoding(folders: dict[str, Path], worker: Worker, library: Any, family: str, seeded: bool) -> None:
     """With the published guidance, token for token."""
     if family == "liquid" and seeded:
         pytest.skip("its published loop takes seconds, and says the same")
@@ -192,7 +190,9 @@ def test_the_card_and_the_prompts(worker: Worker, family: str) -> None:
     assert card["family"] == family
     assert card["layout"] == {"liquid": free * 32, "lumina2": lines}[family]
     assert card["image"] == {"first": {"liquid": 256_000, "lumina2": 155_000}[family], "count": CODES}
-    assert list(card["sampling"].values()) == {"liquid": [7.0, 0.99, 4096, 0.96], "lumina2": [4.0, 1.0, 4096, 1.0]}[family]
+    assert (
+        list(card["sampling"].values()) == {"liquid": [7.0, 0.99, 4096, 0.96], "lumina2": [4.0, 1.0, 4096, 1.0]}[family]
+    )
     assert list(prompts(worker)) == [tokenizer.encode(text, add_special_tokens=False).ids for text in texts[family]]
     assert 100 not in prompts(worker)[0]  # no word was unknown
 

@@ -48,7 +48,21 @@ def write_lumina2(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     special = {"<|endoftext|>": 151_643, "<racm3:break>": 151_665, "<eoss>": 151_666}
     special |= {f"<reserved{8795 + n:05d}>": 151_666 + n for n in range(1, 10)} | {"<reserved08706>": 151_700}
-    words = (*WORDS, "Generate", "an", "image", "of", "8x8", "16x8", "according", "to", "the", "following", "prompt", ":")
+    words = (
+        *WORDS,
+        "Generate",
+        "an",
+        "image",
+        "of",
+        "8x8",
+        "16x8",
+        "according",
+        "to",
+        "the",
+        "following",
+        "prompt",
+        ":",
+    )
     _write_tokenizer(folder, special | {word: 100 + n for n, word in enumerate(words)})
     (folder / "tokenizer_config.json").write_text(json.dumps({"bos_token": None, "eos_token": "<|endoftext|>"}))
     config = {
@@ -174,7 +188,7 @@ def _random(shapes: Iterable[tuple[str, tuple[int, ...]]], seed: int, centre: fl
         if len(shape) == 1 or name.endswith(("_norm.weight", "_norm.bias")):
             middle = 0.0 if name.endswith("bias") else centre
             tensors[name] = noise * 0.2 + middle
-        elif name == "model.embed_tokens.weight":  # a tied head would say again what was fed, were the layers' share smaller
+        elif name == "model.embed_tokens.weight":  # were it large, a tied head would say again what was fed
             tensors[name] = noise * 0.1
         else:
             gain = {"lm_head.weight": 3.0, "quantize.embedding.weight": math.sqrt(shape[1])}.get(name, 1.0)
