@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from .__main__ import family_options, model_arguments, positive
 from .adapters.base import Adapter, Embeddings
 from .errors import StartupError
-from .loading import choose, open_adapter
+from .loading import choose, open_adapter, warnings_of
 from .room import BRANCHES, WINDOW, free_memory, slot_bytes
 
 GIB = 2**30
@@ -70,9 +70,10 @@ def main() -> int:
         print(error.line(), file=sys.stderr)
         return 1
     taken = plan(adapter, dtype, said.window, said.images)
+    warnings = warnings_of(adapter, said.device)
     memory = int(said.memory * GIB) if said.memory else free_memory(device, said.gpus or 1)
     report = {"name": adapter.card["name"], "dtype": str(dtype).removeprefix("torch."), **taken}
-    print(json.dumps({**report, "memory": memory, "remedy": verdict(taken, said.images, memory)}))
+    print(json.dumps({**report, "memory": memory, "remedy": verdict(taken, said.images, memory), "warnings": warnings}))
     return 0
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import resource
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from .errors import RequestError, StartupError, bad_message
 from .graphs import Graphs, Record
 from .lanes import Limits, read_lanes
 from .passes import Pass, pack, padded, round_up
+from .pixels import to_bytes
 from .protocol import DTYPES, VERSION, Array, Head, finish, take
 from .room import BRANCHES, fitting_slots
 from .slots import Placement, Slots
@@ -32,10 +33,16 @@ class Worker:
     """A loaded model and its slots. Nothing it holds outlives a request but the slots' cells and the statistics."""
 
     def __init__(
-        self, adapter: Adapter, slots: int, device: torch.device, dtype: torch.dtype, record: Record | None = None
+        self,
+        adapter: Adapter,
+        slots: int,
+        device: torch.device,
+        dtype: torch.dtype,
+        record: Record | None = None,
+        warnings: Sequence[str] = (),
     ) -> None:
-        """`record` makes replays of forwards (`graphs.py`); None: each is called anew."""
-        self._adapter, self._device, self._dtype = adapter, device, dtype
+        """`record` makes replays of forwards (`graphs.py`); None: each is called anew. `warnings`: for the user."""
+        self._adapter, self._device, self._dtype, self._warnings = adapter, device, dtype, list(warnings)
         self._slots, slots = _allocate(adapter, slots, device, dtype)
         self._graphs = Graphs(self._call, record)
         card = adapter.card
@@ -80,6 +87,7 @@ class Worker:
             "slots": self.slots,
             "cells": self._limits.cells,
             "maxEntries": self._limits.entries,
+            **({"warnings": self._warnings} if self._warnings else {}),
             "model": self._adapter.card,
         }, {}
 
@@ -147,7 +155,9 @@ class Worker:
             message = f"An image code lies outside 0 … {card['image']['count'] - 1}."
             raise RequestError("bad-token", message, "Send codes counted from 0, not ids of the vocabulary.")
         found = self._tensor(codes.astype(np.int64))
-        return {}, {"pictures": _array(self._graphs.with_room(lambda: self._adapter.decode(found)))}
+        drawn = self._graphs.with_room(lambda: self._adapter.decode(found))
+        shape = (len(codes), card["picture"]["height"], card["picture"]["width"], 3)
+        return {}, {"pictures": _array(to_bytes(drawn, shape))}
 
     def _stats(self, head: Head, tensors: dict[str, Array]) -> Reply:
         if self._device.type == "cuda":

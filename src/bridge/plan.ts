@@ -23,6 +23,8 @@ export interface MemoryPlan {
   readonly memory: number
   /** What would fit; null where it does. */
   readonly remedy: string | null
+  /** What a user should know of how the model is loaded. */
+  readonly warnings: readonly string[]
 }
 
 /** Asks what decoding will take; no weight is loaded for it. @throws WorkerError as starting a worker does. */

@@ -1,5 +1,5 @@
 import { missingNodeModules } from '../../setup/node-modules.mjs'
-import { choosePython, pythonProblem } from '../../setup/python.mjs'
+import { choosePython, oldPackages, pythonProblem } from '../../setup/python.mjs'
 import { projectRoot } from '../experiment/project.js'
 import { explain, type Failure } from './failure.js'
 import type { JsonOption, WorkerOptions } from './program.js'
@@ -39,6 +39,12 @@ export async function doctor(
   await check('node modules', nodeModules)
   await check('python', () => python(options.python))
   if (checks.every(({ ok }) => ok)) await check('worker and model', () => worker(options, signal))
+  const old = oldPackages(
+    choosePython(projectRoot, options.python, process.env).path,
+    projectRoot,
+    process.env,
+  )
+  if (old) await check('versions', () => old)
   const ok = checks.every((entry) => entry.ok)
   if (options.json) console.log(JSON.stringify({ ok, checks }))
   else
