@@ -271,6 +271,12 @@ def test_sizes_between_size_tokens(folders: dict[str, Path], size: tuple[int, in
         load(folders["lumina2"], None, "cpu", "auto", 2, {"size": size})
 
 
+def test_sizes_that_were_not_trained(folders: dict[str, Path]) -> None:
+    (warning,) = load(folders["lumina2"], None, "cpu", "auto", 2, {"size": (8, 16)})._warnings
+    assert "was trained at 768 pixels" in warning
+    assert "8x16 may be poor" in warning
+
+
 def test_eos_and_bos_in_tokenizer_config(folders: dict[str, Path], tmp_path: Path) -> None:
     """A first token comes before a last one; either may be a map."""
     for path in folders["lumina2"].iterdir():

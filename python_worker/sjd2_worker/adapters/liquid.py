@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from transformers import GemmaConfig, GemmaForCausalLM
 
-from ..checkpoint import hash_files, read_config
+from ..checkpoint import hash_files, names_of, read_config
 from ..errors import StartupError
 from ..models.vqgan_shapes import read_vqgan_config
 from .base import Adapter, Attend, Encode, Entries, TokenizedPrompt, pixels
@@ -72,7 +72,7 @@ class LiquidAdapter(Adapter):
         )
         self.trained = {"": self._model}
         self._vq, self._pictures_at, self._device = vq, pictures, device
-        self._pictures = load_pictures(vq, [pictures], "", device)
+        self.pictures = load_pictures(vq, [pictures], "", device)
         self._rows = slice(FIRST, FIRST + vq.num_embeddings)
         # what the model takes is scaled: no rows of the weights
         table = self.embed(torch.arange(FIRST, FIRST + vq.num_embeddings, device=device))
@@ -82,7 +82,7 @@ class LiquidAdapter(Adapter):
         side = SIDE * 2 ** (len(vq.channel_multiplier) - 1)
         self.card = {
             "family": "liquid",
-            "name": values.get("name", folder.resolve().name),
+            "name": values.get("name", names_of(folder)[0]),
             "hash": hash_files(paths, quantize or ""),
             "vocabulary": config.vocab_size,
             "image": {"first": FIRST, "count": vq.num_embeddings},
@@ -105,8 +105,8 @@ class LiquidAdapter(Adapter):
         return F.linear(hidden_states(self._model.model, entries, attend), self._model.lm_head.weight[self._rows])
 
     def decode(self, codes: Tensor) -> Tensor:
-        pictures = self._pictures(codes.view(-1, SIDE, SIDE)).permute(0, 2, 3, 1)
-        return ((pictures.clamp(-1, 1) + 1) / 2 * 255).to(torch.uint8)  # the original cuts off, too
+        pictures = self.pictures(codes.view(-1, SIDE, SIDE)).permute(0, 2, 3, 1)
+        return (pictures + 1) / 2 * 255  # the original cuts off, too
 
     def encoder(self) -> Encode:
         network = load_encoder(self._vq, [self._pictures_at], "", self._device)

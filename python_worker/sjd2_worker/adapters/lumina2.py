@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from transformers import ChameleonConfig
 
-from ..checkpoint import check_weights, existing, hash_files, read_config, read_json
+from ..checkpoint import check_weights, existing, hash_files, names_of, read_config, read_json
 from ..errors import StartupError
 from ..models.vqgan_shapes import read_vqgan_config
 from .base import Adapter, Attend, Encode, Entries, TokenizedPrompt, pixels
@@ -34,6 +34,7 @@ from .library import (
     special_ids,
     tokenize,
 )
+from .lumina_sizes import was_trained
 from .movq_pictures import find_movq, load_movq, load_movq_encoder
 
 FIRST = 155_000  # the id of code 0
@@ -41,7 +42,7 @@ SEPARATOR = "<reserved08706>"  # between the prompt and the image; plain text wh
 START, END, NEW_LINE = "<racm3:break>", "<eoss>", "<reserved08799>"
 PROMPT = "Generate an image of {}x{} according to the following prompt:\n{{prompt}}"  # width, height
 SAMPLING = {"guidance": 4.0, "temperature": 1.0, "topK": 4096, "topP": 1.0}
-SIZE = (768, 768)  # as it was trained
+TRAINED = 768  # pixels of its squares; other proportions have about their area
 PATCH = 4  # codes along each side of what size tokens count
 
 
@@ -66,11 +67,16 @@ class Lumina2Adapter(Adapter):
         if config.vocab_size < ids.stop:
             message = f"{path}: vocab_size is {config.vocab_size}; {len(ids)} codes from {FIRST} on need {ids.stop}."
             raise StartupError("wrong-config", message, "Use the files of one and the same checkpoint.")
-        height, width = size or SIZE
+        height, width = size or (TRAINED, TRAINED)
         stride = 2 ** (len(vq.channel_multiplier) - 1)
-        if height % (PATCH * stride) or width % (PATCH * stride):
-            message = f"{path} is of a model whose pictures' sides are multiples of {PATCH * stride} pixels, "
+        unit = PATCH * stride
+        if height % unit or width % unit:
+            message = f"{path} is of a model whose pictures' sides are multiples of {unit} pixels, "
             raise StartupError("wrong-config", f"{message}not {height} and {width}.", "Choose another --size.")
+        name = values.get("name", names_of(folder)[0])
+        if not was_trained(height, width, TRAINED, unit):
+            message = f"{name} was trained at {TRAINED} pixels, or other proportions of that area up to 1:4; "
+            self.warnings = [f"{message}pictures of {height}x{width} may be poor. Choose another --size."]
         self._grid = rows, columns = height // stride, width // stride
         self._tokenizer = read_tokenizer(folder, config.vocab_size)
         layout = _layout(self._tokenizer, rows, columns, folder / "tokenizer.json")
@@ -85,7 +91,7 @@ class Lumina2Adapter(Adapter):
         del self._model.model.vqmodel  # Chameleon's own
         self.trained = {"": self._model}
         self._vq, self._pictures_at, self._device = vq, pictures, device
-        self._pictures = load_movq(vq, pictures, device)
+        self.pictures = load_movq(vq, pictures, device)
         self._rows = slice(ids.start, ids.stop)
         denoising = read_denoising(values, folder, self._model.model.embed_tokens.weight[self._rows])
         self.embeddings, self.timestep = denoising.embeddings, denoising.timestep
@@ -93,7 +99,7 @@ class Lumina2Adapter(Adapter):
         template = _begin(folder) + PROMPT.format(width, height) + SEPARATOR + START
         self.card = {
             "family": "lumina2",
-            "name": values.get("name", folder.resolve().name),
+            "name": name,
             "hash": hash_files(paths, f"{height}x{width}{quantize or ''}"),
             "vocabulary": config.vocab_size,
             "image": {"first": ids.start, "count": len(ids)},
@@ -116,8 +122,8 @@ class Lumina2Adapter(Adapter):
         return F.linear(hidden_states(self._model.model, entries, attend), self._model.lm_head.weight[self._rows])
 
     def decode(self, codes: Tensor) -> Tensor:
-        pictures = self._pictures(codes.view(-1, *self._grid)).permute(0, 2, 3, 1)
-        return ((pictures + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+        pictures = self.pictures(codes.view(-1, *self._grid)).permute(0, 2, 3, 1)
+        return ((pictures + 1) * 127.5).round()
 
     def encoder(self) -> Encode:
         network = load_movq_encoder(self._vq, self._pictures_at, self._device)
