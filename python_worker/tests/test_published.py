@@ -271,6 +271,11 @@ def test_sizes_between_size_tokens(folders: dict[str, Path], size: tuple[int, in
         load(folders["lumina2"], None, "cpu", "auto", 2, {"size": size})
 
 
+def test_a_size_without_a_token(folders: dict[str, Path]) -> None:
+    with pytest.raises(StartupError, match="no token for a side of 80 pixels"):
+        load(folders["lumina2"], None, "cpu", "auto", 2, {"size": (8, 80)})
+
+
 def test_sizes_that_were_not_trained(folders: dict[str, Path]) -> None:
     (warning,) = load(folders["lumina2"], None, "cpu", "auto", 2, {"size": (8, 16)})._warnings
     assert "was trained at 768 pixels" in warning

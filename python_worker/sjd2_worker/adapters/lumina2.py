@@ -34,7 +34,7 @@ from .library import (
     special_ids,
     tokenize,
 )
-from .lumina_sizes import was_trained
+from .lumina_sizes import size_ids, was_trained
 from .movq_pictures import find_movq, load_movq, load_movq_encoder
 
 FIRST = 155_000  # the id of code 0
@@ -79,8 +79,9 @@ class Lumina2Adapter(Adapter):
             self.warnings = [f"{message}pictures of {height}x{width} may be poor. Choose another --size."]
         self._grid = rows, columns = height // stride, width // stride
         self._tokenizer = read_tokenizer(folder, config.vocab_size)
-        layout = _layout(self._tokenizer, rows, columns, folder / "tokenizer.json")
+        layout = _layout(self._tokenizer, self._grid, (height, width), folder / "tokenizer.json")
         check_length(config, layout, path)
+        template = _begin(folder) + PROMPT.format(width, height) + SEPARATOR + START
 
         config.norm_groups = norm_groups(config, check_weights(folder))
         weights = check_model(GroupedChameleon, config, folder, spare=WITHIN)
@@ -96,7 +97,6 @@ class Lumina2Adapter(Adapter):
         denoising = read_denoising(values, folder, self._model.model.embed_tokens.weight[self._rows])
         self.embeddings, self.timestep = denoising.embeddings, denoising.timestep
         self.cache = cache_shape(config, len(layout))
-        template = _begin(folder) + PROMPT.format(width, height) + SEPARATOR + START
         self.card = {
             "family": "lumina2",
             "name": name,
@@ -133,11 +133,11 @@ class Lumina2Adapter(Adapter):
 load = Lumina2Adapter
 
 
-def _layout(tokenizer: Tokenizer, rows: int, columns: int, path: Path) -> list[int]:
+def _layout(tokenizer: Tokenizer, grid: tuple[int, int], size: tuple[int, int], path: Path) -> list[int]:
     """What follows the start of an image: its size, rows that end with a new line each, the end."""
-    sizes = [f"<reserved{8800 + side // PATCH:05d}>" for side in (rows, columns)]
-    height, width, new_line, end, _ = special_ids(tokenizer, [*sizes, NEW_LINE, END, START], path)
-    return [height, width, *([-1] * columns + [new_line]) * rows, end]
+    new_line, end, _ = special_ids(tokenizer, [NEW_LINE, END, START], path)
+    height, width = size_ids(tokenizer, [side // PATCH for side in grid], size, path)
+    return [height, width, *([-1] * grid[1] + [new_line]) * grid[0], end]
 
 
 def _begin(folder: Path) -> str:
