@@ -229,6 +229,12 @@ UNUSABLE: list[tuple[str, Callable[[Path], object], str, str]] = [
         "wrong-config",
         "holds no VQ-GAN: 'quantize.embedding.weight'",
     ),
+    (
+        "lumina2",
+        lambda folder: _replace(folder / "movqgan.safetensors", {"quantize.embedding.weight": torch.zeros(12, 4)}),
+        "wrong-config",
+        "holds no VQ-GAN: 'decoder.up.0.block.0.conv1.weight'",
+    ),
     ("liquid", lambda folder: _change(folder / "config.json", vocab_size=256_000), "wrong-config", "should be"),
     ("lumina2", lambda folder: _change(folder / "config.json", vocab_size=155_011), "wrong-config", "need 155012"),
     (

@@ -141,7 +141,7 @@ def _layout(tokenizer: Tokenizer, grid: tuple[int, int], size: tuple[int, int], 
 
 
 def _begin(folder: Path) -> str:
-    """The token that prompts begin with: the tokenizer's first one or, where it has none, its last.
+    """The token that prompts begin with: the tokenizer's bos_token or, where it has none, its eos_token.
 
     Raises `missing-checkpoint` or `wrong-config`.
     """

@@ -28,8 +28,9 @@ def read_vqgan_config(path: Path) -> ChameleonVQVAEConfig:
     levels = count(r"decoder\.up\.(\d+)\.")
     try:
         codes, dimensions = shapes["quantize.embedding.weight"]
+        finest = shapes["decoder.up.0.block.0.conv1.weight"]
         widths = [shapes[f"decoder.up.{level}.block.0.conv1.weight"][0] for level in range(levels)]
-        base = shapes.get("encoder.conv_in.weight", shapes["decoder.conv_out.weight"][1::-1])[0]
+        base = shapes.get("encoder.conv_in.weight", finest)[0]
         latent = shapes["post_quant_conv.weight"][0]
         multipliers = [width // base for width in widths]
     except (KeyError, ValueError, IndexError, ZeroDivisionError) as error:
