@@ -31,7 +31,10 @@ FAMILIES = {
     "emu3": "sjd2_worker.adapters.emu3",
     "janus": "sjd2_worker.adapters.janus",
     "llamagen": "sjd2_worker.adapters.llamagen",
+    "gemma": "sjd2_worker.adapters.liquid",
+    "lumina2": "sjd2_worker.adapters.lumina2",
 }
+CHAMELEON_VOCABULARY = 65_536  # Lumina-mGPT 2.0 says that it is Chameleon, too; its vocabulary is larger
 # checkpoints that there are in another layout, too
 ELSEWHERE = {
     "multi_modality": "This is Janus as its authors lay it out: use deepseek-community/Janus-Pro-1B or -7B.",
@@ -127,8 +130,7 @@ def _of_family(folder: Path) -> Load:
         remedy = "Use leloy/Anole-7b-v0.1-hf, which is Anole in transformers' layout; Chameleon itself does not draw."
         raise StartupError("wrong-family", message + "no config.json.", remedy)
     config = read_config(folder)
-    # the bundled family's first checkpoints said nothing
-    family = config.get("family", config.get("model_type", "scenes"))
+    family = _family(config)
     if family not in FAMILIES:
         message = f"{folder / 'config.json'} is of family {family!r}; there are {', '.join(FAMILIES)}."
         remedy = ELSEWHERE.get(family, "Choose a checkpoint of these, or give --adapter FILE.")
@@ -140,6 +142,15 @@ def _of_family(folder: Path) -> Load:
     except ImportError as error:
         message = f"{folder} is of family {family!r}, which needs {error.name}; {sys.executable} lacks it."
         raise StartupError("missing-library", message, install("hf")) from error
+
+
+def _family(config: Mapping[str, Any]) -> Any:
+    """As config.json names it."""
+    # the bundled family's first checkpoints said nothing
+    family, size = config.get("family", config.get("model_type", "scenes")), config.get("vocab_size")
+    if family == "chameleon" and isinstance(size, int) and size > CHAMELEON_VOCABULARY:
+        return "lumina2"
+    return family
 
 
 def _from_file(path: Path) -> Load:

@@ -33,6 +33,7 @@ from .lumina_reference import in_the_library
 from .tiny_families import CODES, WRITERS
 
 OPTIONS = {"lumina": {"size": (8, 12)}, "anole": {}, "emu3": {"size": (6, 8)}, "janus": {}}
+OPTIONS |= {"liquid": {}, "lumina2": {"size": (8, 16)}}  # of test_published.py, which runs tests from here
 KINDS: dict[str, Any] = {
     "anole": ChameleonForConditionalGeneration,
     "emu3": Emu3ForConditionalGeneration,

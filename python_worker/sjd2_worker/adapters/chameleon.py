@@ -34,7 +34,7 @@ from .library import (
     special_ids,
     tokenize,
 )
-from .lumina_sizes import DEFAULT, named_side, size_warnings
+from .lumina_sizes import DEFAULT, named_side, size_ids, size_warnings
 
 BEGIN, SEPARATOR = "<s>", "<reserved08706>"
 START, END, NEW_LINE = "<racm3:break>", "<eoss>", "<reserved08799>"
@@ -164,10 +164,5 @@ def _layout(tokenizer: Tokenizer, grid: tuple[int, int], size: tuple[int, int], 
     if not lumina:
         return [-1] * (rows * columns) + [end]
     (new_line,) = special_ids(tokenizer, [NEW_LINE], path)
-    names = [f"<reserved{8800 + side // PATCH:05d}>" for side in (rows, columns)]
-    for name, side in zip(names, size, strict=True):
-        if tokenizer.token_to_id(name) is None:
-            message = f"The model has no token for a side of {side} pixels: {path} has no {name}."
-            raise StartupError("wrong-config", message, "Choose another --size: 512, 768 or 1024, as it was trained.")
-    height, width = special_ids(tokenizer, names, path)
+    height, width = size_ids(tokenizer, [side // PATCH for side in grid], size, path)
     return [height, width, *([-1] * columns + [new_line]) * rows, end]

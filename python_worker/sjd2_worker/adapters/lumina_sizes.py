@@ -8,6 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
+
+from tokenizers import Tokenizer
+
+from ..errors import StartupError
+from .library import special_ids
 
 TRAINED = (512, 768, 1024)  # sides of the squares, in pixels
 DEFAULT = 768  # the paper's main one
@@ -25,6 +31,19 @@ def was_trained(height: int, width: int, side: int, unit: int) -> bool:
     rows, columns, area = height // unit, width // unit, (side // unit) ** 2
     fits = rows * columns <= area < (rows + 1) * (columns + 1)
     return fits and max(rows, columns) <= LONGEST * min(rows, columns)
+
+
+def size_ids(tokenizer: Tokenizer, patches: Sequence[int], size: Sequence[int], path: Path) -> list[int]:
+    """The ids that say an image's height and width in patches. `size`: the same in pixels; `path`: the tokenizer's.
+
+    Raises `wrong-config` where the tokenizer has no token for one.
+    """
+    names = [f"<reserved{8800 + count:05d}>" for count in patches]
+    for name, side in zip(names, size, strict=True):
+        if tokenizer.token_to_id(name) is None:
+            message = f"The model has no token for a side of {side} pixels: {path} has no {name}."
+            raise StartupError("wrong-config", message, "Choose another --size, at which it was trained.")
+    return special_ids(tokenizer, names, path)
 
 
 def size_warnings(name: str, named: int | None, asked: tuple[int, int] | None, unit: int) -> list[str]:
