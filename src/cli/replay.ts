@@ -37,9 +37,10 @@ export async function replay(path: string, options: ReplayOptions, signal: Abort
   const restored = await Promise.all(
     begun.map(async (run) => ({ run, choices: await restorePolicies(run), records: ofRun(run, records) })),
   )
-  for (const [worker, runs] of byWorker(restored, options)) {
+  for (const [asRecorded, runs] of byWorker(restored, options)) {
+    const worker = await withConnected(asRecorded)
     const most = Math.max(...runs.map(({ records }) => records.length))
-    await withSession(await withConnected(worker), most, { signal, progress }, async (session) => {
+    await withSession(worker, most, { signal, progress }, async (session) => {
       for (const one of runs) {
         const result = await again(session, one, worker, options, { signal, progress })
         images.push(...result.images)
