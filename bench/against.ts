@@ -83,6 +83,7 @@ async function measure(session: Session, images: readonly StudyImage[], spec: st
       ? plain
       : await withFastestWindow(plain, session, { images, sampling, guidance, signal })
   const policy = choice.create(session.model)
+  await session.fit(policy)
   const times: number[] = []
   const used: number[] = []
   let passes = 0

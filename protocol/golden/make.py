@@ -57,14 +57,14 @@ TREE = {
 CLOCK = {"received": 64.0, "began": 64.25, "ended": 64.2578125}
 
 MESSAGES: dict[str, tuple[str, dict[str, Any], Tensors]] = {
-    "hello-request": ("The first request.", {"op": "hello", "id": 1, "protocol": 4, "slots": 8, "memory": True}, {}),
+    "hello-request": ("The first request.", {"op": "hello", "id": 1, "protocol": 5, "slots": 8, "memory": True}, {}),
     "hello-reply": (
         "What the worker is. The layout forces id 10 after the four free codes.",
         {
             "op": "hello",
             "id": 1,
             "ok": True,
-            "protocol": 4,
+            "protocol": 5,
             "worker": "0.1.0",
             "torch": "2.13.0+cpu",
             "device": "cpu",
@@ -98,7 +98,7 @@ MESSAGES: dict[str, tuple[str, dict[str, Any], Tensors]] = {
         },
         {"vectors": ("f32", [2, 3], [0.5, -1, 2, 1.5, 0, -2])},
     ),
-    "embeddings-request": ("No arguments.", {"op": "embeddings", "id": 3}, {}),
+    "embeddings-request": ("Of the model.", {"op": "embeddings", "id": 3}, {}),
     "embeddings-reply": (
         "Four image codes of width 3.",
         {"op": "embeddings", "id": 3, "ok": True},
@@ -107,6 +107,12 @@ MESSAGES: dict[str, tuple[str, dict[str, Any], Tensors]] = {
             "mean": ("f32", [3], [1, 1, 2]),
             "deviation": ("f32", [3], [1.25, 2, 3.5]),
         },
+    ),
+    "codebook-request": ("The picture tokenizer's.", {"op": "embeddings", "id": 3, "of": "codebook"}, {}),
+    "codebook-reply": (
+        "Four image codes, whose vectors have two dimensions.",
+        {"op": "embeddings", "id": 3, "ok": True},
+        {"codebook": ("f32", [4, 2], [0.5, -1, 2, 1.5, 0, -2, -0.5, 1])},
     ),
     "forward-prefill-request": (
         "A prompt of four ids: all but its last, one of them a vector, are written to slot 0; no logits are wanted.",

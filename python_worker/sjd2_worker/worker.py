@@ -90,6 +90,8 @@ class Worker:
         return {"prompts": [_said(prompt) for prompt in prompts]}, rows
 
     def _embeddings(self, head: Head, tensors: dict[str, Array]) -> Reply:
+        if head.get("of") == "codebook":
+            return {}, {"codebook": _array(self._adapter.codebook().float())}
         return {}, {name: _array(tensor.float()) for name, tensor in vars(self._adapter.embeddings).items()}
 
     def _forward(self, head: Head, tensors: dict[str, Array]) -> Reply:

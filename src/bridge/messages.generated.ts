@@ -52,6 +52,10 @@ export interface TokenizeRequest {
 export interface EmbeddingsRequest {
   op: 'embeddings'
   id: Id
+  /**
+   * Whose vectors of the image codes: the model's input embeddings (absent: these), or those of the picture tokenizer.
+   */
+  of?: 'model' | 'codebook'
 }
 /**
  * Tensors: tokens i32 [N] (-1: the next latent, -2: the anchor), positions i32 [N], rows i32 [R] (entries, counted within their lane, whose logits are wanted), latents f32 or f16 [M, width] (normalised), timesteps f32 [M], vectors f32 or f16 [V, width] (what the ids vocabulary ... vocabulary + V - 1 stand for in this request, as the model takes it; may be absent), mask u8 (for each lane that says mask: entries x ceil(entries/8) bytes, bit i of byte i/8, least significant first; may be absent).
@@ -286,7 +290,7 @@ export interface TokenizeReply {
   tensors?: Tensors
 }
 /**
- * Tensors: table f32 [count, width] (rows of the image codes as the model takes them), mean f32 [width], deviation f32 [width].
+ * Tensors: table f32 [count, width] (rows of the image codes as the model takes them), mean f32 [width], deviation f32 [width]; or, of the codebook, codebook f32 [count, its own width].
  */
 export interface EmbeddingsReply {
   op: 'embeddings'

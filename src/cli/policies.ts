@@ -11,8 +11,8 @@ export function policies({ json }: JsonOption): void {
   else {
     console.log(
       formatTable([
-        ['policy', 'output', 'what it does', 'paper'],
-        ...all.map((policy) => [policy.name, mark(policy), policy.summary, policy.paper]),
+        ['policy', 'output', 'what it does', 'defaults', 'paper'],
+        ...all.map((policy) => [policy.name, mark(policy), policy.summary, policy.defaults, policy.paper]),
       ]),
     )
     console.log(

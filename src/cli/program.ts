@@ -306,7 +306,7 @@ function addPolicyOptions(command: Command): Command {
       'positions decoded in parallel, or fastest: what is so here (sjd2: fastest)',
       window,
     )
-    .option('--init <name>', 'what enters the window: random, repeat, left, above, vertical, gaussian')
+    .option('--init <name>', 'what enters the window: random, repeat, left, likeliest, above, vertical, gaussian')
     .option('--coupling <name>', 'how drafts are drawn anew: independent, maximal, gumbel, reuse')
     .option(
       '--threshold <ratio>',
@@ -315,8 +315,17 @@ function addPolicyOptions(command: Command): Command {
     )
     .option('--accept <by>', 'what drafts are accepted by: coupling (as that says), group, nearest (relaxed)')
     .option('--group <n>', 'with --accept group: codes next in probability that may be of the group', count)
+    .option(
+      '--distance <d>',
+      'with --accept group: squared distance of embeddings below which codes may be of it',
+      notNegative,
+    )
     .option('--nearest <n>', 'with --accept nearest: nearest codes that may lend a draft probability', count)
-    .option('--delta <p>', 'with --accept nearest: the most probability they may lend in all', notNegative)
+    .option(
+      '--delta <p>',
+      'with --accept nearest: the most probability they may lend in all; above 1: p - 1 times the draft’s own',
+      notNegative,
+    )
     .option('--levels <n>', 'steps of denoising from pure noise to clean', count)
     .option('--denoise <by>', 'what the levels follow: passes, distance (to the front)')
     .option('--margin <n>', 'clean drafts at the front, with --denoise distance', natural)

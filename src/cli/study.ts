@@ -147,6 +147,7 @@ async function settle(
   const contenders = scales.flatMap((guidance) =>
     chosen.map((choice) => ({ choice, policy: choice.create(model), guidance })),
   )
+  for (const { policy } of contenders) await session.fit(policy)
   return { sampling, contenders }
 }
 

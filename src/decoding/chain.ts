@@ -1,5 +1,5 @@
 import { type Branching, SPARE_CELLS } from './branches.js'
-import { childrenOf, cutBehind, type Draft, type Noise, parentOf } from './draft.js'
+import { childrenOf, cutBehind, type Draft, NO_CODE, type Noise, parentOf } from './draft.js'
 import { type Draw, gumbel } from './draw.js'
 import type { Initializer } from './initializer.js'
 import type { Denoising } from './levels.js'
@@ -47,6 +47,7 @@ export function chain(pieces: ChainPieces): DecodingPolicy {
     name: pieces.name,
     noisy: initialize.noisy,
     exact,
+    codebook: [verify, refine].some(({ codebook }) => codebook === true),
     freeWindow: exact && verify === gumbel && typeof window === 'number' && window > 0 && !branches,
 
     schedule(image) {
@@ -68,13 +69,20 @@ export function chain(pieces: ChainPieces): DecodingPolicy {
 
     refine(pass, image, { held }) {
       const places = trunkBehind(held.at(-1) ?? -1, pass.drafts, image.committed)
-      const trunk = places.map((place, distance) => {
+      const trunk: Draft[] = places.map((place, distance) => {
         const draft = pass.drafts[place]
         const { code, proposal } = refine.draw(draft, pass)
         const noise =
           draft.noise && denoising ? denoised(draft.noise, code, distance, denoising, image.model) : null
         return { position: draft.position, code, proposal, noise }
       })
+      // the row behind the last draft predicts the position that enters next; verification has read it where it is committed
+      const last = places.at(-1) ?? trunkBehind(-1, pass.drafts, 0).at(-1)
+      const next = last === undefined ? undefined : pass.behind(last)
+      if (next !== undefined && next.position >= image.committed) {
+        const drawn = refine.draw(next, pass)
+        if (drawn.code !== NO_CODE) trunk.push({ position: next.position, ...drawn, noise: null })
+      }
       return branches ? branches.grow(trunk, pass, staleBefore(places, trunk, pass, image)) : trunk
     },
   }

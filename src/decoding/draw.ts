@@ -22,6 +22,8 @@ export interface Draw {
   readonly follows: 'model' | 'proposal' | 'neither'
   /** Whether that holds only for drafts that were themselves distributed like their proposals. */
   readonly trusting: boolean
+  /** Whether it reads the model's `codebook`. Absent: it does not. */
+  readonly codebook?: boolean
   /** @param siblings other drafts for the same position behind the same ones; where they play no part, left out. */
   draw(draft: Draft, pass: Pass, siblings?: readonly Draft[]): Drawn
 }

@@ -1,3 +1,4 @@
+import { argmax } from '../numerics/index.js'
 import { type Draft, NO_CODE } from './draft.js'
 import type { ImageState } from './policy.js'
 
@@ -58,18 +59,27 @@ function copying(
   }
 }
 
-/** The last committed code (SJD: horizontal repeat). */
+/** The last committed code. */
 export const repeat = copying('repeat', (position, image) => committedBehind(position, 1, image))
 
-/** What the position to the left holds, committed or draft (SJD: horizontal sample). */
+/** What the position to the left holds, committed or draft (`repeat_horizon` of SJD's official code). */
 export const left = copying('left', (position, image, before) => codeAt(position - 1, image, before))
 
-/** What the position above holds, committed or draft (SJD: vertical sample). */
+/**
+ * The likeliest code of what the draft to the left was drawn from (`sample_horizon` of SJD's official code); where that is
+ * not known, what stands there.
+ */
+export const likeliest = copying('likeliest', (position, image, before) => {
+  const proposal = before.find((draft) => draft.position === position - 1)?.proposal
+  return proposal?.kind === 'dense' ? argmax(proposal.probabilities) : codeAt(position - 1, image, before)
+})
+
+/** What the position above holds, committed or draft. */
 export const above = copying('above', (position, image, before) =>
   codeAt(position - image.model.rowLength, image, before),
 )
 
-/** The nearest committed code in the column above (SJD: vertical repeat). */
+/** The nearest committed code in the column above. */
 export const vertical = copying('vertical', (position, image) =>
   committedBehind(position, image.model.rowLength, image),
 )

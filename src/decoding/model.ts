@@ -1,3 +1,5 @@
+import type { CodeVectors } from './neighbours.js'
+
 /** What decoding must know of a model; made by the engine from the worker's model card. */
 export interface Model {
   /** The image codes are the ids `first … first + count - 1`; distributions have `count` entries. */
@@ -8,6 +10,8 @@ export interface Model {
   readonly rowLength: number
   /** The checkpoint's noise schedule; null where it was not fine-tuned to denoise. */
   readonly denoising: { readonly schedule: 'karras' | 'cosine' | 'linear' } | null
-  /** Normalised embeddings `(E - mean) / deviation` of the image codes, [count, width]. */
-  readonly embeddings: { readonly table: Float32Array; readonly width: number }
+  /** Normalised embeddings `(E - mean) / deviation` of the image codes, [count, width], and the deviation, [width]. */
+  readonly embeddings: CodeVectors & { readonly deviation: Float32Array }
+  /** The picture tokenizer's own vectors of the image codes. Absent until a policy that compares by them is served. */
+  codebook?: CodeVectors
 }

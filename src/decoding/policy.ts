@@ -88,6 +88,8 @@ export interface DecodingPolicy {
    * stand beside the window, which were chosen for the fewest passes.
    */
   readonly freeWindow?: boolean
+  /** Whether it reads the model's `codebook`, which the session then fetches. Absent: it does not. */
+  readonly codebook?: boolean
   /**
    * What the next pass decodes: the drafts of `image.drafts` that stay, then those that enter. Each stands at the next
    * free position behind the one that it follows (`image.upcoming` has them); only where `exact` is false may it skip some.
@@ -122,7 +124,7 @@ export function checkPolicy(policy: DecodingPolicy, model: Model): void {
   if (policy.noisy && model.denoising === null) {
     throw new PolicyError(
       `${policy.name} feeds noisy entries, and this checkpoint was not trained to read them.`,
-      'Use mc-sjd, start from codes (init random, left, above, vertical or repeat), or fine-tune the checkpoint for ' +
+      'Use mc-sjd, start from codes (init random, left, likeliest, above, vertical or repeat), or fine-tune the checkpoint for ' +
         'next-clean-token prediction.',
     )
   }

@@ -54,6 +54,7 @@ export function rowParallel(pieces: RowPieces): DecodingPolicy {
     name,
     noisy: false,
     exact: false,
+    codebook: [verify, refine].some(({ codebook }) => codebook === true),
 
     schedule(image) {
       const held = new Map(image.drafts.map((draft) => [draft.position, draft]))
@@ -200,7 +201,7 @@ function checkPieces({ name, rows, lag, window, initialize }: RowPieces): void {
   if (initialize.noisy) {
     throw new PolicyError(
       `${name} starts from ${initialize.name} latents, and rows that run side by side hold codes only.`,
-      'Start from codes: init random, left, above, vertical or repeat.',
+      'Start from codes: init random, left, likeliest, above, vertical or repeat.',
     )
   }
 }

@@ -8,10 +8,11 @@ import {
   startWorker,
 } from '../bridge/index.js'
 import type { Model } from '../decoding/model.js'
+import type { DecodingPolicy } from '../decoding/policy.js'
 import { decodeTogether, type RunOptions } from './decode.js'
 import type { Job, TokenizedPrompt } from './job.js'
 import { LastingWorker, type WorkerEvent } from './lasting-worker.js'
-import { modelOf } from './model.js'
+import { codebookOf, modelOf } from './model.js'
 import { decodePictures, type Picture } from './pictures.js'
 import { tokenizedPrompts } from './prompts.js'
 
@@ -46,6 +47,8 @@ export interface Session {
   readonly hello: HelloReply
   readonly card: ModelCard
   readonly model: Model
+  /** Fetches what the policy needs of the model beyond what all do: its codebook. To be called before it decodes. */
+  fit(policy: DecodingPolicy): Promise<void>
   tokenize(prompts: readonly string[]): Promise<TokenizedPrompt[]>
   /** Decodes all jobs, as many together as there are slots; the rest join as others leave. One run at a time. */
   run(jobs: Iterable<Job>, options?: RunOptions): Promise<void>
@@ -106,6 +109,12 @@ function sessionOf(
     hello: worker.hello,
     card: worker.hello.model,
     model,
+
+    async fit({ codebook = false }) {
+      if (!codebook || model.codebook !== undefined) return
+      const answer = await worker.request({ op: 'embeddings', of: 'codebook' })
+      model.codebook = codebookOf(worker.hello.model, answer)
+    },
 
     async tokenize(prompts) {
       return tokenizedPrompts(

@@ -73,13 +73,14 @@ export function wantsFastestWindow(
  */
 export async function withFastestWindow(
   choice: PolicyChoice,
-  session: Pick<Session, 'model' | 'run'>,
+  session: Pick<Session, 'model' | 'run' | 'fit'>,
   trial: Trial,
 ): Promise<PolicyChoice> {
   const withWindow = (window: number) => choosePolicy(choice.spec, { ...choice.overrides, window })
   const seconds: number[] = []
   for (const window of TRIED) {
     const policy = (await withWindow(window)).create(session.model)
+    await session.fit(policy)
     const measured = await secondsOfPass(session, policy, trial)
     if (measured === null) return choice
     seconds.push(measured)
@@ -90,7 +91,7 @@ export async function withFastestWindow(
 
 /** Decodes the images a little way; the least time between passes of the first. null: they are done before that is known. */
 async function secondsOfPass(
-  session: Pick<Session, 'model' | 'run'>,
+  session: Pick<Session, 'model' | 'run' | 'fit'>,
   policy: DecodingPolicy,
   { images, sampling, guidance, signal, clock = () => performance.now() / 1000 }: Trial,
 ): Promise<number | null> {

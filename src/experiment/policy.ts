@@ -27,6 +27,7 @@ export const overrideTypes = {
   threshold: 'number',
   accept: 'string',
   group: 'number',
+  distance: 'number',
   nearest: 'number',
   delta: 'number',
   levels: 'number',

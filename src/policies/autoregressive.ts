@@ -10,6 +10,7 @@ export const autoregressive: PolicyDefinition = {
   name: 'autoregressive',
   summary: 'one token a pass: what every other policy is measured against',
   paper: 'sequential decoding',
+  defaults: 'none',
   create(overrides) {
     allowOnly('autoregressive', [], overrides)
     return chain({

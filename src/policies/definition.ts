@@ -8,6 +8,8 @@ export interface PolicyDefinition {
   readonly summary: string
   /** Where it comes from. */
   readonly paper: string
+  /** Whose its settings are before a user changes them. */
+  readonly defaults: string
   /** @throws PolicyError where the overrides make no sense. */
   create(overrides: PolicyOverrides): DecodingPolicy
 }

@@ -4,13 +4,14 @@ import { pieces } from './overrides.js'
 
 /**
  * Grouped speculative decoding. As SJD, but step 1 accepts `d_j` with probability `min(1, p_j(C) / q_j(C))`, summed over
- * the group `C` of codes that may stand for `d_j`: those next to it in the order of `p_j` that are about as probable and
- * look alike. Images leave sequential decoding's distribution: relaxed.
+ * the group `C` of codes that may stand for `d_j`: of the 7 below it and the 6 above it in the order of `p_j`, those that
+ * are about as probable and whose embeddings are near. All numbers are the official code's. Images leave sequential decoding's distribution: relaxed.
  */
 export const gsd: PolicyDefinition = {
   name: 'gsd',
   summary: 'SJD that accepts a draft by the probability of its group of similar codes: relaxed',
   paper: 'So et al., Grouped speculative decoding for autoregressive image generation, arXiv 2508.07747',
+  defaults: 'the official code’s',
   create: (overrides) =>
-    chain(pieces('gsd', { window: 32, init: 'random', coupling: 'independent', accept: 'group' }, overrides)),
+    chain(pieces('gsd', { window: 15, init: 'random', coupling: 'independent', accept: 'group' }, overrides)),
 }

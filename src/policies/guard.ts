@@ -6,12 +6,13 @@ import type { Blame } from './blame.js'
  * decision and the line.
  */
 export function guarded(policy: DecodingPolicy, blame: Blame): DecodingPolicy {
-  const { name, exact, noisy, freeWindow } = policy
+  const { name, exact, noisy, freeWindow, codebook } = policy
   return {
     name,
     exact,
     noisy,
     ...(freeWindow !== undefined && { freeWindow }),
+    ...(codebook !== undefined && { codebook }),
     schedule: (image) => guard(() => policy.schedule(image), `${name} failed in schedule`, blame),
     verify: (pass, image) => guard(() => policy.verify(pass, image), `${name} failed in verify`, blame),
     refine: (pass, image, verdict) =>

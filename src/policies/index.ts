@@ -38,12 +38,11 @@ const definitions: readonly PolicyDefinition[] = [
 export const policyNames: readonly string[] = definitions.map(({ name }) => name)
 
 /** What there is to choose from, `exact` as the default settings make it. */
-export function describePolicies(): { name: string; exact: boolean; summary: string; paper: string }[] {
-  return definitions.map(({ name, summary, paper, create }) => ({
+export function describePolicies(): (Omit<PolicyDefinition, 'create'> & { readonly exact: boolean })[] {
+  return definitions.map(({ create, name, ...description }) => ({
     name,
     exact: create({}).exact,
-    summary,
-    paper,
+    ...description,
   }))
 }
 

@@ -12,6 +12,7 @@ export const jacobi: PolicyDefinition = {
   name: 'jacobi',
   summary: 'greedy fixed-point iteration; equals sequential decoding at temperature 0, and samples nothing',
   paper: 'Santilli et al., Accelerating transformer inference by parallel decoding, arXiv 2305.10427',
+  defaults: 'this project’s',
   create(overrides) {
     allowOnly('jacobi', ['window', 'init'], overrides)
     const chosen = pieces('jacobi', { window: 32, init: 'repeat', coupling: 'independent' }, overrides)

@@ -12,6 +12,7 @@ export const mcSjd: PolicyDefinition = {
   summary:
     'SJD whose drafts stay what they are as often as their distributions allow (coupling over the window)',
   paper: 'MC-SJD: maximal coupling speculative Jacobi decoding, arXiv 2510.24211',
+  defaults: 'this project’s',
   create: (overrides) =>
     chain(pieces('mc-sjd', { window: 64, init: 'above', coupling: 'maximal' }, overrides)),
 }

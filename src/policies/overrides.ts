@@ -15,6 +15,7 @@ import {
   independent,
   latentNearest,
   left,
+  likeliest,
   maximal,
   PolicyError,
   random,
@@ -25,13 +26,13 @@ import {
   SPARE_CELLS,
   vertical,
 } from '../decoding/index.js'
-import { choose, notNegative, share, wholeNumber, withoutUndefined } from './values.js'
+import { choose, notNegative, wholeNumber, withoutUndefined } from './values.js'
 
 /** What a user may change of a policy. Names are checked when the policy is made. */
 export interface PolicyOverrides {
   /** Drafts in a pass. */
   readonly window?: number | undefined
-  /** What enters the window: random, repeat, left, above, vertical or gaussian. */
+  /** What enters the window: random, repeat, left, likeliest, above, vertical or gaussian. */
   readonly init?: string | undefined
   /** How drafts are drawn anew: independent, maximal, gumbel or reuse. */
   readonly coupling?: string | undefined
@@ -41,9 +42,11 @@ export interface PolicyOverrides {
   readonly accept?: string | undefined
   /** Codes next to a draft's in the order of `p` that may be of its group; with accept group. */
   readonly group?: number | undefined
-  /** Codes nearest to a draft's in latent space that may lend it their probability; with accept nearest. */
+  /** Squared distance of input embeddings below which codes may be of one group; with accept group. */
+  readonly distance?: number | undefined
+  /** Codes nearest to a draft's in the picture tokenizer's codebook that may lend it their probability; with accept nearest. */
   readonly nearest?: number | undefined
-  /** How much probability they may lend it in all; with accept nearest. */
+  /** How much probability they may lend it in all; above 1: at most `delta - 1` times its own. With accept nearest. */
   readonly delta?: number | undefined
   /** Steps of denoising from pure noise to clean; with gaussian init. */
   readonly levels?: number | undefined
@@ -74,7 +77,7 @@ export interface ChainSettings extends PolicyOverrides {
   readonly coupling: string
 }
 
-const starts: Readonly<Record<string, Initializer>> = { random, repeat, left, above, vertical }
+const starts: Readonly<Record<string, Initializer>> = { random, repeat, left, likeliest, above, vertical }
 
 /** How a coupling verifies and refines. */
 function couplings({ threshold = 1 }: ChainSettings): Record<string, { verify: Draw; refine: Draw }> {
@@ -88,13 +91,13 @@ function couplings({ threshold = 1 }: ChainSettings): Record<string, { verify: D
 
 /** What drafts are verified by. */
 function verifiers(
-  { group = 14, nearest = 32, delta = 0.1 }: ChainSettings,
+  { group = 13, distance = 0.5, nearest = 1000, delta = 0.1 }: ChainSettings,
   coupling: Draw,
 ): Record<string, Draw> {
   return {
     coupling,
-    group: grouped(wholeNumber('group', group, 1)),
-    nearest: latentNearest(wholeNumber('nearest', nearest, 1), share('delta', delta)),
+    group: grouped(wholeNumber('group', group, 1), notNegative('distance', distance)),
+    nearest: latentNearest(wholeNumber('nearest', nearest, 1), notNegative('delta', delta)),
   }
 }
 
@@ -200,6 +203,7 @@ function checkUsed(
   }
   for (const [option, owner] of [
     ['group', 'group'],
+    ['distance', 'group'],
     ['nearest', 'nearest'],
     ['delta', 'nearest'],
   ] as const) {

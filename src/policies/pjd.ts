@@ -17,6 +17,7 @@ export const pjd: PolicyDefinition = {
   name: 'pjd',
   summary: 'SJD in several rows of the picture at once, each verified for itself: relaxed',
   paper: 'Liao et al., Parallel Jacobi decoding for fast autoregressive image generation, arXiv 2606.05703',
+  defaults: 'this project’s',
   create(overrides) {
     allowOnly('pjd', ['rows', 'lag', ...ofRow], overrides)
     const { rows = 3, lag = 8, ...others } = overrides

@@ -13,5 +13,6 @@ export const sjdPlusPlus: PolicyDefinition = {
     'SJD that keeps the drafts the model is confident of, made exact by the proposal it records for them',
   paper:
     'Teng et al., SJD++: improved speculative Jacobi decoding for training-free acceleration, arXiv 2512.07503',
+  defaults: 'this project’s',
   create: (overrides) => chain(pieces('sjd++', { window: 32, init: 'random', coupling: 'reuse' }, overrides)),
 }

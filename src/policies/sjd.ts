@@ -7,13 +7,15 @@ import { pieces } from './overrides.js'
  * 1. accept `d_j` from the left with probability `min(1, p_j(d_j) / q_j(d_j))`; at the first rejection draw
  *    the correction from `norm(max(0, p_j - q_j))`;
  * 2. draw every draft behind it anew, `d_j ~ p_j`, `q_j <- p_j`;
- * 3. slide the window; entering positions are random, or copied from left or above.
+ * 3. slide the window: the pass's last row drafts the position that enters first, the others are random.
+ * The official code's window of 16 counts the committed token that a pass feeds before the 15 drafts.
  */
 export const sjd: PolicyDefinition = {
   name: 'sjd',
   summary: 'speculative Jacobi decoding: drafts verified like speculative sampling, redrawn independently',
   paper:
     'Teng et al., Accelerating auto-regressive text-to-image generation with training-free SJD, arXiv 2410.01699',
+  defaults: 'the official code’s',
   create: (overrides) =>
-    chain(pieces('sjd', { window: 32, init: 'random', coupling: 'independent' }, overrides)),
+    chain(pieces('sjd', { window: 15, init: 'random', coupling: 'independent' }, overrides)),
 }

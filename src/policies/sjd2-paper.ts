@@ -12,6 +12,7 @@ export const sjd2Paper: PolicyDefinition = {
   name: 'sjd2-paper',
   summary: "SJD2 by its paper's rule, which accepts noisy entries: relaxed",
   paper: 'SJD2: speculative Jacobi-denoising decoding, arXiv 2510.08994',
+  defaults: 'the paper’s levels; a window within its range',
   create: (overrides) =>
     chain(
       pieces(

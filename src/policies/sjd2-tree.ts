@@ -13,6 +13,7 @@ export const sjd2Tree: PolicyDefinition = {
   name: 'sjd2-tree',
   summary: 'sjd2 over a wide window, with runners-up beside doubtful drafts: the fewest passes; exact',
   paper: "this project's own: SJD2 (arXiv 2510.08994) with Gumbel coupling and a best-first tree of drafts",
+  defaults: 'this project’s',
   create: (overrides) =>
     chain(
       pieces(

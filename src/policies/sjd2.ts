@@ -17,6 +17,7 @@ export const sjd2: PolicyDefinition = {
   summary: 'drafts start as noise and are denoised on their way to the front; exact',
   paper:
     'SJD2: speculative Jacobi-denoising decoding, arXiv 2510.08994, with exact verification and coupled drafts',
+  defaults: 'this project’s',
   create: (overrides) =>
     chain(pieces('sjd2', { window: 96, init: 'gaussian', coupling: 'gumbel', levels: 1 }, overrides)),
 }

@@ -13,11 +13,6 @@ export function notNegative(option: string, value: number): number {
   throw new PolicyError(`${option} is ${value}.`, 'Give a number, 0 or more.', { option })
 }
 
-export function share(option: string, value: number): number {
-  if (value >= 0 && value < 1) return value
-  throw new PolicyError(`${option} is ${value}.`, 'Give a probability, 0 or more and below 1.', { option })
-}
-
 export function choose<T>(option: string, value: string, choices: Readonly<Record<string, T>>): T {
   if (Object.hasOwn(choices, value)) return choices[value]
   throw new PolicyError(

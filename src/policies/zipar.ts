@@ -12,6 +12,7 @@ export const zipar: PolicyDefinition = {
   summary: 'one code for each of several rows in a pass, a row starting when the one above is ahead: relaxed',
   paper:
     'He et al., ZipAR: parallel autoregressive image generation through spatial locality, arXiv 2412.04062',
+  defaults: 'the official code’s (LlamaGen; for Lumina-mGPT it says lag 16)',
   create(overrides) {
     allowOnly('zipar', ['lag'], overrides)
     const { lag = 8 } = overrides

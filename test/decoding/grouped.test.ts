@@ -9,16 +9,22 @@ const distinct = fc
   .uniqueArray(fc.integer({ min: 1, max: 60 }), { minLength: 3, maxLength: 6 })
   .map((weights) => Float32Array.from(weights, (w) => w / weights.reduce((sum, x) => sum + x)))
 
-/** Places of codes on a line: two of them are alike where less than sqrt(2) apart. */
+/** Two codes are alike where the square of their distance is less. */
+const DISTANCE = 2
+
+/** Places of codes on a line. */
 const places = fc.array(fc.double({ min: -1.5, max: 1.5, noNaN: true }), { minLength: 6, maxLength: 6 })
 
-/** The group by its definition, from the codes in the order of `p`. */
+/** The group by its definition, from the codes in the order of `p`: with too few below, the code alone. */
 function group(code: number, p: Float32Array, size: number, place: readonly number[]): number[] {
   const order = [...p.keys()].sort((a, b) => p[b] - p[a])
   const rank = order.indexOf(code)
   const from = Math.max(0, rank - Math.floor(size / 2))
-  const next = order.slice(from, rank + Math.ceil(size / 2) + 1)
-  return next.filter((v) => Math.abs(p[v] - p[code]) < 0.15 && (place[v] - place[code]) ** 2 < 2)
+  const end = rank + Math.ceil(size / 2) + 1
+  if (end > order.length) return [code]
+  return order
+    .slice(from, end)
+    .filter((v) => Math.abs(p[v] - p[code]) < 0.15 && (place[v] - place[code]) ** 2 < DISTANCE)
 }
 
 const proposals: [
@@ -46,7 +52,7 @@ test.each(proposals)('a draft that was %s is accepted with probability min(1, p(
       const codes = group(code, p, size, place)
       const ratio = codes.reduce((sum, v) => sum + p[v], 0) / codes.reduce((sum, v) => sum + proposed(v), 0)
       const draw = (accept: number, u = 0.5) =>
-        grouped(size).draw(draftOf({ code, proposal }), passOf(p, { accept, draw: u }, undefined, embeddings))
+        grouped(size, DISTANCE).draw(draftOf({ code, proposal }), passOf(p, { accept, draw: u }, undefined, embeddings))
           .code
       // Where the group's ratio is below 1 while the code's own is not, the correction can be the code itself.
       const itself = p[code] > proposed(code)
@@ -63,29 +69,50 @@ test.each(proposals)('a draft that was %s is accepted with probability min(1, p(
   )
 })
 
+test('of an odd number, one more stands below the draft in the order than above', () => {
+  // five codes 0.01 apart, the draft in the middle: of the group of 3, two are below and one above
+  const p = Float32Array.of(0.22, 0.21, 0.2, 0.19, 0.18)
+  const proposal = { kind: 'dense', probabilities: Float32Array.of(0, 0, 1, 0, 0) } as const
+  const draw = (accept: number) => grouped(3, DISTANCE).draw(draftOf({ code: 2, proposal }), passOf(p, { accept }))
+  expect(draw(0.775).code).toBe(2)
+  expect(draw(0.785).code).not.toBe(2)
+})
+
 test('codes as probable as the draft are behind it in the order, once', () => {
   const p = Float32Array.of(0.25, 0.25, 0.25, 0.25)
   const copy = draftOf({ code: 0, proposal: { kind: 'one-hot' } })
-  const kept = (accept: number) => grouped(2).draw(copy, passOf(p, { accept })).code === 0
+  const kept = (accept: number) => grouped(2, DISTANCE).draw(copy, passOf(p, { accept })).code === 0
   expect([kept(0.49), kept(0.51)]).toEqual([true, false])
 })
 
-test('alike are codes that are nearer than two are on average, whatever the width', () => {
+test('alike are codes whose embeddings, not normalised, are nearer than said', () => {
   const p = Float32Array.of(0.5, 0.5)
   const copy = draftOf({ code: 0, proposal: { kind: 'one-hot' } })
   const kept = (squared: number) => {
-    const embeddings = { table: Float32Array.of(0, 0, 0, Math.sqrt(squared)), width: 2 }
-    return grouped(2).draw(copy, passOf(p, { accept: 0.9 }, undefined, embeddings)).code === 0
+    const pass = passOf(p, { accept: 0.9 }, undefined, { table: Float32Array.of(0, 0, 0, 1), width: 2 })
+    const deviation = Float32Array.of(9, Math.sqrt(squared))
+    const model = { ...pass.model, embeddings: { ...pass.model.embeddings, deviation } }
+    return grouped(2, 0.5).draw(copy, { ...pass, model }).code === 0
   }
-  expect([kept(3.9), kept(4.1)]).toEqual([true, false])
+  expect([kept(0.49), kept(0.51)]).toEqual([true, false])
+})
+
+test('a draft of probability 0 is refused, whatever its group has', () => {
+  const p = Float32Array.of(0.1, 0.9, 0, 0, 0)
+  for (const proposal of [{ kind: 'one-hot' }, { kind: 'uniform' }] as const) {
+    const draft = draftOf({ code: 2, proposal })
+    for (const draw of chances) {
+      expect(p[grouped(3, DISTANCE).draw(draft, passOf(p, { accept: 1e-9, draw })).code]).toBeGreaterThan(0)
+    }
+  }
 })
 
 test('without a draft it draws from p', () => {
   const probabilities = Float32Array.of(0.25, 0.75)
-  const drawn = grouped(2).draw(draftOf({}), passOf(probabilities, { draw: 0.3 }))
+  const drawn = grouped(2, DISTANCE).draw(draftOf({}), passOf(probabilities, { draw: 0.3 }))
   expect(drawn).toEqual({ code: 1, proposal: { kind: 'dense', probabilities } })
 })
 
 test('what it says of itself: neither p nor its proposal is what it follows', () => {
-  expect(grouped(2)).toMatchObject({ follows: 'neither', trusting: true })
+  expect(grouped(2, DISTANCE)).toMatchObject({ follows: 'neither', trusting: true })
 })

@@ -121,7 +121,7 @@ describe('a family of one’s own, by --adapter', () => {
     const refused = await sjd2([...mine, '--policy', 'sjd2'])
     expect(refused).toMatchObject({
       exitCode: 1,
-      stderr: expect.stringContaining('init random, left, above'),
+      stderr: expect.stringContaining('init random, left, likeliest'),
     })
   })
 })

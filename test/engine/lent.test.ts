@@ -35,7 +35,8 @@ class FrugalWorker extends FakeWorker {
 /** Tokens of some images under a policy, by way of a worker. */
 async function decoded(policy: DecodingPolicy, worker: FakeWorker): Promise<number[][]> {
   const { image, layout, width, sampling } = worker.hello.model
-  const embeddings = { table: new Float32Array(image.count * width), width }
+  const deviation = new Float32Array(width)
+  const embeddings = { table: new Float32Array(image.count * width), width, deviation }
   const model = { image, layout: Int32Array.from(layout), rowLength: 4, denoising: null, embeddings }
   const jobs = Array.from({ length: 5 }, (_, index) => ({
     prompt: { conditional: [1, 2, index], unconditional: [0], unknown: [] },

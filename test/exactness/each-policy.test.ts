@@ -8,6 +8,7 @@ import {
   gaussian,
   gumbel,
   independent,
+  latentNearest,
   left,
   type PolicyOverrides,
   policyNames,
@@ -103,8 +104,9 @@ const cases: Case[] = [
   },
   {
     name: 'gsd',
+    overrides: { group: 3, distance: 8 }, // its own group is larger than this model has codes
     of: window,
-    law: (of) => lawOfWindow(of, conditionalOf(of, 1), inGroups(of)),
+    law: (of) => lawOfWindow(of, conditionalOf(of, 1), inGroups(of, 2, 1, 8)),
     broken: breaking('gsd', { verify: alwaysAccepting }),
   },
   {
@@ -113,6 +115,13 @@ const cases: Case[] = [
     of: window,
     law: (of) => lawOfWindow(of, conditionalOf(of, 1), byNearest(of, 0.3)),
     broken: breaking('lantern', {}), // which lends a third of that
+  },
+  {
+    name: 'lantern',
+    overrides: { delta: 2.5 },
+    of: window,
+    law: (of) => lawOfWindow(of, conditionalOf(of, 1), byNearest(of, 2.5)),
+    broken: breaking('lantern', { verify: latentNearest(1000, 1) }),
   },
   {
     name: 'zipar',

@@ -62,7 +62,7 @@ describe('it is measured', () => {
 
   test('what else ends a run is no measurement', async () => {
     const failure = new Error('the worker is gone')
-    const session = { model, run: () => Promise.reject(failure) }
+    const session = { model, fit: async () => {}, run: () => Promise.reject(failure) }
     await expect(
       withFastestWindow(
         await choosePolicy('sjd2'),
@@ -77,7 +77,7 @@ describe('it is measured', () => {
     expect(
       await withFastestWindow(
         choice,
-        { model, run: async () => {} },
+        { model, fit: async () => {}, run: async () => {} },
         trial(() => 0),
       ),
     ).toBe(choice)
@@ -101,8 +101,9 @@ const trial = (clock: () => number) => ({
 async function tried({ none, draft }: { none: number; draft: number }) {
   let now = 0
   const run = { windows: [] as number[], passes: [] as number[] }
-  const session: Pick<Session, 'model' | 'run'> = {
+  const session: Pick<Session, 'model' | 'run' | 'fit'> = {
     model,
+    fit: async () => {},
     async run(jobs, { signal, onStep } = {}) {
       const all = [...jobs]
       const drafts = all[0].image.plan().tokens.length - 1

@@ -96,7 +96,7 @@ describe('the example', () => {
       import { loadPolicyFile, policyNames } from ${JSON.stringify(join(project, 'src/index.ts'))}
       const factory = await loadPolicyFile(process.argv[2])
       const model = { image: { first: 0, count: 2 }, layout: Int32Array.of(-1, -1), rowLength: 2, denoising: null,
-        embeddings: { table: new Float32Array(2), width: 1 } }
+        embeddings: { table: new Float32Array(2), width: 1, deviation: Float32Array.of(1) } }
       console.log(JSON.stringify([factory(model, {}).name, policyNames.length]))
     `
     const file = join(folder, 'run.mjs')

@@ -1,4 +1,5 @@
 import {
+  type CodeVectors,
   type Draft,
   NO_CODE,
   type Pass,
@@ -15,13 +16,13 @@ export const plainSampling: Sampling = { temperature: 1, topK: 0, topP: 1 }
 
 /**
  * A pass in which every position has the distribution `p`, and chance is what the test says. Without
- * `embeddings`, all codes look alike.
+ * `vectors`, all codes look alike.
  */
 export function passOf(
   p: Float32Array,
   chance: Partial<Record<Purpose, number>>,
   exponentials = new Float32Array(p.length).fill(1),
-  embeddings = { table: new Float32Array(p.length), width: 1 },
+  vectors: CodeVectors = { table: new Float32Array(p.length), width: 1 },
 ): Pass {
   return {
     number: 0,
@@ -32,7 +33,8 @@ export function passOf(
       layout: Int32Array.of(-1),
       rowLength: 1,
       denoising: null,
-      embeddings,
+      embeddings: { ...vectors, deviation: new Float32Array(vectors.width).fill(1) },
+      codebook: vectors,
     },
     distribution: () => p,
     proposal: () => ({ kind: 'dense', probabilities: p }),

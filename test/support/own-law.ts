@@ -2,6 +2,7 @@
  * What relaxed policies' images are distributed like, by their papers' rules and the plain definition of everything in
  * them: sequences keyed by their ids, joined by spaces. For toys whose positions are all free.
  */
+import type { CodeVectors } from '../../src/index.js'
 import { type Conditional, reference, type Toy } from './toy-model.js'
 
 type Law = Map<string, number>
@@ -41,34 +42,40 @@ function acceptOr(d: number, accept: number, q: Distribution, p: Distribution): 
   return rest.map((share, v) => (1 - accept) * share + accept * Number(v === d))
 }
 
-const squaredDistance = ({ model: { embeddings } }: Toy, a: number, b: number): number => {
-  const { table, width } = embeddings
-  return [...Array(width).keys()].reduce(
-    (sum, i) => sum + (table[a * width + i] - table[b * width + i]) ** 2,
+const squaredDistance = ({ table, width }: CodeVectors, a: number, b: number, unit?: Float32Array): number =>
+  [...Array(width).keys()].reduce(
+    (sum, i) => sum + ((table[a * width + i] - table[b * width + i]) * (unit?.[i] ?? 1)) ** 2,
     0,
   )
-}
 
-/** GSD: by the probability of the group, here all codes that are about as probable and not unlike. */
+/**
+ * GSD: by the probability of the group, of the `below` less and the `above` more probable next to it those that are about
+ * as probable and whose embeddings are nearer than `distance`; by its own where there are too few less probable ones.
+ */
 export const inGroups =
-  (toy: Toy): Verification =>
+  ({ model: { embeddings } }: Toy, below: number, above: number, distance: number): Verification =>
   (d, q, p) => {
-    const alike = (v: number) => squaredDistance(toy, v, d) < 2 * toy.model.embeddings.width
-    const group = p.map((_, v) => v).filter((v) => v === d || (Math.abs(p[v] - p[d]) < 0.15 && alike(v)))
+    const order = p.map((_, v) => v).sort((a, b) => p[a] - p[b])
+    const rank = order.indexOf(d)
+    const next = rank < below ? [d] : order.slice(rank - below, rank + above + 1)
+    const alike = (v: number) => squaredDistance(embeddings, v, d, embeddings.deviation) < distance
+    const group = next.filter((v) => v === d || (Math.abs(p[v] - p[d]) < 0.15 && alike(v)))
     const mass = (of: Distribution) => group.reduce((sum, v) => sum + of[v], 0)
     return acceptOr(d, mass(p) / mass(q), q, p)
   }
 
-/** LANTERN: by a `p` in which the draft also has its nearest codes' probability, up to `delta`. */
+/** LANTERN: by a `p` in which the draft also has its nearest codes' probability, up to `delta`, above 1 up to `delta - 1` of its own. */
 export const byNearest =
-  (toy: Toy, delta: number): Verification =>
+  ({ model: { codebook } }: Toy, delta: number): Verification =>
   (d, q, p) => {
+    const bound = delta > 1 ? (delta - 1) * p[d] : delta
+    const distance = (v: number) => squaredDistance(codebook as CodeVectors, v, d)
     const others = p.map((_, v) => v).filter((v) => v !== d)
-    const nearest = others.sort((a, b) => squaredDistance(toy, a, d) - squaredDistance(toy, b, d))
+    const nearest = others.sort((a, b) => distance(a) - distance(b))
     const relaxed = [...p]
     let moved = 0
     for (const v of nearest) {
-      if (moved + p[v] > delta) break
+      if (moved + p[v] > bound) break
       moved += p[v]
       relaxed[v] = 0
     }

@@ -25,12 +25,12 @@ const noisy = (levels: number) => ({ initialize: gaussian(levels), denoise: deno
 export const published: Record<string, Omit<ChainPieces, 'name'>> = {
   autoregressive: { ...sjd, window: 0, verify: gumbel },
   jacobi: { ...sjd, window: 32, initialize: repeat, verify: greedy, refine: greedy },
-  sjd: { ...sjd, window: 32 },
+  sjd: { ...sjd, window: 15 },
   'sjd++': { ...sjd, window: 32, refine: reuse(1) },
   'mc-sjd': { ...sjd, window: 64, initialize: above, refine: maximal },
-  'sjd-pac': { ...sjd, window: 64, initialize: above, refine: maximal, branches: fanOut(3, 3) },
-  gsd: { ...sjd, window: 32, verify: grouped(14) },
-  lantern: { ...sjd, window: 32, initialize: above, verify: latentNearest(32, 0.1) },
+  'sjd-pac': { ...sjd, window: 53, refine: maximal, branches: fanOut(3, 2) },
+  gsd: { ...sjd, window: 15, verify: grouped(13, 0.5) },
+  lantern: { ...sjd, window: 32, initialize: above, verify: latentNearest(1000, 0.1) },
   sjd2: { ...sjd, window: 96, ...noisy(1), verify: gumbel, refine: gumbel },
   'sjd2-tree': {
     ...sjd,

@@ -43,6 +43,8 @@ export function toy({
   const { sharpness = 2, seed = 1 } = rest
   const table = new Float32Array(codes * WIDTH)
   new ImageRandom(seed, 0).normals(0, 0, table)
+  const book = new Float32Array(codes * WIDTH)
+  new ImageRandom(seed, 1).normals(0, 0, book)
   const block = new Uint32Array(4)
   const hash = (a: number, b: number) => {
     philox(a, b >>> 0, 0, 0, seed, 1, block)
@@ -56,7 +58,8 @@ export function toy({
       layout: Int32Array.from(layout),
       rowLength,
       denoising,
-      embeddings: { table, width: WIDTH },
+      embeddings: { table, width: WIDTH, deviation: Float32Array.of(0.5, 2) },
+      codebook: { table: book, width: WIDTH },
     },
     absorb(before, content) {
       return { own: content.reduce(hash, 1), seen: content.reduce(hash, before?.seen ?? 0) }

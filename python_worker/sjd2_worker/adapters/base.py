@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..errors import StartupError
+from ..errors import RequestError, StartupError
 
 ModelCard = dict[str, Any]  # ModelCard of protocol/schema.json
 
@@ -134,6 +134,11 @@ class Adapter(ABC):
     def noisy(self, latents: Tensor, timesteps: Tensor) -> Tensor:
         """Normalised latents f32 [M, width] to what the model takes as entries, [M, width]."""
         return self.embeddings.mean + self.embeddings.deviation * latents + self.timestep(timesteps)
+
+    def codebook(self) -> Tensor:
+        """The picture tokenizer's vectors of the image codes, [count, any width]. Raises `RequestError`."""
+        message = f"The adapter of {self.card['name']} does not give the codebook of its picture tokenizer."
+        raise RequestError("bad-message", message, "Give it the method `codebook`, or use a policy other than lantern.")
 
     def encoder(self) -> Encode:
         """The family's own image tokenizer, loaded when it is asked for. Raises `StartupError`."""

@@ -113,6 +113,9 @@ class ChameleonAdapter(Adapter):
         pictures = self._pictures(self._codes[codes].view(-1, *self._grid)).permute(0, 2, 3, 1)
         return ((pictures.clamp(-1, 1) + 1) / 2 * 255).to(torch.uint8)  # the original cuts off, too
 
+    def codebook(self) -> Tensor:
+        return self._pictures.quantize["embedding"].weight[self._codes]
+
     def encoder(self) -> Encode:
         network = load_encoder(self._vq, *self._pictures_at, self._codes.device)
         numbers = self._codes.argsort()

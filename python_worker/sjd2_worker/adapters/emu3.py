@@ -121,6 +121,9 @@ class Emu3Adapter(Adapter):
         pictures = pictures.float().permute(0, 2, 3, 1) * self._deviation + self._mean
         return (pictures * 255).clamp(0, 255).to(torch.uint8)  # the original cuts off, too
 
+    def codebook(self) -> Tensor:
+        return self._model.model.vqmodel.quantize.embedding.weight[self._codes]
+
     def encoder(self) -> Encode:
         with Blank():
             whole: Any = Emu3VQVAE(self._vq)

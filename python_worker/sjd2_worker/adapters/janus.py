@@ -110,6 +110,9 @@ class JanusAdapter(Adapter):
         pictures = self._model.vqmodel.decode(codes).permute(0, 2, 3, 1).float()
         return ((pictures + 1) / 2 * 255).clamp(0, 255).to(torch.uint8)
 
+    def codebook(self) -> Tensor:
+        return self._model.vqmodel.quantize.embedding.weight
+
     def encoder(self) -> Encode:
         return lambda pictures: encode_normalised(self._model.vqmodel, pixels(pictures))
 

@@ -98,6 +98,9 @@ class LlamaGenAdapter(Adapter):
         pictures = self._vq.decode(codes).permute(0, 2, 3, 1).clamp(-1, 1)
         return ((pictures + 1) / 2 * 255 + 0.5).to(torch.uint8)
 
+    def codebook(self) -> Tensor:
+        return self._vq.quantize.embedding.weight
+
     def encoder(self) -> Encode:
         return lambda pictures: encode_normalised(self._vq, pixels(pictures))
 

@@ -80,6 +80,9 @@ class ScenesAdapter(Adapter):
     def _lean(self) -> LeanScenes:
         return LeanScenes(self._transformer)
 
+    def codebook(self) -> Tensor:
+        return self._tokenizer.codebook
+
     def encoder(self) -> Encode:
         return lambda pictures: self._tokenizer.encode(pixels(pictures)).flatten(1)
 

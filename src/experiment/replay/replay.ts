@@ -68,6 +68,7 @@ export async function replayRun(
   for (const [i, row] of rows.entries()) {
     const { spec, guidance } = row
     const policy = choices[i].create(session.model)
+    await session.fit(policy)
     const partings = new Map<ImageRequest, Parting>()
     const requests = images.flatMap(({ prompt, seed, index }) => {
       const record = byKey.get(keyOf({ spec, guidance, prompt, seed, index }))
