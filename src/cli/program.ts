@@ -306,7 +306,10 @@ function addPolicyOptions(command: Command): Command {
       'positions decoded in parallel, or fastest: what is so here (sjd2: fastest)',
       window,
     )
-    .option('--init <name>', 'what enters the window: random, repeat, left, likeliest, above, vertical, gaussian')
+    .option(
+      '--init <name>',
+      'what enters the window: random, repeat, left, likeliest, above, vertical, gaussian',
+    )
     .option('--coupling <name>', 'how drafts are drawn anew: independent, maximal, gumbel, reuse')
     .option(
       '--threshold <ratio>',

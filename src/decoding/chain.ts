@@ -17,7 +17,7 @@ export interface ChainPieces {
    * `history`, but not at the drafts' codes: it would choose among them, and exactness would be lost.
    */
   readonly window: number | ((image: ImageState) => number)
-  /** What enters the window. */
+  /** What enters the window, but for the first position that does, which the pass's last row drafts. */
   readonly initialize: Initializer
   /** How a draft is accepted or corrected. */
   readonly verify: Draw
@@ -76,12 +76,11 @@ export function chain(pieces: ChainPieces): DecodingPolicy {
           draft.noise && denoising ? denoised(draft.noise, code, distance, denoising, image.model) : null
         return { position: draft.position, code, proposal, noise }
       })
-      // the row behind the last draft predicts the position that enters next; verification has read it where it is committed
-      const last = places.at(-1) ?? trunkBehind(-1, pass.drafts, 0).at(-1)
-      const next = last === undefined ? undefined : pass.behind(last)
-      if (next !== undefined && next.position >= image.committed) {
-        const drawn = refine.draw(next, pass)
-        if (drawn.code !== NO_CODE) trunk.push({ position: next.position, ...drawn, noise: null })
+      const next = entersNext(places, pass, image.committed)
+      // where it would still be noisy after its first step, it enters as the initialiser has it
+      if (next !== null && (denoising === null || denoising.next(denoising.levels, trunk.length) <= 0)) {
+        const { code, proposal } = refine.draw(next, pass)
+        if (code !== NO_CODE) trunk.push({ position: next.position, code, proposal, noise: null })
       }
       return branches ? branches.grow(trunk, pass, staleBefore(places, trunk, pass, image)) : trunk
     },
@@ -124,6 +123,19 @@ function trunkBehind(index: number, drafts: readonly Draft[], committed: number)
     }
   }
   return trunk
+}
+
+/**
+ * The position behind the last draft, which the pass's last row predicts (SJD's official code drafts it so); null where
+ * there is none, or verification has read that row for what is committed. `places` are of the drafts that are held on.
+ */
+function entersNext(places: readonly number[], pass: Pass, committed: number): Draft | null {
+  const last = places.at(-1) ?? trunkBehind(-1, pass.drafts, 0).at(-1)
+  if (last === undefined) return null
+  const next = pass.behind(last)
+  // the image's last free position is never fed
+  const fed = next.position >= committed && next.position < pass.model.layout.lastIndexOf(-1)
+  return fed ? next : null
 }
 
 /** Where what was fed before the drafts at `places` is not what `trunk`, made of them, or the image now holds. */

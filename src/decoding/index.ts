@@ -4,7 +4,16 @@ export { type Draft, NO_CODE, type Noise } from './draft.js'
 export { type Draw, type Drawn, greedy, gumbel, independent, maximal } from './draw.js'
 export { fanOut } from './fan-out.js'
 export { grouped } from './grouped.js'
-export { above, gaussian, type Initializer, left, likeliest, random, repeat, vertical } from './initializer.js'
+export {
+  above,
+  gaussian,
+  type Initializer,
+  left,
+  likeliest,
+  random,
+  repeat,
+  vertical,
+} from './initializer.js'
 export { gathered, latentNearest } from './latent-nearest.js'
 export { type Denoising, denoiseByDistance, denoiseByPasses } from './levels.js'
 export type { Model } from './model.js'

@@ -3,6 +3,9 @@ import { ImageRandom } from './random.js'
 /** Of so many positions normal numbers are drawn ahead: how many will be asked for is not known. */
 export const LIKELY = 8
 
+/** Normal numbers that were asked for in none of so many iterations are not drawn ahead: nothing is noisy any more. */
+const RECENT = 4
+
 /** Normal numbers that nobody has asked for yet. */
 interface Drawn {
   position: number
@@ -28,11 +31,11 @@ export class RandomAhead extends ImageRandom {
   }
 
   /**
-   * Draws the normal numbers of the first of these positions that lacks them, where they were asked for in the iteration
-   * before. Returns how many it drew: 0 where none are left.
+   * Draws the normal numbers of the first of these positions that lacks them, where they were asked for in one of the
+   * iterations just before. Returns how many it drew: 0 where none are left.
    */
   drawAhead(positions: Iterable<number>, iteration: number): number {
-    if (this.#asked.iteration !== iteration - 1) return 0
+    if (!(iteration - this.#asked.iteration <= RECENT)) return 0
     let likely = LIKELY
     for (const position of positions) {
       if (likely === 0) return 0

@@ -2,7 +2,17 @@ import { rowParallel } from '../decoding/index.js'
 import type { PolicyDefinition } from './definition.js'
 import { allowOnly, pieces } from './overrides.js'
 
-const ofRow = ['window', 'init', 'coupling', 'threshold', 'accept', 'group', 'nearest', 'delta'] as const
+const ofRow = [
+  'window',
+  'init',
+  'coupling',
+  'threshold',
+  'accept',
+  'group',
+  'distance',
+  'nearest',
+  'delta',
+] as const
 
 /**
  * Parallel Jacobi decoding. SJD in several rows at once, the next of which starts when the one above has `lag` codes.

@@ -52,8 +52,10 @@ test.each(proposals)('a draft that was %s is accepted with probability min(1, p(
       const codes = group(code, p, size, place)
       const ratio = codes.reduce((sum, v) => sum + p[v], 0) / codes.reduce((sum, v) => sum + proposed(v), 0)
       const draw = (accept: number, u = 0.5) =>
-        grouped(size, DISTANCE).draw(draftOf({ code, proposal }), passOf(p, { accept, draw: u }, undefined, embeddings))
-          .code
+        grouped(size, DISTANCE).draw(
+          draftOf({ code, proposal }),
+          passOf(p, { accept, draw: u }, undefined, embeddings),
+        ).code
       // Where the group's ratio is below 1 while the code's own is not, the correction can be the code itself.
       const itself = p[code] > proposed(code)
       const kept = chances.filter((accept) => draw(accept) === code).length / STEPS
@@ -73,7 +75,8 @@ test('of an odd number, one more stands below the draft in the order than above'
   // five codes 0.01 apart, the draft in the middle: of the group of 3, two are below and one above
   const p = Float32Array.of(0.22, 0.21, 0.2, 0.19, 0.18)
   const proposal = { kind: 'dense', probabilities: Float32Array.of(0, 0, 1, 0, 0) } as const
-  const draw = (accept: number) => grouped(3, DISTANCE).draw(draftOf({ code: 2, proposal }), passOf(p, { accept }))
+  const draw = (accept: number) =>
+    grouped(3, DISTANCE).draw(draftOf({ code: 2, proposal }), passOf(p, { accept }))
   expect(draw(0.775).code).toBe(2)
   expect(draw(0.785).code).not.toBe(2)
 })

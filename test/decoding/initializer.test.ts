@@ -7,6 +7,7 @@ import {
   type ImageState,
   type Initializer,
   left,
+  likeliest,
   NO_CODE,
   random,
   repeat,
@@ -61,6 +62,14 @@ test('left copies what stands to the left, draft or committed', () => {
   expect(codeFor(left, 8)).toBe(6)
 })
 
+test('likeliest takes the likeliest code of what the left draft was drawn from, else what stands there', () => {
+  const probabilities = Float32Array.of(0.1, 0.1, 0.5, 0.1, 0.1, 0.1, 0, 0)
+  const drawn = draftOf({ position: 7, code: 6, proposal: { kind: 'dense', probabilities } })
+  expect(codeFor(likeliest, 8, committed, [drawn])).toBe(2)
+  expect(codeFor(likeliest, 8)).toBe(6)
+  expect(codeFor(likeliest, 7, committed, [])).toBe(5)
+})
+
 test('above copies what stands above, draft or committed', () => {
   expect(codeFor(above, 7)).toBe(2)
   expect(codeFor(above, 12)).toBe(6)
@@ -89,7 +98,7 @@ test('the very first position is a source like any other', () => {
   expect(codeFor(vertical, 5, row, [])).toBe(6)
 })
 
-describe.each([repeat, left, above, vertical])('$name', (initializer) => {
+describe.each([repeat, left, likeliest, above, vertical])('$name', (initializer) => {
   test('names a one-hot proposal', () => {
     expect(initializer.start(10, imageWith(committed), drafts).proposal).toEqual({ kind: 'one-hot' })
   })

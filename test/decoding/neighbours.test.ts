@@ -19,7 +19,7 @@ test('the nearest codes are the others by distance, of equal ones the lower firs
       const code = n % rows.length
       const distance = (v: number) => rows[v].reduce((sum, x, i) => sum + (x - rows[code][i]) ** 2, 0)
       const others = rows.map((_, v) => v).filter((v) => v !== code)
-      expect(nearestCodes({ table, width }, code, count)).toEqual(
+      expect([...nearestCodes({ table, width }, code, count)]).toEqual(
         others.sort((a, b) => distance(a) - distance(b) || a - b).slice(0, count),
       )
       expect(others.map((v) => squaredDistance({ table, width }, v, code))).toEqual(others.map(distance))
@@ -32,7 +32,7 @@ test('they are found once for a model', () => {
   const one = { table: Float32Array.of(0, 1, 3), width: 1 }
   const other = { table: Float32Array.of(0, 3, 1), width: 1 }
   expect(nearestCodes(one, 0, 2)).toBe(nearestCodes(one, 0, 2))
-  expect(nearestCodes(one, 0, 2)).toEqual([1, 2])
-  expect(nearestCodes(other, 0, 2)).toEqual([2, 1])
-  expect(nearestCodes(one, 0, 1)).toEqual([1])
+  expect([...nearestCodes(one, 0, 2)]).toEqual([1, 2])
+  expect([...nearestCodes(other, 0, 2)]).toEqual([2, 1])
+  expect([...nearestCodes(one, 0, 1)]).toEqual([1])
 })

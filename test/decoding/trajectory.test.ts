@@ -252,7 +252,7 @@ describe('what is prepared while a forward is under way', () => {
     const strong = vi.spyOn(ImageRandom.prototype, 'strong')
     for (let pass = 0; pass < 2; pass += 1) image.advance(worker.forward(image.plan()))
     strong.mockClear()
-    expect(image.history[1]).toBe(12)
+    expect(image.history[1]).toBe(13)
     image.prepare()
     expect(strong).toHaveBeenCalledTimes(2)
     image.prepare()

@@ -16,7 +16,11 @@ const embeddings: Answer<'embeddings'> = {
 
 test('embeddings are normalised; a dimension without deviation is 0', () => {
   const { embeddings: normalised } = modelOf(card, embeddings)
-  expect(normalised).toEqual({ table: Float32Array.of(-1.5, 0, -0.5, 0, 2, 0), width: 2 })
+  expect(normalised).toEqual({
+    table: Float32Array.of(-1.5, 0, -0.5, 0, 2, 0),
+    width: 2,
+    deviation: Float32Array.of(2, 1),
+  })
 })
 
 test.each([

@@ -38,7 +38,7 @@ const SAMPLES = 4000
 const ALARM = 1e-5
 
 const page = toy({ layout: [-1, -1, 6, -1, -1, 6, -1, -1], rowLength: 3, codes: 2 })
-const square = toy({ layout: [-1, -1, -1, -1], rowLength: 2, codes: 3 })
+const square = toy({ layout: [-1, -1, -1, -1], rowLength: 2, codes: 3, sharpness: 4 })
 const window = toy({ layout: [-1, -1, -1], rowLength: 3, codes: 5 })
 const rows = toy({ layout: [-1, -1, -1], rowLength: 2, codes: 4, sharpness: 4 })
 

@@ -18,7 +18,7 @@ function decode(toy: Toy, name: string, overrides: PolicyOverrides, sampling: Sa
 }
 
 const overrides: PolicyOverrides[] = [2, 5, 16, 64].flatMap((window) => [
-  ...['random', 'repeat', 'left', 'above', 'vertical'].map((init) => ({ init, window })),
+  ...['random', 'repeat', 'left', 'likeliest', 'above', 'vertical'].map((init) => ({ init, window })),
   { init: 'gaussian', levels: 1, window },
   { init: 'gaussian', levels: 4, window: window + 3 },
   { init: 'gaussian', levels: 1, branches: Math.min(128, 3 * window), window },
@@ -65,7 +65,7 @@ test('so it does on any layout, of any codes, under any window, tree, noise, sam
         branches: fc.constantFrom(0, 1, 7, 60),
       }),
       fc.oneof(
-        fc.record({ init: fc.constantFrom('random', 'left', 'above', 'repeat', 'vertical') }),
+        fc.record({ init: fc.constantFrom('random', 'left', 'likeliest', 'above', 'repeat', 'vertical') }),
         fc.record({
           init: fc.constant('gaussian'),
           levels: fc.integer({ min: 1, max: 4 }),

@@ -12,6 +12,8 @@ const sampling: Sampling = { temperature: 1, topK: 0, topP: 1 }
 const model = toy({ layout: [-1, -1], rowLength: 2, codes: 8 })
 const long = toy({ layout: [-1, -1, -1, -1, -1, -1], rowLength: 2, codes: 2 })
 
+/** GSD's group, of 7 codes below the draft in the order, is for more codes than can be enumerated: here it has two. */
+const sharp = toy({ layout: [-1, -1, -1, -1], rowLength: 4, codes: 3, sharpness: 4 })
 const rows = toy({ layout: [-1, -1, -1], rowLength: 2, codes: 4, sharpness: 4 })
 
 test('policies say whether they are exact', () => {
@@ -47,11 +49,11 @@ describe('a policy that is declared relaxed leaves the distribution', () => {
     ['sjd2', { verify: 'relaxed', coupling: 'maximal', levels: 3 }, long],
     ['sjd2', { verify: 'relaxed', coupling: 'gumbel', levels: 3 }, long],
     ['jacobi', {}, model],
-    ['gsd', { group: 3, distance: 8 }, model],
-    ['gsd', { group: 3, distance: 8, init: 'left', coupling: 'maximal' }, model],
+    ['gsd', { group: 2, distance: 100 }, sharp],
+    ['gsd', { group: 2, distance: 100, init: 'left', coupling: 'maximal' }, sharp],
     ['lantern', { delta: 0.3 }, model],
     ['lantern', { delta: 0.3, init: 'random', coupling: 'maximal' }, model],
-    ['mc-sjd', { accept: 'group', group: 3, distance: 8 }, model],
+    ['mc-sjd', { accept: 'group', group: 2, distance: 100 }, sharp],
     ['sjd', { accept: 'nearest', delta: 0.3 }, model],
     ['zipar', { lag: 1 }, rows],
     ['pjd', { lag: 1 }, rows],
@@ -74,5 +76,38 @@ describe('one that is not stays', () => {
     const { policy, measured, limit } = await distance(of, name, overrides)
     expect(policy.exact).toBe(true)
     expect(measured).toBeLessThan(limit)
+  })
+})
+
+describe('no code outside top-k is in any picture', () => {
+  // The same three of eight codes are the likeliest, whatever was fed.
+  const allowed = [1, 4, 6]
+  const free = toy({ layout: Array.from({ length: 24 }, () => -1), rowLength: 6, codes: 8 })
+  const page: typeof free = {
+    ...free,
+    logits: (cell) => free.logits(cell).map((logit, v) => logit + (allowed.includes(v) ? 10 : 0)),
+  }
+  const filtered = { ...sampling, topK: allowed.length }
+  const relaxed = describePolicies().flatMap(({ name, exact }) => (exact ? [] : [name]))
+  const outside = (name: string, overrides: PolicyOverrides) => {
+    const policy = createPolicy(name, overrides, page.model)
+    const images = decodeToy(page, policy, filtered, 3)(200)
+    return images
+      .flatMap((tokens) => [...tokens])
+      .filter((id) => !allowed.includes(id - page.model.image.first))
+  }
+  const chosen: [string, PolicyOverrides][] = [
+    ...relaxed.filter((name) => name !== 'lantern').map((name): [string, PolicyOverrides] => [name, {}]),
+    ['gsd', { group: 3, distance: 100 }],
+    ['mc-sjd', { accept: 'group', group: 4, distance: 100, init: 'random' }],
+    ['pjd', { accept: 'group', group: 2, distance: 100 }],
+    ['lantern', { delta: 5 }], // LANTERN++ lends a multiple of the draft's own probability
+  ]
+  test.each(chosen)('%s %o', (name, overrides) => {
+    expect(outside(name, overrides)).toEqual([])
+  })
+
+  test('but by lantern, which lends a draft the probability of codes that look like it', () => {
+    expect(outside('lantern', { init: 'random', delta: 0.9 }).length).toBeGreaterThan(0)
   })
 })

@@ -52,11 +52,12 @@ test('their memory is used again once their iteration is over', () => {
   expect(memory.size).toBe(2)
 })
 
-test('nothing is drawn ahead where nothing was asked for in the iteration before', () => {
+test('nothing is drawn ahead where nothing was asked for in the iterations just before', () => {
   const ahead = new RandomAhead(7, 3)
   expect(ahead.drawAhead([1], 0)).toBe(0)
   numbersOf(ahead, 1, 4)
-  expect(ahead.drawAhead([2], 6)).toBe(0)
+  expect(ahead.drawAhead([2], 9)).toBe(0)
+  expect(ahead.drawAhead([2], 8)).toBe(6)
   expect(ahead.drawAhead([2], 5)).toBe(6)
   expect(ahead.drawAhead([], 5)).toBe(0)
 })
