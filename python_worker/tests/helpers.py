@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+import pytest
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
 from sjd2_worker.adapters.scenes import ScenesAdapter
 from sjd2_worker.models.transformer import causal
@@ -102,3 +105,24 @@ def embed(adapter: ScenesAdapter, ids: Sequence[int]) -> Tensor:
 def close(found: Array, wanted: Array) -> None:
     """Equal within 1e-5 of the largest logit."""
     np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-5 * float(np.abs(wanted).max()))
+
+
+def check_codebook(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The `codebook` of `embeddings` holds, code by code, what decoding pictures looks up."""
+    card = worker._adapter.card
+    rows, columns = card["grid"]["rows"], card["grid"]["columns"]
+    codes = np.random.default_rng(2).integers(card["image"]["count"], size=(1, rows * columns)).astype(np.int32)
+    found: list[Tensor] = []
+    look_up = functional.embedding
+
+    def watched(*args: Any, **options: Any) -> Tensor:
+        found.append(look_up(*args, **options))
+        return found[-1]
+
+    monkeypatch.setattr(functional, "embedding", watched)
+    ask(worker, {"op": "decode", "id": 1}, {"codes": codes})
+    _, tensors = ask(worker, {"op": "embeddings", "id": 2, "of": "codebook"})
+    assert tensors["codebook"].shape[0] == card["image"]["count"]
+    assert len(found) == 1
+    wanted = found[0].reshape(codes.size, -1).float().numpy()
+    np.testing.assert_array_equal(tensors["codebook"][codes[0]], wanted)

@@ -27,7 +27,7 @@ from sjd2_worker.loading import load
 from sjd2_worker.protocol import VERSION
 from sjd2_worker.worker import Worker
 
-from .helpers import ask
+from .helpers import ask, check_codebook
 from .library import Library, Run, close, forward
 from .tiny_families import CODES, WRITERS
 
@@ -356,6 +356,11 @@ class Multiplied(TorchFunctionMode):
         if func is torch.nn.functional.linear:
             self.addresses.add(args[1].untyped_storage().data_ptr())
         return func(*args, **(kwargs or {}))
+
+
+def test_the_codebook(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its rows are what the picture decoder looks up for the codes, in the order of the ids."""
+    check_codebook(worker, monkeypatch)
 
 
 def test_no_weight_is_copied(worker: Worker, whole: Any, family: str) -> None:

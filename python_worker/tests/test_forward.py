@@ -121,6 +121,21 @@ def test_latents_with_levels(worker: Worker, adapter: ScenesAdapter) -> None:
     assert np.abs(found[6] - reference(adapter, embed(adapter, SEQUENCE))[6]).max() > 0.1
 
 
+def test_the_codebook_is_the_picture_tokenizers(worker: Worker, adapter: ScenesAdapter) -> None:
+    """A picture is decoded from its codes' vectors; without `of`, the reply holds the model's embeddings."""
+    _, tensors = ask(worker, {"op": "embeddings", "id": 1, "of": "codebook"})
+    assert set(tensors) == {"codebook"}
+    assert len(np.unique(tensors["codebook"], axis=0)) == adapter.card["image"]["count"]
+    rows, columns = adapter.card["grid"]["rows"], adapter.card["grid"]["columns"]
+    codes = RANDOM.integers(adapter.card["image"]["count"], size=(1, rows * columns)).astype(np.int32)
+    _, pictures = ask(worker, {"op": "decode", "id": 2}, {"codes": codes})
+    with torch.inference_mode():
+        vectors = torch.from_numpy(tensors["codebook"][codes].reshape(1, rows, columns, -1)).permute(0, 3, 1, 2)
+        drawn = ((adapter._tokenizer.decoder(vectors) + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+    np.testing.assert_array_equal(pictures["pictures"], drawn.permute(0, 2, 3, 1).numpy())
+    assert set(ask(worker, {"op": "embeddings", "id": 3})[1]) == {"table", "mean", "deviation"}
+
+
 def test_latents_may_come_as_f16(worker: Worker) -> None:
     latents = [RANDOM.integers(-8, 8, 32).astype(np.float32) / 4]  # exact in f16
     share = Share([(0, 0)], [-1], [-4], [0], latents=latents, timesteps=[0.5])

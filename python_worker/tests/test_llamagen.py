@@ -20,7 +20,7 @@ from sjd2_worker.worker import Worker
 
 from . import llamagen_reference as reference
 from . import tiny_llamagen as tiny
-from .helpers import ask
+from .helpers import ask, check_codebook
 from .lanes import Draft, decoded, logits_of, tokenized
 
 RANDOM = np.random.default_rng(5)
@@ -98,6 +98,10 @@ def _close(found: Array, wanted: Array) -> None:
 
 def _guided(conditional: Array, unconditional: Array) -> Array:
     return unconditional + GUIDANCE * (conditional - unconditional)
+
+
+def test_the_codebook(classes: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    check_codebook(classes, monkeypatch)
 
 
 def test_a_class_in_pieces(classes: Worker, folders: Mapping[str, Path]) -> None:

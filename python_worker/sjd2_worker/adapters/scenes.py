@@ -81,7 +81,7 @@ class ScenesAdapter(Adapter):
         return LeanScenes(self._transformer)
 
     def codebook(self) -> Tensor:
-        return self._tokenizer.codebook
+        return self._tokenizer.codebook[: self._config.codes]
 
     def encoder(self) -> Encode:
         return lambda pictures: self._tokenizer.encode(pixels(pictures)).flatten(1)
