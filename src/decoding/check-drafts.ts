@@ -34,6 +34,11 @@ export function checkDrafts(
   }
 }
 
+/** A stand-in without a code where the layout forces a token: that is fed. */
+function standsForForced({ position, code, role }: Draft, { layout }: Model): boolean {
+  return role === 'stand-in' && code === NO_CODE && layout[position] >= 0
+}
+
 /** What happened, and what to do. */
 type Wrong = readonly [what: string, remedy: string] | undefined
 
@@ -49,7 +54,8 @@ function wrongPlace(
   if (!(Number.isInteger(parent) && parent >= -1 && parent < i)) {
     return [`its parent is ${parent}`, 'A parent is the index of a draft before it, or -1.']
   }
-  const free = Number.isInteger(position) && position < end && !(model.layout[position] >= 0)
+  const allowed = standsForForced(drafts[i], model) || !(model.layout[position] >= 0)
+  const free = Number.isInteger(position) && position < end && allowed
   if (!free || position < first) {
     return [
       position < first ? 'that is committed already' : 'no draft may stand there',
@@ -67,11 +73,11 @@ function wrongPlace(
   }
 }
 
-function wrongEntry(
-  { noisy }: DecodingPolicy,
-  { code, proposal, noise }: Draft,
-  { image: { count }, embeddings: { width } }: Model,
-): Wrong {
+function wrongEntry({ noisy }: DecodingPolicy, draft: Draft, model: Model): Wrong {
+  const { code, proposal, noise } = draft
+  const { count } = model.image
+  const { width } = model.embeddings
+  if (standsForForced(draft, model)) return undefined
   if (!isCode(code, count) && (code !== NO_CODE || noise === null)) {
     return [
       `its code is ${code}`,

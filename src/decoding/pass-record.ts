@@ -29,7 +29,8 @@ export function recordOf(pass: number, fed: FedDrafts, verdict: Verdict, committ
   const end = Math.max(start, ...drafts.map(({ position }) => freeFrom(model, position + 1)))
   const held = Int32Array.from(layout.subarray(start, end))
   const levels = new Uint8Array(held.length)
-  for (const { position, code, noise } of drafts.toReversed()) {
+  for (const { position, code, noise, role } of drafts.toReversed()) {
+    if (role === 'stand-in' && code === NO_CODE) continue // a forced token
     held[position - start] = code === NO_CODE ? -1 : image.first + code
     levels[position - start] = noise?.level ?? 0
   }

@@ -1,4 +1,4 @@
-import { type Draft, parentOf } from './draft.js'
+import { type Draft, NO_CODE, parentOf } from './draft.js'
 import type { Model } from './model.js'
 import { ANCHOR, LATENT, type PassPlan } from './pass.js'
 
@@ -43,7 +43,7 @@ export function planPass(fed: Fed): PassPlan {
       positions[entry] = position + entry - first
       ids[entry] = layout[positions[entry]]
     }
-    ids[first] = noise === null ? image.first + code : LATENT
+    if (code !== NO_CODE || noise !== null) ids[first] = noise === null ? image.first + code : LATENT
   })
   const noises = drafts.flatMap(({ noise }) => (noise === null ? [] : [noise]))
   const latents = room(noises.length * embeddings.width)

@@ -1,4 +1,4 @@
-import { type Draft, parentOf } from './draft.js'
+import { type Draft, NO_CODE, parentOf } from './draft.js'
 import type { Draw } from './draw.js'
 import type { Initializer } from './initializer.js'
 import type { Model } from './model.js'
@@ -39,9 +39,10 @@ interface Row {
  * Codes become final in raster order only. What a row decides before that is fed again in every pass as a settled draft,
  * until the row above is complete. Drafts are seen within their row only (the row-causal view of PJD, arXiv 2606.05703):
  * an entry sees what is settled of its row and those above, then its row's drafts before it. Where a row starts before
- * the one above is complete, a copy of that one's last code stands in for its end (as in ZipAR's code, arXiv 2412.04062),
- * in this pass and for this row only. Those papers keep the keys that an entry first had; here, they are
- * computed anew as more of the rows above is known, and what is final has sequential decoding's.
+ * the one above is complete, it starts as in ZipAR's official code (arXiv 2412.04062): behind the forced tokens between the
+ * two (a new line), or where there are none, behind a copy of the code above the missing one, in this pass and for this row
+ * only. That code keeps the keys that an entry first had, and feeds one entry a row; here, keys are computed anew as more
+ * of the rows above is known, and what is final has sequential decoding's.
  *
  * @throws PolicyError where a number makes no sense, or drafts would be noisy.
  */
@@ -61,19 +62,21 @@ export function rowParallel(pieces: RowPieces): DecodingPolicy {
       const drafts: Draft[] = []
       const follow = (parent: number, draft: Draft) => drafts.push({ ...draft, parent }) - 1
       let trunk = -1
-      let above: Row | undefined
+      let [twoAbove, above]: (Row | undefined)[] = []
       for (const row of underWay(image.model, image.committed, image.drafts, pieces)) {
         for (const position of row.positions.slice(0, row.settled)) {
           const settled = held.get(position)
           if (settled !== undefined) trunk = follow(trunk, settled)
         }
         let last = trunk
-        if (row.settled === 0 && above && !complete(above)) last = follow(trunk, standIn(above, image))
+        if (row.settled === 0 && above && !complete(above))
+          last = follow(trunk, standIn(above, twoAbove, image))
         // The last place that is within reach is for the code that the last draft's entry predicts.
         const end = Math.min(row.settled + window, row.reach - 1)
         for (const position of row.positions.slice(row.settled, end)) {
           last = follow(last, held.get(position) ?? initialize.start(position, image, drafts))
         }
+        twoAbove = above
         above = row
       }
       return drafts
@@ -177,16 +180,28 @@ function picture({ layout, rowLength }: Model): number[][] {
   return rows.filter(Boolean)
 }
 
-/** A copy of a row's last code at the row's end. */
-function standIn({ positions, settled }: Row, { tokens, drafts, model, committed }: ImageState): Draft {
-  const last = positions[settled - 1]
+/**
+ * What stands for the end of the row above one that starts: the forced tokens behind it, without its last code; where none
+ * are there, a copy of the code above that, or of the last one that is known where there is none above.
+ */
+function standIn(above: Row, twoAbove: Row | undefined, image: ImageState): Draft {
+  const { tokens, drafts, model, committed } = image
+  const position = above.positions[above.positions.length - 1]
+  const entry = { noise: null, role: 'stand-in' } as const
+  if (model.layout[position + 1] >= 0) {
+    return { position: position + 1, code: NO_CODE, proposal: null, ...entry }
+  }
+  const higher = position - model.rowLength
+  const source =
+    higher >= 0 && (twoAbove === undefined || complete(twoAbove)) ? higher : lastOf(twoAbove ?? above)
   const code =
-    last < committed
-      ? tokens[last] - model.image.first
-      : (drafts.find(({ position }) => position === last) as Draft).code
-  const position = positions[positions.length - 1]
-  return { position, code, proposal: { kind: 'one-hot' }, noise: null, role: 'stand-in' }
+    source < committed
+      ? tokens[source] - model.image.first
+      : (drafts.find((draft) => draft.position === source) as Draft).code
+  return { position, code, proposal: { kind: 'one-hot' }, ...entry }
 }
+
+const lastOf = ({ positions, settled }: Row): number => positions[settled - 1]
 
 function checkPieces({ name, rows, lag, window, initialize }: RowPieces): void {
   for (const [what, value, least] of [

@@ -5,7 +5,8 @@ import { pieces } from './overrides.js'
 /**
  * Grouped speculative decoding. As SJD, but step 1 accepts `d_j` with probability `min(1, p_j(C) / q_j(C))`, summed over
  * the group `C` of codes that may stand for `d_j`: of the 7 below it and the 6 above it in the order of `p_j`, those that
- * are about as probable and whose embeddings are near. All numbers are the official code's. Images leave sequential decoding's distribution: relaxed.
+ * are about as probable and whose embeddings are near. All numbers are the official code's; how near is near depends on the
+ * checkpoint, and where no two codes are (as in the bundled one, unless `distance` is some 100), this is SJD. Images leave sequential decoding's distribution: relaxed.
  */
 export const gsd: PolicyDefinition = {
   name: 'gsd',

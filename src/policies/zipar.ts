@@ -5,7 +5,8 @@ import { allowOnly } from './overrides.js'
 /**
  * ZipAR. Row `r + 1` starts as soon as row `r` has `lag` codes (the paper's window `s`); each pass draws one code
  * `x_j ~ p_j` for every row under way. `p_j` misses the codes at the end of the rows above: relaxed. A picture of `R`
- * rows and `C` columns takes `C + (R - 1) min(lag, C)` passes. The paper's adaptive window is not here.
+ * rows and `C` columns takes `C + (R - 1) min(lag, C)` passes. Its official code feeds one entry a row and keeps the keys that each first had;
+ * here they are computed anew (see `rowParallel`). The paper's adaptive window is not here.
  */
 export const zipar: PolicyDefinition = {
   name: 'zipar',

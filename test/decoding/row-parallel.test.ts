@@ -328,26 +328,50 @@ describe('what is fed', () => {
     expect(close).toBeGreaterThan(0)
   })
 
-  test('a row starts behind a copy of the last code above, at the end of that row, with the new line', () => {
+  test('a row starts behind the new line alone, where there is one', () => {
     const page = lined(2, 6)
     const { image, worker } = start(page, { policy: policyOf({ ...single, lag: 2 }) })
     for (let pass = 0; pass < 2; pass += 1) image.advance(worker.forward(image.plan()))
     expect(image.committed).toBe(4)
     const plan = image.plan()
-    expect([...plan.positions].slice(-2)).toEqual([7, 8])
+    expect([...plan.positions].slice(-2)).toEqual([3, 8])
     expect([...plan.tokens].slice(-2)).toEqual([image.tokens[3], NEWLINE])
     image.advance(worker.forward(plan))
-    // The copy was for this pass only: what was drawn behind it stays.
+    // It was fed for this pass only: what was drawn behind it stays.
     expect(image.drafts.map(({ position, role }) => [position, role])).toEqual([[9, 'settled']])
     expect(image.committed).toBe(5)
     expect([...image.plan().positions].slice(-2)).toEqual([4, 9])
   })
 
+  test('else behind a copy of the code above the missing one, or of the last one there is', () => {
+    const page = plain(3, 6)
+    const { image, worker } = start(page, { policy: policyOf({ ...single, lag: 3 }) })
+    for (let pass = 0; pass < 3; pass += 1) image.advance(worker.forward(image.plan()))
+    const second = image.plan() // nothing is above the first row: its third code
+    expect([...second.positions].slice(-1)).toEqual([5])
+    expect([...second.tokens].slice(-1)).toEqual([image.tokens[2]])
+    for (let pass = 3; pass < 6; pass += 1) image.advance(worker.forward(image.plan()))
+    const third = image.plan() // the code at the end of the first row
+    expect([...third.positions].slice(-1)).toEqual([11])
+    expect([...third.tokens].slice(-1)).toEqual([image.tokens[5]])
+  })
+
+  test('where the row above that is not complete either, its last code', () => {
+    const page = plain(3, 6)
+    const { image, worker } = start(page, { policy: policyOf({ ...single, lag: 2 }) })
+    for (let pass = 0; pass < 4; pass += 1) image.advance(worker.forward(image.plan()))
+    const third = image.plan()
+    expect([...third.positions].slice(-1)).toEqual([11])
+    expect([...third.tokens].slice(-1)).toEqual([image.tokens[3]])
+  })
+
   test('the copy is no draft of its position, and none that could be accepted', () => {
     // A row of three that starts when the one above has two: the copy stands where that one draws its last code.
     // Nor is what another row has settled, though its code be the same.
-    for (const columns of [3, 6]) {
-      const page = lined(3, columns)
+    for (const [page, columns] of [3, 6].flatMap((n) => [
+      [plain(3, n), n] as const,
+      [lined(3, n), n] as const,
+    ])) {
       for (let seed = 0; seed < 20; seed += 1) {
         const records: PassRecord[] = []
         const policy = policyOf({ ...single, lag: 2 })
@@ -374,7 +398,6 @@ describe('what is fed', () => {
         [START, 1],
         [first, 2],
         [second, 3],
-        [second, 5],
         [NEWLINE, 6],
       ]
       const cell = seen.reduce(
