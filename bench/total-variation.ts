@@ -45,7 +45,7 @@ const specs =
     : [
         ...policyNames,
         'sjd2-paper:keepNoisyKeys=true,levels=3',
-        'gsd:group=2',
+        'gsd:group=2,distance=100',
         'lantern:delta=0.02',
         'lantern:delta=0.3',
         'zipar:lag=1',

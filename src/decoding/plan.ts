@@ -43,7 +43,8 @@ export function planPass(fed: Fed): PassPlan {
       positions[entry] = position + entry - first
       ids[entry] = layout[positions[entry]]
     }
-    if (code !== NO_CODE || noise !== null) ids[first] = noise === null ? image.first + code : LATENT
+    if (noise !== null) ids[first] = LATENT
+    else if (code !== NO_CODE) ids[first] = image.first + code
   })
   const noises = drafts.flatMap(({ noise }) => (noise === null ? [] : [noise]))
   const latents = room(noises.length * embeddings.width)

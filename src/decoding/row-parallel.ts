@@ -62,7 +62,8 @@ export function rowParallel(pieces: RowPieces): DecodingPolicy {
       const drafts: Draft[] = []
       const follow = (parent: number, draft: Draft) => drafts.push({ ...draft, parent }) - 1
       let trunk = -1
-      let [twoAbove, above]: (Row | undefined)[] = []
+      let twoAbove: Row | undefined
+      let above: Row | undefined
       for (const row of underWay(image.model, image.committed, image.drafts, pieces)) {
         for (const position of row.positions.slice(0, row.settled)) {
           const settled = held.get(position)
@@ -192,8 +193,8 @@ function standIn(above: Row, twoAbove: Row | undefined, image: ImageState): Draf
     return { position: position + 1, code: NO_CODE, proposal: null, ...entry }
   }
   const higher = position - model.rowLength
-  const source =
-    higher >= 0 && (twoAbove === undefined || complete(twoAbove)) ? higher : lastOf(twoAbove ?? above)
+  const known = model.layout[higher] === -1 && (twoAbove === undefined || complete(twoAbove))
+  const source = known ? higher : lastOf(twoAbove ?? above)
   const code =
     source < committed
       ? tokens[source] - model.image.first

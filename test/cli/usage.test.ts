@@ -141,6 +141,9 @@ describe('policies', () => {
       exact: true,
       summary: expect.any(String),
       paper: expect.stringContaining('2510.24211'),
+      defaults: 'this project’s',
     })
+    const published = listed.filter(({ defaults }) => defaults === 'the official code’s')
+    expect(published.map(({ name }) => name)).toEqual(['sjd', 'sjd-pac', 'gsd'])
   })
 })

@@ -356,6 +356,17 @@ describe('what is fed', () => {
     expect([...third.tokens].slice(-1)).toEqual([image.tokens[5]])
   })
 
+  test('which a forced token is not', () => {
+    const layout = [START, START, START, ...Array.from({ length: 8 }, () => -1)]
+    const { image, worker } = start(toy({ layout, rowLength: 4, codes: 4 }), {
+      policy: policyOf({ ...single, lag: 2 }),
+    })
+    for (let pass = 0; pass < 2; pass += 1) image.advance(worker.forward(image.plan()))
+    const second = image.plan()
+    expect([...second.positions].slice(-1)).toEqual([6])
+    expect([...second.tokens].slice(-1)).toEqual([image.tokens[4]])
+  })
+
   test('where the row above that is not complete either, its last code', () => {
     const page = plain(3, 6)
     const { image, worker } = start(page, { policy: policyOf({ ...single, lag: 2 }) })
