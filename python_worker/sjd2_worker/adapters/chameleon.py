@@ -114,7 +114,8 @@ class ChameleonAdapter(Adapter):
         return ((pictures.clamp(-1, 1) + 1) / 2 * 255).to(torch.uint8)  # the original cuts off, too
 
     def codebook(self) -> Tensor:
-        return self._pictures.quantize["embedding"].weight[self._codes]
+        embedding: Any = self._pictures.quantize["embedding"]
+        return embedding.weight[self._codes]
 
     def encoder(self) -> Encode:
         network = load_encoder(self._vq, *self._pictures_at, self._codes.device)
