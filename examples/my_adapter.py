@@ -65,6 +65,9 @@ class MyAdapter(Adapter):
     def codebook(self):  # -> [count, any width]: vectors by which the policy `lantern` says which codes look alike
         return self.colours
 
+    def codebook(self):  # -> [count, any width]: vectors by which the policy `lantern` says which codes look alike
+        return self.colours
+
     def encoder(self):  # u8 [B, height, width, 3] -> int64 [B, ROWS * COLUMNS]: pictures as data for `sjd2 finetune`
         return lambda pictures: torch.cdist(pictures.flatten(1, 2).float(), self.colours.float()).argmin(-1)
 

@@ -121,6 +121,10 @@ class ChameleonAdapter(Adapter):
     def codebook(self) -> Tensor:
         return self.pictures.quantize["embedding"].weight[self._codes]
 
+    def codebook(self) -> Tensor:
+        embedding: Any = self._pictures.quantize["embedding"]
+        return embedding.weight[self._codes]
+
     def encoder(self) -> Encode:
         network = load_encoder(self._vq, *self._pictures_at, self._codes.device)
         numbers = self._codes.argsort()

@@ -131,6 +131,9 @@ class Emu3Adapter(Adapter):
     def codebook(self) -> Tensor:
         return self.pictures.quantize.embedding.weight[self._codes]
 
+    def codebook(self) -> Tensor:
+        return self._model.model.vqmodel.quantize.embedding.weight[self._codes]
+
     def encoder(self) -> Encode:
         with Blank():
             whole: Any = Emu3VQVAE(self._vq)

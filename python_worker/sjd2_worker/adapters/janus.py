@@ -122,6 +122,9 @@ class JanusAdapter(Adapter):
     def codebook(self) -> Tensor:
         return self.pictures.quantize.embedding.weight
 
+    def codebook(self) -> Tensor:
+        return self._model.vqmodel.quantize.embedding.weight
+
     def encoder(self) -> Encode:
         with Blank():
             whole = JanusVQVAE(self._vq)

@@ -102,6 +102,9 @@ class LlamaGenAdapter(Adapter):
     def codebook(self) -> Tensor:
         return self._vq.quantize.embedding.weight
 
+    def codebook(self) -> Tensor:
+        return self._vq.quantize.embedding.weight
+
     def encoder(self) -> Encode:
         return lambda pictures: encode_normalised(self._vq, pixels(pictures))
 
