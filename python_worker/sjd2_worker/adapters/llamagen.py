@@ -36,7 +36,8 @@ class LlamaGenAdapter(Adapter):
         config, vq = read_shapes(values, folder / "config.json")
         weights = [folder / name for name in FILES]
         shapes = [{name: tensor["shape"] for name, tensor in read_header(path).items()} for path in weights]
-        self._transformer, self._vq = check_weights(config, vq, weights, shapes)
+        self._transformer, self._vq = modules = build(config, vq)
+        check_weights(modules, weights, shapes)
         paths = [folder / "config.json", *weights, *check_denoising(values, folder)]
         self._captions = None
         if config.caption:
@@ -135,16 +136,18 @@ def read_shapes(values: dict[str, Any], path: Path) -> tuple[LlamaGenConfig, VQC
     return config, shapes
 
 
-def check_weights(
-    config: LlamaGenConfig, vq: VQConfig, paths: Sequence[Path], shapes: Sequence[Mapping[str, list[int]]]
-) -> tuple[LlamaGenTransformer, Any]:
-    """Both modules without weights, once it is known that tensors of these shapes are theirs. Raises `wrong-config`."""
+def build(config: LlamaGenConfig, vq: VQConfig) -> tuple[LlamaGenTransformer, Any]:
+    """The transformer and the picture tokenizer, on the meta device: shapes without contents."""
     with torch.device("meta"):
-        transformer = LlamaGenTransformer(config)
-    pictures = build_vq(vq, config.codes, config.side)
-    check_fit(transformer, shapes[0], paths[0])
-    check_fit(pictures, library_names(shapes[1]), paths[1])
-    return transformer, pictures
+        return LlamaGenTransformer(config), build_vq(vq, config.codes, config.side)
+
+
+def check_weights(
+    modules: tuple[LlamaGenTransformer, Any], paths: Sequence[Path], shapes: Sequence[Mapping[str, list[int]]]
+) -> None:
+    """Raises `wrong-config` unless tensors of these shapes, by their published names, are those of both modules."""
+    check_fit(modules[0], shapes[0], paths[0])
+    check_fit(modules[1], library_names(shapes[1]), paths[1])
 
 
 def _wrong(path: Path, what: str) -> StartupError:
