@@ -29,17 +29,21 @@ from sjd2_worker.worker import Worker
 
 from .helpers import ask
 from .library import Library, Run, close, forward
+from .lumina_reference import in_the_library
 from .tiny_families import CODES, WRITERS
 
 OPTIONS = {"lumina": {"size": (8, 12)}, "anole": {}, "emu3": {"size": (6, 8)}, "janus": {}}
 KINDS: dict[str, Any] = {
-    "lumina": ChameleonForConditionalGeneration,
     "anole": ChameleonForConditionalGeneration,
     "emu3": Emu3ForConditionalGeneration,
     "janus": JanusForConditionalGeneration,
 }
 GRIDS = {"lumina": (4, 6), "anole": (4, 4), "emu3": (3, 4), "janus": (4, 4)}
 PROMPT = "a red circle."
+
+
+def whole_model(family: str, folder: Path) -> Any:
+    return in_the_library(folder) if family == "lumina" else KINDS[family].from_pretrained(folder).eval()
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +67,7 @@ def worker(folders: dict[str, Path], family: str) -> Worker:
 @pytest.fixture(scope="module")
 def whole(folders: dict[str, Path], family: str) -> Any:
     """The model as its library loads it."""
-    return KINDS[family].from_pretrained(folders[family]).eval()
+    return whole_model(family, folders[family])
 
 
 @pytest.fixture(scope="module")

@@ -12,12 +12,13 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 from torch.nn import functional as F
-from transformers import ChameleonConfig, ChameleonForConditionalGeneration, ChameleonVQVAEConfig
+from transformers import ChameleonConfig, ChameleonVQVAEConfig
 from transformers.models.chameleon.modeling_chameleon import ChameleonImageVocabularyMapping
 
-from ..checkpoint import hash_files, read_config
+from ..checkpoint import check_weights, hash_files, read_config
 from ..errors import StartupError
 from .base import Adapter, Attend, Encode, Entries, TokenizedPrompt, pixels
+from .chameleon_norms import GroupedChameleon, norm_groups
 from .chameleon_pictures import WITHIN, find_pictures, load_encoder, load_pictures
 from .denoising import check_denoising, read_denoising
 from .library import (
@@ -69,11 +70,12 @@ class ChameleonAdapter(Adapter):
         layout = _layout(self._tokenizer, rows, columns, self._lumina, folder / "tokenizer.json")
         check_length(config, layout, path)
 
-        weights = check_model(ChameleonForConditionalGeneration, config, folder, spare=WITHIN)
+        config.norm_groups = norm_groups(config, check_weights(folder))
+        weights = check_model(GroupedChameleon, config, folder, spare=WITHIN)
         pictures, prefix = find_pictures(folder, weights)
         paths = [path, *dict.fromkeys((*weights, *pictures)), *check_denoising(values, folder)]
         self._model = load_model(
-            ChameleonForConditionalGeneration, config, folder, device, dtype, quantize=quantize, gpus=gpus,
+            GroupedChameleon, config, folder, device, dtype, quantize=quantize, gpus=gpus,
             attn_implementation=SLOTS,
         )  # fmt: skip
         del self._model.model.vqmodel  # it only encodes
