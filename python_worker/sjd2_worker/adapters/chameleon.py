@@ -17,7 +17,7 @@ from transformers.models.chameleon.modeling_chameleon import ChameleonImageVocab
 
 from ..checkpoint import check_weights, hash_files, read_config
 from ..errors import StartupError
-from .base import Adapter, Attend, Encode, Entries, TokenizedPrompt, pixels
+from .base import Adapter, Attend, Encode, Entries, Parts, TokenizedPrompt, pixels
 from .chameleon_norms import GroupedChameleon, norm_groups
 from .chameleon_pictures import WITHIN, find_pictures, load_encoder, load_pictures
 from .denoising import check_denoising, read_denoising
@@ -32,6 +32,7 @@ from .library import (
     read_library_config,
     read_tokenizer,
     special_ids,
+    standard_parts,
     tokenize,
 )
 
@@ -129,6 +130,11 @@ class ChameleonAdapter(Adapter):
 
 
 load = ChameleonAdapter
+
+
+def parts(folder: Path) -> Parts:
+    """See base.py."""
+    return *standard_parts(folder), lambda: find_pictures(folder, check_weights(folder))
 
 
 def _is_lumina(values: dict[str, Any]) -> bool:

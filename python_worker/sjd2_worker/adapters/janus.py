@@ -28,6 +28,7 @@ from .library import (
     read_library_config,
     read_tokenizer,
     special_ids,
+    standard_parts,
 )
 
 BEGIN, PADDING = "<\uff5cbegin\u2581of\u2581sentence\uff5c>", "<\uff5c\u2581pad\u2581\uff5c>"
@@ -118,4 +119,4 @@ class JanusAdapter(Adapter):
         return self._model.generation_aligner(self._model.generation_embeddings(codes))
 
 
-load = JanusAdapter
+load, parts = JanusAdapter, standard_parts

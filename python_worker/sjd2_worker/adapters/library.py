@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,7 +20,7 @@ from transformers.utils import logging
 
 from ..checkpoint import check_weights, existing
 from ..errors import RequestError, StartupError, ran_out_of_memory
-from .base import Attend, CacheShape, Entries, TokenizedPrompt, cells
+from .base import Attend, CacheShape, Entries, Parts, TokenizedPrompt, cells
 from .placement import available, round_blank, rounded, spread
 
 SLOTS = "slots"  # the name of our attention in the library
@@ -71,6 +72,12 @@ def read_library_config(kind: type[Config], folder: Path) -> Config:
     path = existing(folder / "config.json")
     with _faults_of(path):
         return kind.from_pretrained(folder, local_files_only=True)
+
+
+def standard_parts(folder: Path, names: Sequence[str] = ()) -> Parts:
+    """A module's `parts` (see base.py): the weights, tokenizer.json, and files of other names."""
+    files = (partial(existing, folder / name) for name in ("tokenizer.json", *names))
+    return partial(check_weights, folder), *files
 
 
 def check_model(kind: type[Model], config: PretrainedConfig, folder: Path, spare: str = "") -> list[Path]:

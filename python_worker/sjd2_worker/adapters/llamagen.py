@@ -7,6 +7,7 @@ of the published files. A prompt is the number of a class, or a caption, whose f
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import NoneType
 from typing import Any
@@ -18,9 +19,10 @@ from ..checkpoint import check_fit, fill, hash_files, read_config, read_header, 
 from ..errors import RequestError, StartupError
 from ..models.llamagen import LlamaGenConfig, LlamaGenTransformer
 from ..models.llamagen_vq import VQConfig, build_vq, encode_normalised, library_names
-from .base import Adapter, Attend, CacheShape, Encode, Entries, TokenizedPrompt, cells, pixels
+from .base import Adapter, Attend, CacheShape, Encode, Entries, Parts, TokenizedPrompt, cells, pixels
 from .captions import Captions
 from .denoising import check_denoising, read_denoising
+from .library import standard_parts
 
 FILES = ("model.safetensors", "vq.safetensors")
 # of the published sampling scripts
@@ -108,6 +110,13 @@ class LlamaGenAdapter(Adapter):
 
 
 load = LlamaGenAdapter
+
+
+def parts(folder: Path) -> Parts:
+    """See base.py."""
+    encoder = read_config(folder).get("t5")
+    files = tuple(partial(read_header, folder / name) for name in FILES)
+    return *files, *(standard_parts(folder / encoder) if isinstance(encoder, str) else ())
 
 
 def read_shapes(values: dict[str, Any], path: Path) -> tuple[LlamaGenConfig, VQConfig]:

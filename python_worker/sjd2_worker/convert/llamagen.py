@@ -12,7 +12,7 @@ from typing import Any
 from torch import Tensor
 
 from ..adapters.llamagen import FILES, build, check_weights, read_shapes
-from ..errors import StartupError
+from ..errors import StartupError, listed
 from ..models.llamagen_vq import library_names
 from .reading import read_published, write_whole
 
@@ -42,7 +42,6 @@ HEADS = {
     (24, 3200): 32,  # 3B
 }
 KNOWN = {"freqs_cis", "quantize.codebook_used"}  # in every file, and no weights: computed; a statistic of training
-NAMED = 8  # of the tensors that are left out, so many at most
 
 
 def convert(
@@ -141,8 +140,7 @@ def main() -> int:
         print(f"{error.message}\n{error.remedy}", file=sys.stderr)
         return 1
     for path, names in surplus.items():
-        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-        print(f"{path}: left out, since the model has no such tensors: {', '.join(names[:NAMED])}{more}.")
+        print(f"{path}: left out, since the model has no such tensors: {listed(names)}.")
     print(f"{said.out}: try `sjd2 generate --model {said.out}`")
     return 0
 
