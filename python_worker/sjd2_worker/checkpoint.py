@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -22,6 +22,9 @@ PICKLES = (".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle")
 _PIECE, _PIECES = 1 << 20, 512  # bytes, and at most so many of them, that stand for a file's contents
 _LONGEST_HEADER = 100_000_000  # bytes, as the format has it
 _headers_alone: ContextVar[bool] = ContextVar("headers_alone", default=False)
+_WHOLE = {"BOOL": torch.bool, "U8": torch.uint8} | {
+    f"I{bits}": getattr(torch, f"int{bits}") for bits in (8, 16, 32, 64)
+}
 _PICKLE_STARTS = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 
 
@@ -111,9 +114,10 @@ def read_tensors(path: Path, device: torch.device, dtype: torch.dtype) -> dict[s
 
 
 def _unread(path: Path, dtype: torch.dtype) -> dict[str, Tensor]:
-    """A file's tensors on the meta device: their names and shapes, from the header alone; all as `dtype`."""
+    """A file's tensors on the meta device: names and shapes, from the header alone; those of floats as `dtype`."""
     return {
-        name: torch.empty(tensor["shape"], dtype=dtype, device="meta") for name, tensor in read_header(path).items()
+        name: torch.empty(tensor["shape"], dtype=_WHOLE.get(tensor["dtype"], dtype), device="meta")
+        for name, tensor in read_header(path).items()
     }
 
 
@@ -181,9 +185,13 @@ def check_fit(module: nn.Module, found: Mapping[str, list[int]], path: Path, pre
         if found.get(name) != expected.get(name)
     ]
     if wrong:
-        message = f"{path} does not fit its config.json: {listed(wrong, '; ')}."
-        remedy = "Use the config.json and the weights of one and the same checkpoint."
-        raise StartupError("wrong-config", message, remedy)
+        raise unlike(path, wrong)
+
+
+def unlike(path: Path, wrong: Sequence[str]) -> StartupError:
+    """That a file's tensors are not those that its config.json says. `wrong`: in which ways."""
+    message = f"{path} does not fit its config.json: {listed(wrong, '; ')}."
+    return StartupError("wrong-config", message, "Use the config.json and the weights of one and the same checkpoint.")
 
 
 @contextmanager

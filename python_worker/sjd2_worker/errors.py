@@ -32,6 +32,7 @@ RequestCode = Literal[
     "bad-slot",
     "bad-token",
     "bad-prompt",
+    "not-finite",
     "out-of-memory",
     "internal",
 ]

@@ -87,6 +87,8 @@ def open_adapter(
         message = f"`load` of {adapter} gave no Adapter, but {loaded!r}."
         raise StartupError("wrong-family", message, "Return an object of a class that extends Adapter.")
     _check_card(loaded, folder)
+    if loaded.pictures is not None:
+        loaded.pictures.float()  # f16 overflows in picture decoders, bf16 is coarse
     return loaded
 
 

@@ -17,6 +17,7 @@ from .errors import RequestError, StartupError, bad_message
 from .graphs import Graphs, Record
 from .lanes import Limits, read_lanes
 from .passes import Pass, pack, padded, round_up
+from .pixels import to_bytes
 from .protocol import DTYPES, VERSION, Array, Head, finish, take
 from .room import BRANCHES, fitting_slots
 from .slots import Placement, Slots
@@ -147,7 +148,9 @@ class Worker:
             message = f"An image code lies outside 0 … {card['image']['count'] - 1}."
             raise RequestError("bad-token", message, "Send codes counted from 0, not ids of the vocabulary.")
         found = self._tensor(codes.astype(np.int64))
-        return {}, {"pictures": _array(self._graphs.with_room(lambda: self._adapter.decode(found)))}
+        drawn = self._graphs.with_room(lambda: self._adapter.decode(found))
+        shape = (len(codes), card["picture"]["height"], card["picture"]["width"], 3)
+        return {}, {"pictures": _array(to_bytes(drawn, shape))}
 
     def _stats(self, head: Head, tensors: dict[str, Array]) -> Reply:
         if self._device.type == "cuda":

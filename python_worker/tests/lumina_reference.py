@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
-from transformers import ChameleonForConditionalGeneration
+from transformers import ChameleonConfig, ChameleonForConditionalGeneration
 
 
 class Reference:
@@ -89,7 +89,7 @@ class Reference:
 
 def in_the_library(folder: Path) -> ChameleonForConditionalGeneration:
     """transformers' own class, which has a row for each head: each row of a group is given to all its heads."""
-    config = ChameleonForConditionalGeneration.config_class.from_pretrained(folder)
+    config = ChameleonConfig.from_pretrained(folder)
     model = ChameleonForConditionalGeneration(config)
     own = model.state_dict()
     found = {

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,7 @@ def write_lumina(folder: Path, size: str, groups: int, positions: int = 4096) ->
     names |= {0: "<s>", 1: "<pad>", 2: "</s>", 8196: "<eoss>", 8197: "<racm3:break>", 8710: "<reserved08706>"}
     names |= {8803 + n: f"<reserved{8799 + n:05d}>" for n in range(129)}
     vocabulary = {names.get(id, f"word{id}"): id for id in range(65_536)}
-    values = {
+    values: dict[str, Any] = {
         **LUMINA[size],
         "num_key_value_heads": heads,
         "vocab_size": len(vocabulary),
@@ -86,11 +87,16 @@ def write_emu3(folder: Path) -> None:
     special |= {151_851: emu3.IMAGE, 151_852: emu3.START, 151_853: emu3.END}
     special |= {151_854 + code: f"<|visual token {code:06d}|>" for code in range(32_768)}
     vocabulary = {special.get(id, f"word{id}"): id for id in range(184_622)}
-    values = {"vocabulary_map": vocabulary, "text_config": {"vocab_size": len(vocabulary)}, "vq_config": {}}
+    values: dict[str, Any] = {
+        "vocabulary_map": vocabulary,
+        "text_config": {"vocab_size": len(vocabulary)},
+        "vq_config": {},
+    }
     shapes = {}
+    files = {"model.text_model.": "text_model.model.", "model.vqmodel.": "vqmodel.", "lm_head.": "text_model.lm_head."}
     for name, shape in _shapes(Emu3ForConditionalGeneration, Emu3Config(**values)).items():
-        name = name.replace("model.text_model.", "text_model.model.").replace("model.vqmodel.", "vqmodel.")
-        shapes[f"text_model.{name}" if name.startswith("lm_head") else name] = shape
+        library = next(prefix for prefix in files if name.startswith(prefix))
+        shapes[files[library] + name.removeprefix(library)] = shape
     tokens = {name: id for name, id in vocabulary.items() if not name.startswith("<|visual")}
     _write(folder, shapes, {"model_type": "emu3", **values}, tokens)
     (folder / emu3.NORMALISATION).write_text(json.dumps({"image_mean": [0.5] * 3, "image_std": [0.5] * 3}))
@@ -100,7 +106,7 @@ def write_janus(folder: Path, size: str) -> None:
     """Janus-Pro in transformers' layout."""
     width, heads = JANUS[size]["hidden_size"], JANUS[size]["num_attention_heads"]
     text = {**JANUS[size], "num_key_value_heads": heads, "vocab_size": 102_400, "max_position_embeddings": 16_384}
-    values = {
+    values: dict[str, Any] = {
         "text_config": {"model_type": "llama", **text},
         "vision_config": {"image_size": 384, "patch_size": 16, "projection_dim": width},
         "vq_config": {"projection_dim": width, "image_token_embed_dim": width},
@@ -116,7 +122,7 @@ def write_llamagen(folder: Path, size: str, captions: bool = False) -> None:
     side = (512 if captions else pixels) // VQ_16.stride
     condition = {"caption": 120, "features": 2048} if captions else {"classes": 1000}
     config = LlamaGenConfig(16_384, side, layers, width, heads, hidden, **condition)
-    values = {"model_type": "llamagen", **vars(config), "vq": vars(VQ_16)}
+    values: dict[str, Any] = {"model_type": "llamagen", **vars(config), "vq": vars(VQ_16)}
     if captions:
         values["t5"] = "t5"
         _write_t5(folder / "t5")
@@ -128,7 +134,14 @@ def write_llamagen(folder: Path, size: str, captions: bool = False) -> None:
 
 
 def _write_t5(folder: Path) -> None:
-    values = {"d_model": 2048, "d_ff": 5120, "d_kv": 64, "num_layers": 24, "num_heads": 32, "vocab_size": 32_128}
+    values: dict[str, Any] = {
+        "d_model": 2048,
+        "d_ff": 5120,
+        "d_kv": 64,
+        "num_layers": 24,
+        "num_heads": 32,
+        "vocab_size": 32_128,
+    }
     values |= {"feed_forward_proj": "gated-gelu", "tie_word_embeddings": False}
     shapes = _shapes(T5EncoderModel, T5Config(**values))
     del shapes["encoder.embed_tokens.weight"]  # the same as shared.weight, which alone is in the file
@@ -189,12 +202,12 @@ def _sharded(shapes: Shapes) -> Iterator[Shapes]:
 
 
 WRITERS: Mapping[str, Callable[[Path], None]] = {
-    "lumina-7B": lambda folder: write_lumina(folder, "7B", 1),
-    "lumina-34B": lambda folder: write_lumina(folder, "34B", 4),
+    "lumina-7B": partial(write_lumina, size="7B", groups=1),
+    "lumina-34B": partial(write_lumina, size="34B", groups=4),
     "emu3": write_emu3,
-    **{f"janus-{size}": lambda folder, size=size: write_janus(folder, size) for size in JANUS},  # type: ignore[misc]
-    **{f"c2i-{size}": lambda folder, size=size: write_llamagen(folder, size) for size in LLAMAGEN},  # type: ignore[misc]
-    "t2i-XL": lambda folder: write_llamagen(folder, "XL", captions=True),
+    **{f"janus-{size}": partial(write_janus, size=size) for size in JANUS},
+    **{f"c2i-{size}": partial(write_llamagen, size=size) for size in LLAMAGEN},
+    "t2i-XL": partial(write_llamagen, size="XL", captions=True),
 }
 
 

@@ -125,6 +125,7 @@ class Adapter(ABC):
     cache: CacheShape
     embeddings: Embeddings  # on the model's device
     timestep: Callable[[Tensor], Tensor] = staticmethod(untrained)  # what is added to noisy entries
+    pictures: Any = None  # the module that `decode` runs: loading makes it f32, whatever the dtype
     trained: Mapping[str, nn.Module] = {}  # what `embed` and `forward` run, by the prefix of its tensors in the files
     sizes: Sizes | None = None  # None: the card's picture is the only one
     denoising_at = ("denoising.safetensors", "")  # where fine-tuning's own tensors belong; a prefix of their names
@@ -143,7 +144,10 @@ class Adapter(ABC):
 
     @abstractmethod
     def decode(self, codes: Tensor) -> Tensor:
-        """Image codes int64 [B, rows * columns], counted from 0, to RGB pictures uint8 [B, height, width, 3]."""
+        """Image codes int64 [B, rows * columns], counted from 0, to RGB pixels f32 [B, height, width, 3] on 0 … 255.
+
+        The worker refuses NaN and infinity, clamps, and cuts off what is behind the point: add 0.5 to round.
+        """
 
     def noisy(self, latents: Tensor, timesteps: Tensor) -> Tensor:
         """Normalised latents f32 [M, width] to what the model takes as entries, [M, width]."""

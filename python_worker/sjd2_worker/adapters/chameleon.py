@@ -82,7 +82,7 @@ class ChameleonAdapter(Adapter):
         del self._model.model.vqmodel  # it only encodes
         self.trained = {"": self._model}
         self._vq, self._pictures_at = vq, (pictures, prefix)
-        self._pictures = load_pictures(vq, pictures, prefix, device)
+        self.pictures = load_pictures(vq, pictures, prefix, device)
         self._codes = torch.tensor([codes[id] for id in ids], device=device)  # the VQ model's, in the order of the ids
         self._rows = slice(ids.start, ids.stop)
         denoising = read_denoising(values, folder, self._model.model.embed_tokens.weight[self._rows])
@@ -113,8 +113,8 @@ class ChameleonAdapter(Adapter):
         return F.linear(hidden_states(self._model.model, entries, attend), self._model.lm_head.weight[self._rows])
 
     def decode(self, codes: Tensor) -> Tensor:
-        pictures = self._pictures(self._codes[codes].view(-1, *self._grid)).permute(0, 2, 3, 1)
-        return ((pictures.clamp(-1, 1) + 1) / 2 * 255).to(torch.uint8)  # the original cuts off, too
+        pictures = self.pictures(self._codes[codes].view(-1, *self._grid)).permute(0, 2, 3, 1)
+        return (pictures + 1) / 2 * 255  # the original cuts off, too
 
     def encoder(self) -> Encode:
         network = load_encoder(self._vq, *self._pictures_at, self._codes.device)

@@ -60,4 +60,6 @@ def norm_groups(config: ChameleonConfig, weights: Iterable[Path]) -> Groups:
         found = shapes.get(f"model.layers.0.self_attn.{norm}.weight", [heads])
         return found[0] if found and found[0] and heads % found[0] == 0 else heads
 
-    return rows("q_norm", config.num_attention_heads), rows("k_norm", config.num_key_value_heads)
+    return rows("q_norm", config.num_attention_heads), rows(
+        "k_norm", config.num_key_value_heads or config.num_attention_heads
+    )

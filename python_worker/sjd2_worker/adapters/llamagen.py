@@ -51,7 +51,7 @@ class LlamaGenAdapter(Adapter):
             paths += self._captions.paths
         fill(self._transformer, read_tensors(weights[0], device, dtype), weights[0])
         fill(self._vq, library_names(read_tensors(weights[1], device, torch.float32)), weights[1])
-        self.trained = {"": self._transformer}
+        self.trained, self.pictures = {"": self._transformer}, self._vq
         denoising = read_denoising(values, folder, self._transformer.tok_embeddings.weight)
         self.embeddings, self.timestep = denoising.embeddings, denoising.timestep
         self._conditions = self._transformer.conditions()  # [conditions, width]
@@ -102,8 +102,8 @@ class LlamaGenAdapter(Adapter):
         return self._transformer(entries.embeddings[None], entries.positions[None], attend, entries.rows)[0]
 
     def decode(self, codes: Tensor) -> Tensor:
-        pictures = self._vq.decode(codes).permute(0, 2, 3, 1).clamp(-1, 1)
-        return ((pictures + 1) / 2 * 255 + 0.5).to(torch.uint8)
+        pictures = self._vq.decode(codes).permute(0, 2, 3, 1)
+        return (pictures + 1) / 2 * 255 + 0.5
 
     def encoder(self) -> Encode:
         return lambda pictures: encode_normalised(self._vq, pixels(pictures))
