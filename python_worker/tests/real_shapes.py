@@ -34,7 +34,7 @@ from sjd2_worker.models.llamagen import LlamaGenConfig, LlamaGenTransformer
 from sjd2_worker.models.llamagen_vq import VQConfig, build_vq
 
 Shapes = dict[str, list[int]]
-BYTES = {"BF16": 2, "F32": 4}
+BYTES = {"BF16": 2, "F32": 4, "I64": 8}
 SHARD = 10 * 10**9  # bytes, at most
 
 LUMINA: Mapping[str, dict[str, Any]] = {
@@ -152,8 +152,9 @@ def header(shapes: Shapes, dtype: str) -> dict[str, dict[str, Any]]:
     """A safetensors header, its tensors one behind the other."""
     end, tensors = 0, {}
     for name, shape in shapes.items():
-        start, end = end, end + BYTES[dtype] * torch.Size(shape).numel()
-        tensors[name] = {"dtype": dtype, "shape": shape, "data_offsets": [start, end]}
+        kind = "I64" if name.endswith(".num_batches_tracked") else dtype
+        start, end = end, end + BYTES[kind] * torch.Size(shape).numel()
+        tensors[name] = {"dtype": kind, "shape": shape, "data_offsets": [start, end]}
     return tensors
 
 
