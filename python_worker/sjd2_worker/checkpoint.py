@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -28,6 +29,13 @@ _WHOLE = {"BOOL": torch.bool, "U8": torch.uint8} | {
 _PICKLE_STARTS = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 
 
+def names_of(folder: Path) -> list[str]:
+    """What a checkpoint is called: in the hub's cache by its id there, else by its folder, and by a link to that."""
+    whole = folder.resolve()
+    kept = whole.parent.parent.name  # models--org--name/snapshots/commit
+    return [kept.split("--")[-1]] if kept.startswith("models--") else [whole.name, folder.name]
+
+
 def existing(path: Path) -> Path:
     """`path` if there is such a file. Raises `missing-checkpoint`."""
     if path.is_file():
@@ -39,6 +47,10 @@ def existing(path: Path) -> Path:
         remedy = "Give --model a checkpoint folder that exists."
     elif pickles := sorted(p.name for p in folder.iterdir() if p.suffix in PICKLES):
         remedy = f"{pickles[0]} may run code when it is loaded and is never read: convert its tensors to {path.name}."
+    elif shards := sorted(folder.glob("model-*-of-*.safetensors")):
+        index = f"{path.name}.index.json"
+        message = f"There is no {folder / index}, which says what each of the {len(shards)} shards beside it holds."
+        raise StartupError("missing-checkpoint", message, f"Restore {index} of the same checkpoint.")
     else:
         remedy = f"Give --model a folder that holds {path.name}, or restore that file."
     raise StartupError("missing-checkpoint", f"There is no {path}.", remedy)
@@ -125,7 +137,7 @@ def _refuse_others(path: Path) -> None:
     with path.open("rb") as file:
         start = file.read(9)
     if start == b"version h":  # ttps://git-lfs.github.com/spec/v1
-        remedy = f"Fetch it: git -C {path.parent} lfs pull"
+        remedy = f"Fetch it: {shlex.join(['git', '-C', str(path.parent), 'lfs', 'pull'])}"
         raise StartupError("corrupt-checkpoint", f"{path} is not the file, but Git LFS's pointer to it.", remedy)
     # a safetensors file begins with its header's length, whose bytes may be anything, and then the header's brace
     if start.startswith(_PICKLE_STARTS) and start[8:] != b"{":

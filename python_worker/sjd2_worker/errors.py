@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 import traceback
 from collections.abc import Sequence
@@ -72,7 +73,12 @@ def listed(names: Sequence[str], between: str = ", ") -> str:
 
 def install(extra: str) -> str:
     """The command that adds an extra of pyproject.toml to this Python."""
-    return f'{sys.executable} -m pip install -e "{PROJECT}[{extra}]"'
+    return command("-m", "pip", "install", "-e", f"{PROJECT}[{extra}]")
+
+
+def command(*words: str) -> str:
+    """A command line for this Python, as a shell takes it."""
+    return shlex.join([sys.executable, *words])
 
 
 def ran_out_of_memory(error: Exception) -> bool:

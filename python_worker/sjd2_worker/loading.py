@@ -5,9 +5,11 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import inspect
+import re
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
+from importlib import metadata
 from pathlib import Path
 from types import ModuleType
 from typing import Any, cast
@@ -27,13 +29,20 @@ from .worker import Worker
 FAMILIES = {
     "scenes": "sjd2_worker.adapters.scenes",
     "chameleon": "sjd2_worker.adapters.chameleon",
+    "anole": "sjd2_worker.adapters.chameleon",  # as a branch of transformers named it
     "emu3": "sjd2_worker.adapters.emu3",
     "janus": "sjd2_worker.adapters.janus",
     "llamagen": "sjd2_worker.adapters.llamagen",
 }
 # checkpoints that there are in another layout, too
-ELSEWHERE = {"multi_modality": "This is Janus as its authors lay it out: use deepseek-community/Janus-Pro-1B or -7B."}
-OLDEST_TORCH = (2, 6)
+ELSEWHERE = {
+    "multi_modality": "This is Janus as its authors lay it out: use deepseek-community/Janus-Pro-1B or -7B.",
+    "Emu3": "This is Emu3 as its authors lay it out: use Emu3-community/Emu3-Gen-hf.",
+}
+# what Meta's Chameleon and GAIR's Anole hold in place of a config.json
+ORIGINAL = ("consolidated*.pth", "*/consolidated*.pth", "models/*/consolidated*.pth", "tokenizer/text_tokenizer.json")
+APPLE = "This Mac's GPU (MPS) is not used: sjd2 computes on CUDA GPUs and CPUs only, here on the CPU."
+OLDEST_TORCH, OLDEST_TRANSFORMERS = (2, 6), (5, 20)
 DTYPES = {"f32": torch.float32, "bf16": torch.bfloat16, "f16": torch.float16}
 
 Load = Callable[..., Adapter]  # (folder, device, dtype, *, the options that the family declares)
@@ -47,7 +56,13 @@ def load(model: Path, adapter: Path | None, device: str, dtype: str, slots: int,
     opened = open_adapter(model, adapter, chosen, kind, options)
     # accelerate's hooks carry tensors from GPU to GPU, which a graph of one does not hold
     record = cuda() if chosen.type == "cuda" and (options.get("gpus") or 1) == 1 else None
-    return Worker(opened, slots, chosen, kind, record)
+    return Worker(opened, slots, chosen, kind, record, warnings_of(opened, device))
+
+
+def warnings_of(adapter: Adapter, device: str) -> list[str]:
+    """What a user should know of a checkpoint that was loaded, and of the `device` that was asked for."""
+    apple = torch.backends.mps.is_available() and device == "auto" and not torch.cuda.is_available()
+    return [*adapter.warnings, *([APPLE] if apple else [])]
 
 
 def choose(device: str, dtype: str) -> tuple[torch.device, torch.dtype]:
@@ -113,6 +128,12 @@ def adapter_module(folder: Path, adapter: Path | None) -> ModuleType:
 
 
 def _of_family(folder: Path) -> ModuleType:
+    if not (folder / "config.json").exists() and (found := [path for one in ORIGINAL for path in folder.glob(one)]):
+        message = (
+            f"{folder} holds Chameleon or Anole as their authors lay them out: {found[0].relative_to(folder)} and "
+        )
+        remedy = "Use leloy/Anole-7b-v0.1-hf, which is Anole in transformers' layout; Chameleon itself does not draw."
+        raise StartupError("wrong-family", message + "no config.json.", remedy)
     config = read_config(folder)
     # the bundled family's first checkpoints said nothing
     family = config.get("family", config.get("model_type", "scenes"))
@@ -120,6 +141,8 @@ def _of_family(folder: Path) -> ModuleType:
         message = f"{folder / 'config.json'} is of family {family!r}; there are {', '.join(FAMILIES)}."
         remedy = ELSEWHERE.get(family, "Choose a checkpoint of these, or give --adapter FILE.")
         raise StartupError("wrong-family", message, remedy)
+    if family != "scenes" and (old := _old_library()):
+        raise old
     try:
         return importlib.import_module(FAMILIES[family])
     except ImportError as error:
@@ -136,8 +159,22 @@ def _from_file(path: Path) -> ModuleType:
         specification.loader.exec_module(module)
     except Exception as error:
         message = f"{path} cannot be imported: {type(error).__name__}: {error}."
-        raise StartupError("wrong-family", message, "Mend the adapter file.") from error
+        old = _old_library() if "transformers" in sys.modules else None
+        raise old or StartupError("wrong-family", message, "Mend the adapter file.") from error
     return module
+
+
+def _old_library() -> StartupError | None:
+    """Where transformers is there, but is older than what the families are written for."""
+    try:
+        found = metadata.version("transformers")
+    except metadata.PackageNotFoundError:
+        return None
+    if tuple(int(part) for part in re.findall(r"\d+", found)[:2]) >= OLDEST_TRANSFORMERS:
+        return None
+    message = f"{sys.executable} has transformers {found}, which is too old: sjd2's families need "
+    message += f"{'.'.join(map(str, OLDEST_TRANSFORMERS))} or newer."
+    return StartupError("missing-library", message, install("hf"))
 
 
 def _load_of(module: ModuleType) -> Load:

@@ -18,7 +18,7 @@ from .__main__ import family_options, model_arguments, positive
 from .adapters.base import Adapter, Embeddings
 from .errors import StartupError
 from .hub import headers
-from .loading import choose, open_adapter
+from .loading import choose, open_adapter, warnings_of
 from .room import BRANCHES, WINDOW, free_memory, slot_bytes
 
 GIB = 2**30
@@ -71,7 +71,8 @@ def report(adapter: Adapter, device: torch.device, dtype: torch.dtype, said: arg
     memory = int(said.memory * GIB) if said.memory else free_memory(device, said.gpus or 1)
     kind = str(dtype).removeprefix("torch.")
     remedy = verdict(taken, said.images, memory)
-    return {"name": adapter.card["name"], "dtype": kind, **taken, "memory": memory, "remedy": remedy}
+    found = {"name": adapter.card["name"], "dtype": kind, **taken, "memory": memory}
+    return {**found, "remedy": remedy, "warnings": warnings_of(adapter, said.device)}
 
 
 def main() -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import resource
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -33,10 +33,16 @@ class Worker:
     """A loaded model and its slots. Nothing it holds outlives a request but the slots' cells and the statistics."""
 
     def __init__(
-        self, adapter: Adapter, slots: int, device: torch.device, dtype: torch.dtype, record: Record | None = None
+        self,
+        adapter: Adapter,
+        slots: int,
+        device: torch.device,
+        dtype: torch.dtype,
+        record: Record | None = None,
+        warnings: Sequence[str] = (),
     ) -> None:
-        """`record` makes replays of forwards (`graphs.py`); None: each is called anew."""
-        self._adapter, self._device, self._dtype = adapter, device, dtype
+        """`record` makes replays of forwards (`graphs.py`); None: each is called anew. `warnings`: for the user."""
+        self._adapter, self._device, self._dtype, self._warnings = adapter, device, dtype, list(warnings)
         self._slots, slots = _allocate(adapter, slots, device, dtype)
         self._graphs = Graphs(self._call, record)
         card = adapter.card
@@ -81,6 +87,7 @@ class Worker:
             "slots": self.slots,
             "cells": self._limits.cells,
             "maxEntries": self._limits.entries,
+            **({"warnings": self._warnings} if self._warnings else {}),
             "model": self._adapter.card,
         }, {}
 

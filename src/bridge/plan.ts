@@ -24,6 +24,8 @@ export interface MemoryPlan {
   readonly memory: number
   /** What would fit; null where it does. */
   readonly remedy: string | null
+  /** What a user should know of how the model is loaded. */
+  readonly warnings: readonly string[]
 }
 
 /** Height and width in pixels. */

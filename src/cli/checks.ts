@@ -1,5 +1,5 @@
 /** What `sjd2 doctor` and `sjd2 check-model` look at, and how it is told. */
-import { choosePython, pythonProblem } from '../../setup/python.mjs'
+import { choosePython, oldPackages, pythonProblem } from '../../setup/python.mjs'
 import { projectRoot } from '../experiment/project.js'
 import type { Failure } from './failure.js'
 
@@ -30,3 +30,7 @@ export function lookAtPython(wanted: string | undefined): Finding {
   if (!problem) return path
   return own ? problem : { message: `.venv is not ready: ${problem.message}`, remedy: 'npm start' }
 }
+
+/** What of that Python's packages is too old; null where nothing is. */
+export const lookAtVersions = (wanted: string | undefined) =>
+  oldPackages(choosePython(projectRoot, wanted, process.env).path, projectRoot, process.env)

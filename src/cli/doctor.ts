@@ -1,6 +1,6 @@
 import { missingNodeModules } from '../../setup/node-modules.mjs'
 import { projectRoot } from '../experiment/project.js'
-import { type Check, type Finding, formatCheck, lookAtPython, toCheck } from './checks.js'
+import { type Check, type Finding, formatCheck, lookAtPython, lookAtVersions, toCheck } from './checks.js'
 import { explain } from './failure.js'
 import type { JsonOption, WorkerOptions } from './program.js'
 import { withSession } from './session.js'
@@ -24,6 +24,8 @@ export async function doctor(
   await check('node modules', nodeModules)
   await check('python', () => lookAtPython(options.python))
   if (checks.every(({ ok }) => ok)) await check('worker and model', () => worker(options, signal))
+  const old = lookAtVersions(options.python)
+  if (old) await check('versions', () => old)
   const ok = checks.every((entry) => entry.ok)
   if (options.json) console.log(JSON.stringify({ ok, checks }))
   else

@@ -11,6 +11,7 @@ export async function plan(options: PlanOptions, signal: AbortSignal): Promise<v
   progress.show(`reading the shapes of ${checkpoint} …`)
   const python = findPython(options.python)
   const found = await planMemory({ ...options, checkpoint, python, images, signal }).finally(progress.clear)
+  for (const warning of found.warnings) progress.log(warning)
   if (options.json) console.log(JSON.stringify({ ...found, total: totalOf(found), images }))
   else {
     console.log(formatPlan(found, options))

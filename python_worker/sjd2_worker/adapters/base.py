@@ -12,7 +12,7 @@ A module may also have `parts(folder)`: what can be looked at in a folder part b
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -125,6 +125,7 @@ class Adapter(ABC):
     cache: CacheShape
     embeddings: Embeddings  # on the model's device
     timestep: Callable[[Tensor], Tensor] = staticmethod(untrained)  # what is added to noisy entries
+    warnings: Sequence[str] = ()  # what a user should know of how the checkpoint was loaded
     pictures: Any = None  # the module that `decode` runs: loading makes it f32, whatever the dtype
     trained: Mapping[str, nn.Module] = {}  # what `embed` and `forward` run, by the prefix of its tensors in the files
     sizes: Sizes | None = None  # None: the card's picture is the only one

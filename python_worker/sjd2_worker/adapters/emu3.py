@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from transformers import Emu3Config, Emu3ForConditionalGeneration, Emu3TextConfig, Emu3VQVAEConfig
 from transformers.models.emu3.modeling_emu3 import Emu3ImageVocabularyMapping, Emu3VQVAE
 
-from ..checkpoint import Blank, existing, hash_files, read_config, read_json
+from ..checkpoint import Blank, existing, hash_files, names_of, read_config, read_json
 from ..errors import StartupError
 from .base import Adapter, Attend, Encode, Entries, Sizes, TokenizedPrompt
 from .denoising import check_denoising, read_denoising
@@ -103,7 +103,7 @@ class Emu3Adapter(Adapter):
         self.sizes = Sizes(SIZE, stride)
         self.card = {
             "family": "emu3",
-            "name": values.get("name", folder.resolve().name),
+            "name": values.get("name", names_of(folder)[0]),
             "hash": hash_files(paths, f"{height}x{width}{quantize or ''}"),
             "vocabulary": text.vocab_size,
             "image": {"first": ids.start, "count": len(ids)},

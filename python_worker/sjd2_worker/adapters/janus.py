@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from transformers import JanusConfig, JanusForConditionalGeneration, JanusVQVAE
 
-from ..checkpoint import Blank, hash_files, read_config
+from ..checkpoint import Blank, hash_files, names_of, read_config
 from ..errors import StartupError
 from ..models.llamagen_vq import encode_normalised
 from .base import Adapter, Attend, Encode, Entries, TokenizedPrompt, pixels
@@ -90,7 +90,7 @@ class JanusAdapter(Adapter):
         pixels = side * 2 ** (len(vq.channel_multiplier) - 1)
         self.card = {
             "family": "janus",
-            "name": values.get("name", folder.resolve().name),
+            "name": values.get("name", names_of(folder)[0]),
             "hash": hash_files(paths, quantize or ""),
             "vocabulary": self._first + vq.num_embeddings,
             "image": {"first": self._first, "count": vq.num_embeddings},

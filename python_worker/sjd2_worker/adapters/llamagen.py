@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..checkpoint import check_fit, fill, hash_files, read_config, read_header, read_tensors
+from ..checkpoint import check_fit, fill, hash_files, names_of, read_config, read_header, read_tensors
 from ..errors import RequestError, StartupError
 from ..models.llamagen import LlamaGenConfig, LlamaGenTransformer
 from ..models.llamagen_vq import VQConfig, build_vq, encode_normalised, library_names
@@ -60,7 +60,7 @@ class LlamaGenAdapter(Adapter):
         self.cache = CacheShape(config.layers, cells(prompt, length), config.heads, config.width // config.heads)
         self.card = {
             "family": "llamagen",
-            "name": values.get("name", folder.resolve().name),
+            "name": values.get("name", names_of(folder)[0]),
             "hash": hash_files(paths),
             "vocabulary": config.codes + config.conditions,
             "image": {"first": 0, "count": config.codes},

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..checkpoint import Blank, existing, fill, hash_files, part, read_config, read_tensors
+from ..checkpoint import Blank, existing, fill, hash_files, names_of, part, read_config, read_tensors
 from ..errors import StartupError
 from ..models.lean import LeanScenes
 from ..models.tokenizer import CODES, STRIDE, ScenesTokenizer
@@ -47,7 +47,7 @@ class ScenesAdapter(Adapter):
         sampling = values.get("sampling", {})
         self.card = {
             "family": "scenes",
-            "name": values.get("name", folder.resolve().name),
+            "name": values.get("name", names_of(folder)[0]),
             "hash": hash_files(paths),
             "vocabulary": config.vocabulary,
             "image": {"first": config.first_code, "count": config.codes},
