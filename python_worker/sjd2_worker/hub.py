@@ -15,6 +15,7 @@ from .errors import StartupError
 
 FETCHED = ["*.safetensors", "*.json", "*.txt", "*.model", "*.jinja"]  # of a hub's model: no pickles, no code
 WEIGHTS = "*.safetensors"
+FIELDS = ("dtype", "shape", "data_offsets")  # of a tensor in a header
 
 T = TypeVar("T")
 
@@ -95,5 +96,5 @@ def _hollow(name: str, folder: Path) -> Path:
     for file in api.list_repo_files(name):
         if fnmatch(file, WEIGHTS) and "/" not in file:
             tensors = api.parse_safetensors_file_metadata(name, file).tensors
-            write_hollow(folder / file, {tensor: vars(said) for tensor, said in tensors.items()})
+            write_hollow(folder / file, {n: {field: getattr(t, field) for field in FIELDS} for n, t in tensors.items()})
     return folder

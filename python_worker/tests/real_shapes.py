@@ -203,8 +203,8 @@ def _sharded(shapes: Shapes) -> Iterator[Shapes]:
 
 
 WRITERS: Mapping[str, Callable[[Path], None]] = {
-    "lumina-7B": partial(write_lumina, size="7B", groups=1),
-    "lumina-34B": partial(write_lumina, size="34B", groups=4),
+    "Lumina-mGPT-7B-768": partial(write_lumina, size="7B", groups=1),
+    "Lumina-mGPT-34B-512": partial(write_lumina, size="34B", groups=4),
     "emu3": write_emu3,
     **{f"janus-{size}": partial(write_janus, size=size) for size in JANUS},
     **{f"c2i-{size}": partial(write_llamagen, size=size) for size in LLAMAGEN},

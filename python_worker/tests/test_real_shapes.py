@@ -140,8 +140,8 @@ class Expected:
 
 ROTARY = 2 * 64 * F32  # bytes: transformers holds a head's frequencies twice
 EXPECTED = {
-    "lumina-7B": Expected(lumina(4096, 32, 4096, 11_008, 1) + ROTARY, 768, 32, 48 * 49 + 3, 32, 4096),
-    "lumina-34B": Expected(lumina(8192, 48, 1024, 22_016, 4) + ROTARY, 768, 32, 48 * 49 + 3, 48, 1024),
+    "Lumina-mGPT-7B-768": Expected(lumina(4096, 32, 4096, 11_008, 1) + ROTARY, 768, 32, 48 * 49 + 3, 32, 4096),
+    "Lumina-mGPT-34B-512": Expected(lumina(8192, 48, 1024, 22_016, 4) + ROTARY, 512, 32, 32 * 33 + 3, 48, 1024),
     "emu3": Expected(emu3() + ROTARY, 720, 8, 90 * 91 + 2, 32, 1024),
     "janus-1B": Expected(janus(2048, 24, 5632) + ROTARY, 384, None, 24 * 24, 24, 2048),
     "janus-7B": Expected(janus(4096, 30, 11_008) + ROTARY, 384, None, 24 * 24, 30, 4096),
@@ -174,6 +174,7 @@ def test_it_loads_and_what_it_draws(said: tuple[Expected, dict[str, Any]]) -> No
     sides = [expected.size] * 2
     assert (found["picture"]["size"], found["picture"]["trained"]) == (sides, sides)
     assert found["picture"]["unit"] == expected.unit
+    assert found["plan"]["warnings"] == []
 
 
 def test_its_weights_to_the_byte(said: tuple[Expected, dict[str, Any]]) -> None:
@@ -210,4 +211,4 @@ def test_what_is_too_large_does_not_load(tmp_path: Path) -> None:
     assert (found["loads"], [fault["code"] for fault in found["faults"]]) == (False, ["out-of-memory"])
     assert "--quantize" in found["faults"][0]["remedy"]
     smaller = checked(tmp_path, "--dtype", "bf16", "--memory", "24", "--quantize", "nf4", "--size", "512")
-    assert (smaller["loads"], smaller["picture"]["size"]) == (True, [512, 512])
+    assert (smaller["loads"], smaller["picture"]["size"], smaller["picture"]["trained"]) == (True, [512, 512], None)

@@ -47,7 +47,7 @@ function format(found: ModelCheck, options: CheckModelOptions): string {
     ...(picture ? [toCheck('pictures', describe(picture))] : []),
     ...faults.map(({ code, message, remedy }) => toCheck(code, { message, remedy })),
   ].map(formatCheck)
-  if (plan) lines.push(formatPlan(plan, options))
+  if (plan) lines.push(...plan.warnings.map((warning) => `! ${warning}`), formatPlan(plan, options))
   if (plan && loads) lines.push(verdictOf(plan))
   return [...lines, loads ? 'It will load.' : 'It will not load: mend what is marked ✗.'].join('\n')
 }
