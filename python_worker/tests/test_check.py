@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from huggingface_hub.errors import LocalEntryNotFoundError
-from huggingface_hub.utils import SafetensorsFileMetadata, TensorInfo
+from huggingface_hub.utils._safetensors import SafetensorsFileMetadata, TensorInfo
 from safetensors.torch import load_file, save_file
 
 from sjd2_worker.check import check
@@ -54,7 +54,11 @@ def test_what_loads(
 
 
 def _without(*names: str) -> Spoil:
-    return lambda folder: [(folder / name).unlink() for name in names]
+    def remove(folder: Path) -> None:
+        for name in names:
+            (folder / name).unlink()
+
+    return remove
 
 
 def _shards(folder: Path) -> None:
