@@ -6,10 +6,12 @@ import json
 import shlex
 import sys
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
 PROJECT = Path(__file__).parents[1]  # where pyproject.toml is
+NAMED = 8  # of what may be many
 
 StartupCode = Literal[
     "missing-checkpoint",
@@ -66,6 +68,12 @@ def bad_message(message: str) -> RequestError:
     return RequestError(
         "bad-message", message, "Send what protocol/README.md describes; this is a fault of the caller."
     )
+
+
+def listed(names: Sequence[str], between: str = ", ") -> str:
+    """The first of some names, and how many more there are."""
+    more = [f"and {len(names) - NAMED} more"] if len(names) > NAMED else []
+    return between.join([*names[:NAMED], *more])
 
 
 def install(extra: str) -> str:

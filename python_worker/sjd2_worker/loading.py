@@ -8,6 +8,7 @@ import inspect
 import re
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
@@ -17,9 +18,10 @@ import torch
 from fastjsonschema import JsonSchemaValueException
 
 from .adapters.base import Adapter
-from .checkpoint import found, read_config
+from .checkpoint import headers_alone, read_config
 from .errors import StartupError, install, ran_out_of_memory, users_line
 from .graphs import cuda
+from .hub import found
 from .protocol import validator
 from .worker import Worker
 
@@ -80,13 +82,14 @@ def open_adapter(
 ) -> Adapter:
     """The family's adapter with its weights; on the meta device nothing of these is read. Raises `StartupError`."""
     folder = found(model)
-    load_family = _from_file(adapter) if adapter else _of_family(folder)
+    load_family = _load_of(adapter_module(folder, adapter))
     declared = {name: value for name, value in options.items() if value is not None}
     for name in declared.keys() - inspect.signature(load_family).parameters.keys():
         message = f"The family of {folder} has no option --{name.replace('_', '-')}."
         raise StartupError("wrong-config", message, "Leave the option out.")
     try:
-        loaded = load_family(folder, device, dtype, **declared)
+        with headers_alone() if device.type == "meta" else nullcontext():
+            loaded = load_family(folder, device, dtype, **declared)
     except StartupError:
         raise
     except Exception as error:
@@ -122,7 +125,12 @@ def _device(name: str) -> torch.device:
     return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
 
 
-def _of_family(folder: Path) -> Load:
+def adapter_module(folder: Path, adapter: Path | None) -> ModuleType:
+    """The user's own, or that of the folder's family. Raises `StartupError`."""
+    return _from_file(adapter) if adapter else _of_family(folder)
+
+
+def _of_family(folder: Path) -> ModuleType:
     if not (folder / "config.json").exists() and (found := [path for one in ORIGINAL for path in folder.glob(one)]):
         message = (
             f"{folder} holds Chameleon or Anole as their authors lay them out: {found[0].relative_to(folder)} and "
@@ -138,7 +146,7 @@ def _of_family(folder: Path) -> Load:
     if family != "scenes" and (old := _old_library()):
         raise old
     try:
-        return _load_of(importlib.import_module(FAMILIES[family]))
+        return importlib.import_module(FAMILIES[family])
     except ImportError as error:
         message = f"{folder} is of family {family!r}, which needs {error.name}; {sys.executable} lacks it."
         raise StartupError("missing-library", message, install("hf")) from error
@@ -153,7 +161,7 @@ def _family(config: Mapping[str, Any]) -> Any:
     return family
 
 
-def _from_file(path: Path) -> Load:
+def _from_file(path: Path) -> ModuleType:
     specification = importlib.util.spec_from_file_location(path.stem, path)
     if specification is None or specification.loader is None:
         raise StartupError("wrong-family", f"{path} is no Python file.", "Give --adapter a .py file.")
@@ -164,7 +172,7 @@ def _from_file(path: Path) -> Load:
         message = f"{path} cannot be imported: {type(error).__name__}: {error}."
         old = _old_library() if "transformers" in sys.modules else None
         raise old or StartupError("wrong-family", message, "Mend the adapter file.") from error
-    return _load_of(module)
+    return module
 
 
 def _old_library() -> StartupError | None:

@@ -17,7 +17,7 @@ from transformers.models.chameleon.modeling_chameleon import ChameleonImageVocab
 
 from ..checkpoint import check_weights, hash_files, hash_part, names_of, read_config
 from ..errors import StartupError
-from .base import Adapter, Attend, Encode, Entries, TokenizedPrompt, pixels
+from .base import Adapter, Attend, Encode, Entries, Parts, Sizes, TokenizedPrompt, pixels
 from .chameleon_norms import GroupedChameleon, norm_groups
 from .chameleon_pictures import WITHIN, find_pictures, load_encoder, load_pictures
 from .denoising import check_denoising, read_denoising
@@ -32,6 +32,7 @@ from .library import (
     read_library_config,
     read_tokenizer,
     special_ids,
+    standard_parts,
     tokenize,
 )
 from .lumina_sizes import DEFAULT, named_side, size_ids, size_warnings
@@ -63,11 +64,13 @@ class ChameleonAdapter(Adapter):
         codes = ChameleonImageVocabularyMapping(config.vocabulary_map or {}).bpe2img
         ids = image_ids(codes, vq.num_embeddings, path)
         self._lumina = _is_lumina(values)
-        side = named_side(names_of(folder)) or DEFAULT if self._lumina else vq.resolution
+        named = named_side(names_of(folder)) if self._lumina else vq.resolution
+        side = named or DEFAULT
         self._size = _size_of(vq, self._lumina, size or (side, side), path)
         stride = 2 ** (len(vq.channel_multiplier) - 1)
         if self._lumina:
-            self.warnings = size_warnings(names_of(folder)[0], named_side(names_of(folder)), size, PATCH * stride)
+            self.warnings = size_warnings(names_of(folder)[0], named, size, PATCH * stride)
+            self.sizes = Sizes((named, named) if named else None, PATCH * stride)
         self._grid = rows, columns = self._size[0] // stride, self._size[1] // stride
         self._tokenizer = read_tokenizer(folder, config.vocab_size)
         layout = _layout(self._tokenizer, self._grid, self._size, self._lumina, folder / "tokenizer.json")
@@ -121,10 +124,6 @@ class ChameleonAdapter(Adapter):
     def codebook(self) -> Tensor:
         return self.pictures.quantize["embedding"].weight[self._codes]
 
-    def codebook(self) -> Tensor:
-        embedding: Any = self._pictures.quantize["embedding"]
-        return embedding.weight[self._codes]
-
     def encoder(self) -> Encode:
         network = load_encoder(self._vq, *self._pictures_at, self._codes.device)
         numbers = self._codes.argsort()
@@ -142,6 +141,11 @@ class ChameleonAdapter(Adapter):
 
 
 load = ChameleonAdapter
+
+
+def parts(folder: Path) -> Parts:
+    """See base.py."""
+    return *standard_parts(folder), lambda: find_pictures(folder, check_weights(folder))
 
 
 def _is_lumina(values: dict[str, Any]) -> bool:

@@ -5,6 +5,7 @@ Prompts, layout and recommended sampling are those of the published inference co
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,7 +17,7 @@ from transformers.models.emu3.modeling_emu3 import Emu3ImageVocabularyMapping, E
 
 from ..checkpoint import Blank, existing, hash_files, hash_part, names_of, read_config, read_json
 from ..errors import StartupError
-from .base import Adapter, Attend, Encode, Entries, TokenizedPrompt
+from .base import Adapter, Attend, Encode, Entries, Sizes, TokenizedPrompt
 from .denoising import check_denoising, read_denoising
 from .library import (
     SLOTS,
@@ -30,6 +31,7 @@ from .library import (
     read_tokenizer,
     read_vq,
     special_ids,
+    standard_parts,
     tokenize,
 )
 
@@ -42,6 +44,7 @@ NEGATIVE = (
 )
 SAMPLING = {"guidance": 3.0, "temperature": 1.0, "topK": 2048, "topP": 1.0}
 SIZE = (720, 720)
+NORMALISATION = "preprocessor_config.json"  # of pictures, for the VQ model
 ENCODING = ("model.vqmodel.encoder.", "model.vqmodel.quant_conv.")  # what drawing does not need
 
 
@@ -76,7 +79,7 @@ class Emu3Adapter(Adapter):
         check_length(text, layout, path)
 
         weights = check_model(Emu3ForConditionalGeneration, config, folder, spare=ENCODING)
-        processor = existing(folder / "preprocessor_config.json")
+        processor = existing(folder / NORMALISATION)
         paths = [path, *weights, processor, *check_denoising(values, folder)]
         self._mean, self._deviation = _normalisation(processor, device)
         self._model = load_model(
@@ -98,6 +101,7 @@ class Emu3Adapter(Adapter):
         denoising = read_denoising(values, folder, table)
         self.embeddings, self.timestep = denoising.embeddings, denoising.timestep
         self.cache = cache_shape(text, len(layout))
+        self.sizes = Sizes(SIZE, stride)
         self.card = {
             "family": "emu3",
             "name": values.get("name", names_of(folder)[0]),
@@ -131,9 +135,6 @@ class Emu3Adapter(Adapter):
     def codebook(self) -> Tensor:
         return self.pictures.quantize.embedding.weight[self._codes]
 
-    def codebook(self) -> Tensor:
-        return self._model.model.vqmodel.quantize.embedding.weight[self._codes]
-
     def encoder(self) -> Encode:
         with Blank():
             whole: Any = Emu3VQVAE(self._vq)
@@ -157,6 +158,7 @@ class Emu3Adapter(Adapter):
 
 
 load = Emu3Adapter
+parts = partial(standard_parts, names=[NORMALISATION])
 
 
 def _normalisation(path: Path, device: torch.device) -> tuple[Tensor, Tensor]:

@@ -29,6 +29,7 @@ from .library import (
     read_tokenizer,
     read_vq,
     special_ids,
+    standard_parts,
 )
 
 BEGIN, PADDING = "<\uff5cbegin\u2581of\u2581sentence\uff5c>", "<\uff5c\u2581pad\u2581\uff5c>"
@@ -122,9 +123,6 @@ class JanusAdapter(Adapter):
     def codebook(self) -> Tensor:
         return self.pictures.quantize.embedding.weight
 
-    def codebook(self) -> Tensor:
-        return self._model.vqmodel.quantize.embedding.weight
-
     def encoder(self) -> Encode:
         with Blank():
             whole = JanusVQVAE(self._vq)
@@ -139,4 +137,4 @@ class JanusAdapter(Adapter):
         return self._model.generation_aligner(self._model.generation_embeddings(codes))
 
 
-load = JanusAdapter
+load, parts = JanusAdapter, standard_parts

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,9 +18,9 @@ from torch import Tensor, nn
 from transformers import AttentionInterface, PretrainedConfig, PreTrainedModel
 from transformers.utils import logging
 
-from ..checkpoint import check_weights, existing, fill, read_header, read_part
+from ..checkpoint import check_weights, existing, fill, read_header, read_part, unlike
 from ..errors import RequestError, StartupError, ran_out_of_memory
-from .base import Attend, CacheShape, Entries, TokenizedPrompt, cells
+from .base import Attend, CacheShape, Entries, Parts, TokenizedPrompt, cells
 from .placement import available, round_blank, rounded, spread
 
 SLOTS = "slots"  # the name of our attention in the library
@@ -75,6 +76,12 @@ def read_library_config(kind: type[Config], folder: Path) -> Config:
         return kind.from_pretrained(folder, local_files_only=True)
 
 
+def standard_parts(folder: Path, names: Sequence[str] = ()) -> Parts:
+    """A module's `parts` (see base.py): the weights, tokenizer.json, and files of other names."""
+    files = (partial(existing, folder / name) for name in ("tokenizer.json", *names))
+    return partial(check_weights, folder), *files
+
+
 def check_model(
     kind: type[Model], config: PretrainedConfig, folder: Path, spare: str | tuple[str, ...] = ()
 ) -> list[Path]:
@@ -90,10 +97,10 @@ def check_model(
             output_loading_info=True, ignore_mismatched_sizes=True,
         )  # fmt: skip
     found = said[1]
-    for name, has, should in sorted(found["mismatched_keys"]):
-        raise _unlike(paths[0], f"{name} is {list(has)} and should be {list(should)}")
-    for name in sorted(name for name in found["missing_keys"] if not name.startswith(spare)):
-        raise _unlike(paths[0], f"{name} is absent")
+    wrong = [f"{name} is {[*has]} and should be {[*should]}" for name, has, should in sorted(found["mismatched_keys"])]
+    wrong += [f"{name} is absent" for name in sorted(found["missing_keys"]) if not name.startswith(spare)]
+    if wrong:
+        raise unlike(paths[0], wrong)
     return paths
 
 
@@ -221,8 +228,3 @@ def _faults_of(path: Path) -> Iterator[None]:
             raise
         reason = str(error).strip().split("\n")[0] or type(error).__name__
         raise StartupError("wrong-config", f"{path} cannot be used: {reason}.", "Restore the checkpoint.") from error
-
-
-def _unlike(path: Path, what: str) -> StartupError:
-    message = f"{path} does not fit its config.json: {what}."
-    return StartupError("wrong-config", message, "Use the config.json and the weights of one and the same checkpoint.")
