@@ -14,7 +14,7 @@ from typing import Any, cast
 import torch
 from fastjsonschema import JsonSchemaValueException
 
-from .adapters.base import Adapter
+from .adapters.base import Adapter, with_prompt_cells
 from .checkpoint import found, read_config
 from .errors import StartupError, install, ran_out_of_memory, users_line
 from .graphs import cuda
@@ -39,13 +39,33 @@ Options = Mapping[str, Any]  # by name; None where the user did not choose
 NONE: Options = {}
 
 
-def load(model: Path, adapter: Path | None, device: str, dtype: str, slots: int, options: Options = NONE) -> Worker:
+def load(
+    model: Path,
+    adapter: Path | None,
+    device: str,
+    dtype: str,
+    slots: int,
+    options: Options = NONE,
+    prompt_cells: int | None = None,
+) -> Worker:
     """`model`: a folder, or a hub's id in the local cache. Raises `StartupError`."""
     chosen, kind = choose(device, dtype)
     opened = open_adapter(model, adapter, chosen, kind, options)
+    make_room(opened, prompt_cells)
     # accelerate's hooks carry tensors from GPU to GPU, which a graph of one does not hold
     record = cuda() if chosen.type == "cuda" and (options.get("gpus") or 1) == 1 else None
     return Worker(opened, slots, chosen, kind, record)
+
+
+def make_room(adapter: Adapter, prompt_cells: int | None) -> None:
+    """Lets slots have room for prompts of so many tokens; None: as the adapter has it. Raises `wrong-config`."""
+    if prompt_cells is None:
+        return
+    if prompt_cells > adapter.longest_prompt:
+        message = f"Prompts of {adapter.card['name']} may have {adapter.longest_prompt} tokens beside a picture of this"
+        message += f" size, --prompt-cells says {prompt_cells}."
+        raise StartupError("wrong-config", message, f"Give --prompt-cells {adapter.longest_prompt}, or less.")
+    adapter.cache = with_prompt_cells(adapter.cache, prompt_cells, len(adapter.card["layout"]))
 
 
 def choose(device: str, dtype: str) -> tuple[torch.device, torch.dtype]:

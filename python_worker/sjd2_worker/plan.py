@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from .__main__ import family_options, model_arguments, positive
 from .adapters.base import Adapter, Embeddings
 from .errors import StartupError
-from .loading import choose, open_adapter
+from .loading import choose, make_room, open_adapter
 from .room import BRANCHES, WINDOW, free_memory, slot_bytes
 
 GIB = 2**30
@@ -66,6 +66,7 @@ def main() -> int:
     try:
         device, dtype = choose(said.device, said.dtype)
         adapter = open_adapter(said.model, said.adapter, torch.device("meta"), dtype, family_options(said))
+        make_room(adapter, said.prompt_cells)
     except StartupError as error:
         print(error.line(), file=sys.stderr)
         return 1
