@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer, models, pre_tokenizers
 from torch import Tensor
 from transformers import T5EncoderModel
 
-from sjd2_worker.adapters.captions import cleaned
+from sjd2_worker.adapters.captions import _cut
 from sjd2_worker.adapters.llamagen import LlamaGenAdapter
 from sjd2_worker.convert.llamagen import convert
 from sjd2_worker.protocol import Array
@@ -130,7 +131,7 @@ def test_classes_in_a_ragged_guided_batch(classes: Worker, folders: Mapping[str,
         _close(logits, conditional if label == 4 else _guided(conditional, unconditional))
 
 
-@pytest.mark.parametrize("text", [CAPTION, OTHER, ""])
+@pytest.mark.parametrize("text", [CAPTION, OTHER])
 def test_a_caption(captions: Worker, folders: Mapping[str, Path], text: str) -> None:
     prompt = tokenized(captions, text, [0, 1], GUIDANCE)
     assert [len(ids) for ids in prompt.ids] == [min(len(text.split()) + 1, tiny.CAPTION)] * 2
@@ -238,8 +239,35 @@ def test_a_prompt_that_is_no_class(classes: Worker, text: str) -> None:
     assert (reply["code"], "a number from 0 to 4" in reply["remedy"]) == ("bad-prompt", True)
 
 
-def test_captions_are_cleaned() -> None:
-    assert cleaned("  A \u201cred\u201d  circle \u2013 on\n(blue) paper* ") == 'a "red" circle - on blue paper'
+@pytest.mark.parametrize(
+    ("text", "cut"),
+    [
+        ("a red circle a blue", []),
+        ("a red circle a blue square", ["square"]),
+        ("A red circle a blue, 'square' a #circle", [",", "'square'", "a", "circle"]),  # as it was cleaned
+    ],
+)
+def test_what_is_cut_off_a_caption_is_said(captions: Worker, text: str, cut: list[str]) -> None:
+    """5 of the 6 features are left for words."""
+    reply, _ = ask(captions, {"op": "tokenize", "id": 1, "prompts": [text]})
+    assert reply["prompts"][0]["cut"] == cut
+
+
+def test_a_word_across_the_limit_is_named_whole() -> None:
+    tokenizer = Tokenizer(models.WordLevel({letter: i for i, letter in enumerate("abcdefg ")}, unk_token=" "))
+    tokenizer.pre_tokenizer = pre_tokenizers.Split("", "isolated")
+    tokenizer.enable_truncation(5)
+    text = "abc defg abc"
+    assert _cut(text, tokenizer.encode(text)) == ["defg", "abc"]
+
+
+@pytest.mark.parametrize("text", ["", "***", "()", "#12"])
+def test_a_caption_of_which_nothing_is_left_is_the_empty_one(captions: Worker, text: str) -> None:
+    """Equal branches: whoever asks is told that the model can read no word of it."""
+    reply, _ = ask(captions, {"op": "tokenize", "id": 1, "prompts": ["a circle", text]})
+    said = reply["prompts"][1]
+    assert said["conditional"] == said["unconditional"]
+    assert "vectors" not in said
 
 
 def test_the_weights_are_not_copied(folders: Mapping[str, Path], classes: Worker) -> None:
