@@ -6,7 +6,7 @@ import { decodeTogether } from '../src/engine/decode.js'
 import type { ForwardTiming, JobStatistics, TokenizedPrompt } from '../src/engine/index.js'
 import { LastingWorker } from '../src/engine/lasting-worker.js'
 import { modelOf } from '../src/engine/model.js'
-import { tokenizedPrompts } from '../src/engine/prompts.js'
+import { assertRead, tokenizeEach } from '../src/engine/prompts.js'
 import { choosePolicy } from '../src/experiment/policy.js'
 import { python } from './null-worker.js'
 import { numericsClock, timedNumerics } from './numerics-clock.js'
@@ -81,8 +81,7 @@ export async function decode(decoding: Decoding) {
 
 async function promptsOf(worker: LastingWorker, { prompts }: Decoding): Promise<TokenizedPrompt[]> {
   if (prompts === undefined) return [{ conditional: [1, 2, 3], unconditional: [1], unknown: [] }]
-  const answer = await worker.request({ op: 'tokenize', prompts: [...prompts] })
-  return tokenizedPrompts(answer, worker.hello.model.width)
+  return assertRead(await tokenizeEach((ask) => worker.request(ask), prompts))
 }
 
 /** The bundled checkpoint on this CPU. */

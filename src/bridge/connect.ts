@@ -2,6 +2,7 @@ import { setTimeout } from 'node:timers/promises'
 import { type Client, connectClient } from './client.js'
 import { isBusy, WorkerError } from './error.js'
 import { type CurveKeys, readKeys } from './keys.js'
+import type { HelloReply } from './messages.generated.js'
 import { findRecord, readRecord } from './registry.js'
 import { greet, type Worker } from './worker.js'
 
@@ -15,6 +16,8 @@ export interface ConnectOptions {
   readonly key?: string | undefined
   /** Key/value slots wanted; one gets all that there are where these are fewer. */
   readonly slots: number
+  /** Tokens of a prompt that these are to have room for; they are made larger where they have not. */
+  readonly promptCells?: number | undefined
   /** Told once, where other runs have the slots and it is waited for them. */
   readonly onBusy?: ((error: WorkerError) => void) | undefined
   readonly signal?: AbortSignal | undefined
@@ -25,7 +28,8 @@ export interface ConnectOptions {
  * frees one's own; the worker stays.
  * @throws WorkerError `no-worker` where nobody answers there, `bad-endpoint`, or the signal's reason
  */
-export async function connectWorker({ to, key, slots, onBusy, signal }: ConnectOptions): Promise<Worker> {
+export async function connectWorker(options: ConnectOptions): Promise<Worker> {
+  const { to, key, slots, promptCells, onBusy, signal } = options
   signal?.throwIfAborted()
   // what another machine calls its memory may be something else here
   const memory = !to.startsWith('tcp://')
@@ -33,7 +37,8 @@ export async function connectWorker({ to, key, slots, onBusy, signal }: ConnectO
   const leave = () => client.close(goneAway(to))
   signal?.addEventListener('abort', leave, { once: true })
   try {
-    const hello = await admitted(client, memory, { slots, onBusy, signal })
+    const said = await admitted(client, memory, { slots, onBusy, signal })
+    const hello = promptCells === undefined ? said : await roomier(client, said, promptCells)
     return {
       pid: readRecord(to)?.pid,
       hello,
@@ -63,6 +68,13 @@ async function admitted(
     if (hello) return hello
     await setTimeout(PATIENCE, undefined, signal && { signal })
   }
+}
+
+/** The worker, with room for prompts of so many tokens. */
+async function roomier(client: Client, hello: HelloReply, tokens: number): Promise<HelloReply> {
+  if (tokens <= hello.promptCells) return hello
+  const { cells, promptCells } = (await client.request({ op: 'reserve', promptCells: tokens })).head
+  return { ...hello, cells, promptCells }
 }
 
 /** A client that closes itself when the connection fails. */

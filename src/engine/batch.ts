@@ -3,7 +3,7 @@ import { Room } from '../decoding/lent.js'
 import { concatenated } from './concatenated.js'
 import { type LanePlan, laneHead, weightOf } from './lane.js'
 import type { Seat } from './seat.js'
-import { type NamedLanes, nameVectors } from './vectors.js'
+import { nameVectors } from './vectors.js'
 
 /** One forward: the lanes of several images, laid end to end. */
 export interface Batch {
@@ -60,11 +60,16 @@ export function collect(seats: readonly Seat[], worker: Worker, wanted = Infinit
     lanes.push(...step)
     members.push({ seat, weight, rows: sum(step.map(({ plan }) => plan.rows.length)) })
   }
-  const named = nameVectors(lanes, model.vocabulary, model.width)
+  const named = nameVectors(lanes, model.vocabulary)
   return {
     members,
-    ask: { op: 'forward', lanes: named.lanes.map(laneHead), logits: precision(worker) },
-    tensors: endToEnd(named, model.width, room),
+    ask: {
+      op: 'forward',
+      lanes: named.lanes.map(laneHead),
+      ...(named.vectors.length > 0 && { vectors: [...named.vectors] }),
+      logits: precision(worker),
+    },
+    tensors: endToEnd(named.lanes, model.width, room),
   }
 }
 
@@ -99,7 +104,7 @@ export function handBack(
   return advanced.includes(true)
 }
 
-function endToEnd({ lanes, vectors }: NamedLanes, width: number, room: Room): Tensors {
+function endToEnd(lanes: readonly LanePlan[], width: number, room: Room): Tensors {
   const plans = lanes.map(({ plan }) => plan)
   const timesteps = concatenated(
     Float32Array,
@@ -134,7 +139,6 @@ function endToEnd({ lanes, vectors }: NamedLanes, width: number, room: Room): Te
       [timesteps.length, width],
     ),
     timesteps: tensor(timesteps),
-    ...(vectors && { vectors }),
     ...(masks.length > 0 && { mask: tensor(concatenated(Uint8Array, masks)) }),
   }
 }

@@ -7,9 +7,10 @@ export {
   type WorkerErrorCode,
 } from '../bridge/index.js'
 export type { RunOptions } from './decode.js'
-export type { Job, JobStatistics, TokenizedPrompt } from './job.js'
+export type { Job, JobStatistics, PromptVectors, TokenizedPrompt } from './job.js'
 export type { WorkerEvent } from './lasting-worker.js'
 export type { Picture } from './pictures.js'
+export { isRefused, lengthOf, longestOf, type RefusedPrompt } from './prompts.js'
 export { type OpenOptions, openSession, type Session } from './session.js'
 export type { ForwardTiming } from './timing.js'
 export { type TraceEvent, traceOf } from './trace.js'

@@ -13,7 +13,7 @@ import type { Job, TokenizedPrompt } from './job.js'
 import { LastingWorker, type WorkerEvent } from './lasting-worker.js'
 import { modelOf } from './model.js'
 import { decodePictures, type Picture } from './pictures.js'
-import { tokenizedPrompts } from './prompts.js'
+import { assertRead, longestOf, type RefusedPrompt, tokenizeEach } from './prompts.js'
 
 export interface OpenOptions {
   /** A worker that runs already, to be used instead of starting one; what it runs is as it was started. */
@@ -27,6 +27,8 @@ export interface OpenOptions {
   /** Weights of 8 or 4 bits; over how many GPUs the layers are spread. */
   readonly quantize?: ProcessOptions['quantize']
   readonly gpus?: ProcessOptions['gpus']
+  /** Tokens of a prompt that slots have room for from the start; `reserve` makes it more. */
+  readonly promptCells?: ProcessOptions['promptCells']
   /** The Python interpreter: a path, or a name on the PATH. */
   readonly python: string
   /** Default: `auto`, CUDA where there is one. */
@@ -46,7 +48,22 @@ export interface Session {
   readonly hello: HelloReply
   readonly card: ModelCard
   readonly model: Model
+  /**
+   * Prompts in the model's ids; slots get room for them.
+   * @throws WorkerError `bad-prompt` where the model cannot be given one, `out-of-memory` where there is no such room.
+   */
   tokenize(prompts: readonly string[]): Promise<TokenizedPrompt[]>
+  /** The same for many prompts, a bounded number at a time; those that the model cannot be given are told from the others. */
+  tokenizeEach(
+    prompts: readonly string[],
+    onProgress?: (done: number) => void,
+  ): Promise<(TokenizedPrompt | RefusedPrompt)[]>
+  /**
+   * Makes slots larger where prompts are longer than they have room for (`hello.promptCells`). Nothing in them is lost.
+   * @param tokens of the longest prompt, at most `hello.longestPrompt`.
+   * @throws WorkerError `too-large`, or `out-of-memory`
+   */
+  reserve(tokens: number): Promise<void>
   /** Decodes all jobs, as many together as there are slots; the rest join as others leave. One run at a time. */
   run(jobs: Iterable<Job>, options?: RunOptions): Promise<void>
   /** Pictures of finished images, from each one's ids over the whole layout. May be asked while a run goes on. */
@@ -67,13 +84,16 @@ export async function openSession(options: OpenOptions): Promise<Session> {
   const closing = new AbortController()
   const signal = options.signal ? AbortSignal.any([options.signal, closing.signal]) : closing.signal
   const slots = 2 * images
+  // a worker that takes the place of a lost one needs as much room as that had
+  const room = { promptCells: options.promptCells }
   const start = () => {
     if (connect === undefined) {
       const loading = { checkpoint, adapter, size, quantize, gpus, python, device, dtype }
-      return startWorker({ ...loading, slots, signal })
+      return startWorker({ ...loading, ...room, slots, signal })
     }
     return connectWorker({
       ...connect,
+      ...room,
       slots,
       signal,
       onBusy: (error) => onEvent({ kind: 'worker-busy', error }),
@@ -88,7 +108,7 @@ export async function openSession(options: OpenOptions): Promise<Session> {
 
   try {
     const model = modelOf(worker.hello.model, await worker.request({ op: 'embeddings' }))
-    return sessionOf(worker, model, options, close)
+    return sessionOf(worker, model, options, room, close)
   } catch (error) {
     await close()
     throw error
@@ -99,20 +119,33 @@ function sessionOf(
   worker: LastingWorker,
   model: Model,
   { images = 16, onForward }: OpenOptions,
+  room: { promptCells: number | undefined },
   close: () => Promise<void>,
 ): Session {
   let running = false
+  const read: Session['tokenizeEach'] = (prompts, onProgress) =>
+    tokenizeEach((ask) => worker.request(ask), prompts, onProgress)
+
+  async function reserve(tokens: number): Promise<void> {
+    if (tokens <= (room.promptCells ?? worker.hello.promptCells)) return
+    const { head } = await worker.request({ op: 'reserve', promptCells: tokens })
+    room.promptCells = head.promptCells
+  }
+
   return {
     hello: worker.hello,
     card: worker.hello.model,
     model,
 
     async tokenize(prompts) {
-      return tokenizedPrompts(
-        await worker.request({ op: 'tokenize', prompts: [...prompts] }),
-        model.embeddings.width,
-      )
+      const tokenized = assertRead(await read(prompts))
+      await reserve(longestOf(tokenized))
+      return tokenized
     },
+
+    tokenizeEach: read,
+
+    reserve,
 
     async run(jobs, options: RunOptions = {}) {
       if (running)
