@@ -1,6 +1,6 @@
 /** `sjd2 compare`: policies measured on the same prompts. */
 import { choosePolicies } from '../experiment/policy.js'
-import { readPrompts } from '../experiment/prompts.js'
+import { listPrompts, readPrompts } from '../experiment/prompts.js'
 import { randomStream } from '../experiment/random.js'
 import { scenePrompts } from '../experiment/scene-prompts.js'
 import { type Row, summarize } from '../experiment/summary.js'
@@ -9,6 +9,7 @@ import { withConnected } from './connection.js'
 import type { CompareOptions, TableOptions } from './program.js'
 import { conduct } from './study.js'
 import { createProgress, formatMarkdown, formatTable } from './terminal.js'
+import { given } from './values.js'
 
 /** Of so many prompts, a report shows how their pictures came to be, where nobody says of how many. */
 const RECORDED_PROMPTS = 2
@@ -27,8 +28,8 @@ export async function compare(
   const progress = createProgress(process.stderr)
   const choices = await choosePolicies([...new Set(specs)])
   const prompts = options.prompts
-    ? [...new Set(await readPrompts(options.prompts))]
-    : scenePrompts(options.scenes, randomStream(seed, 'prompts'))
+    ? await readPrompts(options.prompts, signal)
+    : listPrompts(scenePrompts(options.scenes, randomStream(seed, 'prompts')))
   progress.log(`results: ${out}   (stopped? the same command with --out ${out} goes on)`)
   const plan = {
     command: 'compare',
@@ -36,7 +37,9 @@ export async function compare(
     choices: async () => choices,
     guidance: options.guidance ? [...new Set(options.guidance)] : null,
     sampling: options,
-    images: prompts.map((prompt, index) => ({ prompt, seed, index })),
+    prompts,
+    skipBadPrompts: options.skipBadPrompts ?? false,
+    images: prompts.map(({ text: prompt, fields }, index) => ({ prompt, seed, index, ...given({ fields }) })),
     judged: true,
     metrics: [],
     trajectories,

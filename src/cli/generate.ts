@@ -6,7 +6,7 @@ import { MOST_IMAGES } from '../experiment/images.js'
 import type { ManifestImage } from '../experiment/manifest.js'
 import { slug } from '../experiment/picture.js'
 import { choosePolicy, type PolicyChoice, usualPolicy } from '../experiment/policy.js'
-import { readPrompts } from '../experiment/prompts.js'
+import { listPrompts, type Prompt, readPrompts } from '../experiment/prompts.js'
 import type { ImageRecord } from '../experiment/record.js'
 import { mean } from '../experiment/statistics.js'
 import { mark } from '../report/table.js'
@@ -15,6 +15,7 @@ import { UsageError } from './failure.js'
 import type { GenerateOptions } from './program.js'
 import { conduct, type Plan } from './study.js'
 import { createProgress, formatTable } from './terminal.js'
+import { given } from './values.js'
 
 /** What is made where nobody says what. */
 const DEFAULT_PROMPT = 'a striped red circle left of a plain blue square on a wavy green background'
@@ -28,7 +29,7 @@ export async function generate(
   const options = await withConnected(asked)
   const { out, json } = options
   const progress = createProgress(process.stderr)
-  const { prompts, count } = await wantedPrompts(args, options)
+  const { prompts, count } = await wantedPrompts(args, options, signal)
   checkNumbers(prompts.length * count, options.index)
   const policyFor = await wantedPolicy(options)
   const plan: Plan = {
@@ -42,6 +43,8 @@ export async function generate(
     },
     guidance: options.guidance === undefined ? null : [options.guidance],
     sampling: options,
+    prompts,
+    skipBadPrompts: options.skipBadPrompts ?? false,
     images: [...numbered(prompts, count, options)],
     judged: false,
     metrics: [],
@@ -74,16 +77,17 @@ async function wantedPolicy(options: GenerateOptions): Promise<(model: Model) =>
 async function wantedPrompts(
   args: readonly string[],
   { prompts: file, count }: GenerateOptions,
-): Promise<{ prompts: readonly string[]; count: number }> {
+  signal: AbortSignal,
+): Promise<{ prompts: readonly Prompt[]; count: number }> {
   if (file !== undefined && args.length > 0) {
     throw new UsageError('There are prompts and a file of prompts.', 'Give one or the other.')
   }
   if (args.some((prompt) => prompt.trim() === '')) {
     throw new UsageError('A prompt is empty.', `Say what the picture shows, for example "${DEFAULT_PROMPT}".`)
   }
-  if (file !== undefined) return { prompts: await readPrompts(file), count: count ?? 1 }
-  if (args.length > 0) return { prompts: args, count: count ?? 1 }
-  return { prompts: [DEFAULT_PROMPT], count: count ?? DEFAULT_COUNT }
+  if (file !== undefined) return { prompts: await readPrompts(file, signal), count: count ?? 1 }
+  if (args.length > 0) return { prompts: listPrompts(args), count: count ?? 1 }
+  return { prompts: listPrompts([DEFAULT_PROMPT]), count: count ?? DEFAULT_COUNT }
 }
 
 /** Under a seed. */
@@ -106,15 +110,16 @@ function checkNumbers(images: number, first: number): void {
 
 /** The images to make. Each is numbered among those whose file names begin alike, so that all names differ. */
 function* numbered(
-  prompts: readonly string[],
+  prompts: readonly Prompt[],
   count: number,
   { seed, index: start }: GenerateOptions,
 ): Generator<ManifestImage> {
   const used = new Map<string, number>()
-  for (const prompt of prompts) {
+  for (const { text: prompt, fields } of prompts) {
     const first = used.get(slug(prompt)) ?? start
     used.set(slug(prompt), first + count)
-    for (let index = first; index < first + count; index++) yield { prompt, seed, index }
+    for (let index = first; index < first + count; index++)
+      yield { prompt, seed, index, ...given({ fields }) }
   }
 }
 

@@ -67,11 +67,10 @@ async function again(
   if (!anyCheckpoint) await checkCheckpoint(manifest.environment, session.hello, checkpoint)
   checkTokens(session.model, records)
   const now = await describeEnvironment(session.hello, hashCheckpoint(checkpoint), findPython(worker.python))
-  const prompts = [...new Set(manifest.images.map(({ prompt }) => prompt))]
-  const tokenized = await tokenize(session, prompts, worker, progress)
-  const byPrompt = new Map(prompts.map((prompt, i) => [prompt, tokenized[i]]))
+  const prompts = manifest.images.map(({ prompt }) => ({ text: prompt, where: null }))
+  const { tokenized } = await tokenize(session, prompts, worker, progress)
   try {
-    const images = await replayRun(session, manifest, choices, records, byPrompt, {
+    const images = await replayRun(session, manifest, choices, records, tokenized, {
       signal,
       onStep: ({ spec, guidance }, state) => progress.show(`${spec} g=${guidance} · ${formatRun(state)}`),
       onImage(image) {

@@ -12,9 +12,11 @@ import { SCENES } from '../experiment/metrics/scenes.js'
 import { checkRoom, pictureBytes, withOutput } from '../experiment/output.js'
 import { pictureName } from '../experiment/picture.js'
 import type { PolicyChoice } from '../experiment/policy.js'
+import type { Prompt } from '../experiment/prompts.js'
 import type { ImageRecord } from '../experiment/record.js'
 import { builtIn } from '../experiment/source.js'
 import { type Contender, checkRows, rowId, runStudy, type StudyImage } from '../experiment/study.js'
+import type { LeftOut } from '../experiment/words.js'
 import type { Sampling } from '../numerics/index.js'
 import type { SamplingOptions, WorkerOptions } from './program.js'
 import { bundledCheckpoint, findPython, formatRun, tokenize, withSession } from './session.js'
@@ -30,6 +32,10 @@ export interface Plan {
   readonly guidance: readonly number[] | null
   /** What is not given comes from the model's card. */
   readonly sampling: SamplingOptions
+  readonly prompts: readonly Prompt[]
+  /** Whether prompts that the model cannot be given are left out, and their images with them. */
+  readonly skipBadPrompts: boolean
+  /** Of the prompts. */
   readonly images: readonly ManifestImage[]
   readonly judged: boolean
   readonly metrics: readonly MetricChoice[]
@@ -84,20 +90,21 @@ export async function conduct(plan: Plan, options: WorkerOptions, conducting: Co
 
 async function run(
   session: Session,
-  plan: Plan,
+  wanted: Plan,
   options: WorkerOptions,
   files: ReturnType<typeof hashCheckpoint>,
   { signal, progress, onImage }: Conducting,
 ): Promise<Outcome> {
+  const { prompts, skipBadPrompts } = wanted
+  const { tokenized, leftOut } = await tokenize(session, prompts, options, progress, skipBadPrompts)
+  const plan = { ...wanted, images: wanted.images.filter(({ prompt }) => tokenized.has(prompt)) }
   const { folder, images, judged, metrics, trajectories, pictures } = plan
-  const prompts = [...new Set(images.map(({ prompt }) => prompt))]
-  const tokenized = await tokenize(session, prompts, options, progress)
-  const asked = images.map((image) => ({ ...image, tokenized: tokenized[prompts.indexOf(image.prompt)] }))
+  const asked = images.map((image) => ({ ...image, tokenized: tokenized.get(image.prompt)! }))
   const { sampling, contenders } = await settle(session, plan, asked.slice(0, options.imagesAtOnce), signal)
   checkRows(contenders)
   await checkRoom(folder, roomFor(session, plan, contenders))
   const environment = await describeEnvironment(session.hello, files, findPython(options.python))
-  const manifest = manifestOf(plan, options, environment, sampling, contenders)
+  const manifest = manifestOf(plan, leftOut, options, environment, sampling, contenders)
   await (plan.command === 'generate' ? renewFolder : openFolder)(folder, manifest)
 
   const study = {
@@ -152,6 +159,7 @@ async function settle(
 
 function manifestOf(
   { command, images, judged, metrics }: Plan,
+  leftOut: readonly LeftOut[],
   { model, adapter, size, quantize, gpus, imagesAtOnce }: WorkerOptions,
   environment: Environment,
   sampling: Sampling,
@@ -183,6 +191,7 @@ function manifestOf(
       }
     }),
     images: [...images],
+    leftOut: [...leftOut],
   }
 }
 

@@ -9,9 +9,6 @@ export interface RefusedPrompt {
 /** Prompts in a message: few enough that other requests need not wait long. */
 const TOGETHER = 64
 
-export const isRefused = (prompt: TokenizedPrompt | RefusedPrompt): prompt is RefusedPrompt =>
-  'refused' in prompt
-
 /**
  * Prompts in the model's ids, in their order. What a prompt's ids stand for beyond the vocabulary is only counted here: the
  * worker makes that when an image begins.
@@ -41,15 +38,14 @@ export async function tokenizeEach(
 /** @throws WorkerError `bad-prompt` for the first that is refused. */
 export function assertRead(prompts: readonly (TokenizedPrompt | RefusedPrompt)[]): TokenizedPrompt[] {
   return prompts.map((prompt) => {
-    if (!isRefused(prompt)) return prompt
+    if (!('refused' in prompt)) return prompt
     throw new WorkerError('bad-prompt', prompt.refused.message, prompt.refused.remedy)
   })
 }
 
 /** Tokens of the longest prompt, of either branch. */
 export const longestOf = (prompts: readonly TokenizedPrompt[]): number =>
-  prompts.reduce((most, prompt) => Math.max(most, lengthOf(prompt)), 0)
-
-/** Tokens of a prompt's longer branch. */
-export const lengthOf = ({ conditional, unconditional }: TokenizedPrompt): number =>
-  Math.max(conditional.length, unconditional.length)
+  prompts.reduce(
+    (most, { conditional, unconditional }) => Math.max(most, conditional.length, unconditional.length),
+    0,
+  )

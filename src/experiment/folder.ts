@@ -5,7 +5,6 @@ import { ExperimentError } from './error.js'
 import {
   type Manifest,
   type ManifestImage,
-  type ManifestRow,
   manifestFile,
   readManifest,
   writeManifest,
@@ -27,6 +26,7 @@ export async function openFolder(folder: string, manifest: Manifest): Promise<Ma
     ...before,
     rows: joined(before.rows, manifest.rows, ({ id }) => id),
     images: joined(before.images, manifest.images, imageKey),
+    leftOut: joined(before.leftOut, manifest.leftOut, ({ prompt }) => prompt),
   }
   if (!isDeepStrictEqual(whole, before)) await writeManifest(folder, whole)
   return whole
@@ -114,11 +114,7 @@ const differences = (before: Record<string, unknown>, now: Record<string, unknow
 
 const imageKey = ({ prompt, seed, index }: ManifestImage): string => JSON.stringify([prompt, seed, index])
 
-function joined<T extends ManifestRow | ManifestImage>(
-  before: readonly T[],
-  more: readonly T[],
-  key: (one: T) => string,
-): T[] {
+function joined<T>(before: readonly T[], more: readonly T[], key: (one: T) => string): T[] {
   const known = new Set(before.map(key))
   return [...before, ...more.filter((one) => !known.has(key(one)))]
 }

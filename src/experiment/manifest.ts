@@ -6,7 +6,9 @@ import { environmentSchema } from './environment.js'
 import { ExperimentError, reasonOf } from './error.js'
 import { writeWhole } from './output.js'
 import { overridesSchema } from './policy.js'
+import { fieldsSchema } from './prompts.js'
 import { sourceSchema } from './source.js'
+import { leftOutSchema } from './words.js'
 
 /** How the model was named: its folder or hub id, the adapter's file, the pictures' size; null: the default. And how it
  * was loaded, if otherwise than usual. */
@@ -35,6 +37,8 @@ const imageSchema = z.strictObject({
   seed: z.int(),
   /** The image's number under its seed. */
   index: z.int().nonnegative(),
+  /** What else the prompts' file says of its prompt. */
+  fields: fieldsSchema.optional(),
 })
 
 const manifestSchema = z.strictObject({
@@ -49,6 +53,8 @@ const manifestSchema = z.strictObject({
   rows: z.array(rowSchema),
   /** What is made of each row; the lines of results.jsonl hold their files and tokens. */
   images: z.array(imageSchema),
+  /** Prompts that the model could not be given, where the user had these left out. */
+  leftOut: z.array(leftOutSchema).default([]),
 })
 
 export type ManifestRow = z.infer<typeof rowSchema>

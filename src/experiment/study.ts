@@ -8,6 +8,7 @@ import { keepImage } from './keep.js'
 import type { MetricChoice } from './metrics/choice.js'
 import { specSlug } from './picture.js'
 import type { PolicyChoice } from './policy.js'
+import type { Fields } from './prompts.js'
 import type { ImageRecord } from './record.js'
 import { type ImageKey, keyOf, mendResults, readResults, sortResults } from './results.js'
 import { secondsLeft } from './time-left.js'
@@ -33,6 +34,8 @@ export interface StudyImage {
   readonly seed: number
   /** The image's number under its seed. */
   readonly index: number
+  /** What else the prompts' file says of its prompt. */
+  readonly fields?: Fields | undefined
 }
 
 export interface Study {

@@ -69,4 +69,5 @@ export const manifest: Manifest = {
     },
   ],
   images: [{ prompt: 'red', seed: 0, index: 0 }],
+  leftOut: [],
 }

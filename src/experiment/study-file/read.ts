@@ -9,7 +9,7 @@ import { chooseMetric } from '../metrics/choose.js'
 import { SCENES } from '../metrics/scenes.js'
 import { choosePolicies, type PolicyChoice } from '../policy.js'
 import { problemsOf } from '../problems.js'
-import { readPrompts } from '../prompts.js'
+import { listPrompts, type Prompt, promptFault, readPrompts } from '../prompts.js'
 import { randomStream } from '../random.js'
 import { scenePrompts } from '../scene-prompts.js'
 import { Finder } from './finder.js'
@@ -23,7 +23,7 @@ export interface StudyFile
   readonly choices: readonly PolicyChoice[]
   /** null: what the model's card recommends. */
   readonly guidance: readonly number[] | null
-  readonly prompts: readonly string[]
+  readonly prompts: readonly Prompt[]
   readonly seeds: readonly number[]
   /** Every prompt under every seed. */
   readonly images: readonly ManifestImage[]
@@ -58,7 +58,9 @@ export async function readStudy(file: string): Promise<StudyFile> {
     guidance,
     prompts,
     seeds,
-    images: seeds.flatMap((seed) => prompts.map((prompt, index) => ({ prompt, seed, index }))),
+    images: seeds.flatMap((seed) =>
+      prompts.map(({ text: prompt, fields }, index) => ({ prompt, seed, index, ...(fields && { fields }) })),
+    ),
     judged: data.metrics.includes(SCENES),
     metrics,
   }
@@ -137,14 +139,18 @@ async function findPrompts(
   prompts: StudyText['prompts'],
   folder: string,
   seed: number,
-): Promise<string[]> {
-  if (Array.isArray(prompts)) return [...new Set(prompts)]
-  const { file, scenes = 1 } = prompts
-  if (file !== undefined) {
-    const read = () => readPrompts(from(folder, file))
-    return [...new Set(await finder.find(['prompts', 'file'], read, []))]
+): Promise<Prompt[]> {
+  if (Array.isArray(prompts)) {
+    return prompts.flatMap((text, i) => {
+      const fault = promptFault(text)
+      if (fault === undefined) return [{ text, where: `prompts[${i}]` }]
+      finder.problem(['prompts', i], `${fault}.`)
+      return []
+    })
   }
-  const draw = async () => scenePrompts(scenes, randomStream(seed, 'prompts'))
+  const { file, scenes = 1 } = prompts
+  if (file !== undefined) return finder.find(['prompts', 'file'], () => readPrompts(from(folder, file)), [])
+  const draw = async () => listPrompts(scenePrompts(scenes, randomStream(seed, 'prompts')))
   return finder.find(['prompts', 'scenes'], draw, [])
 }
 

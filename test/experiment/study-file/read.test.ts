@@ -32,6 +32,7 @@ describe('a study', () => {
     expect(study.images).toEqual([
       { prompt: 'red', seed: 0, index: 0 },
       { prompt: 'blue', seed: 0, index: 1 },
+      { prompt: 'red', seed: 0, index: 2 },
     ])
     expect(study.choices.map(({ spec }) => spec)).toEqual(['sjd2'])
   })
@@ -119,6 +120,11 @@ describe('what is refused, by line and key', () => {
       'more scenes than there are',
       'policies: [sjd2]\nprompts: { scenes: 5000000 }',
       'study.yaml:2: prompts.scenes: 5,000,000 scenes are more than',
+    ],
+    [
+      'half a character',
+      'policies: [sjd2]\nprompts:\n  - red\n  - "\\uD83D red"',
+      'study.yaml:4: prompts[1]: it holds half a surrogate pair',
     ],
     ['no policies', 'prompts: [red]', 'study.yaml:1: policies: it is missing; it must be a list.'],
     [
