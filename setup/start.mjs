@@ -1,9 +1,13 @@
 // npm start: sets up what is missing, then runs the sjd2 command with the arguments given.
 
+import { resolve } from 'node:path'
 import { log, root, script, setUp } from './script.mjs'
 import { setUpNodeModules } from './setup.mjs'
 
 const args = process.argv.slice(2)
+
+// npm runs scripts in the project's folder: paths are meant from where the user is
+if (process.env.npm_lifecycle_event === 'start' && process.env.INIT_CWD) process.chdir(process.env.INIT_CWD)
 
 /** Commands that answer without Python: doctor is there to say what is missing. */
 const needsNoPython = args.some((arg) => ['doctor', 'help', '--help', '-h', '--version', '-V'].includes(arg))
@@ -17,5 +21,6 @@ await script(async () => {
 /** The value of --python, which the command itself reads again. */
 function pythonOption() {
   const at = args.findLastIndex((arg) => arg === '--python' || arg.startsWith('--python='))
-  return at < 0 ? undefined : (args[at]?.split('=')[1] ?? args[at + 1])
+  const python = at < 0 ? undefined : (args[at]?.split('=')[1] ?? args[at + 1])
+  return python?.includes('/') ? resolve(python) : python
 }

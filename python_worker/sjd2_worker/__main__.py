@@ -25,16 +25,18 @@ examples:
   python -m sjd2_worker --model org/name --size 768 --endpoint ipc:///tmp/private/worker.sock
   python -m sjd2_worker --model DIR --endpoint tcp://0.0.0.0:5555 --curve-secret-file key
 
-If it cannot start, the last line on standard error is {"error": {"code", "message", "remedy"}}.
-It ends on a shutdown request, on SIGTERM or SIGINT, and when the parent process is gone.
+If it cannot start, the last line on standard error is {"error": {"code", "message", "remedy"}}; if it ends unasked,
+{"ended": why}.
+It ends on a shutdown request, on SIGTERM, when the parent process is gone, and on SIGINT where there is no parent:
+a terminal sends Ctrl-C to both, and the parent decides what is still to be finished.
 """
 
 
 def main(words: list[str] | None = None) -> int:
     """Exit code 0 after an orderly end, 1 if the worker could not start."""
     arguments = _parser().parse_args(words)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _leave)
+    signal.signal(signal.SIGTERM, _leave)
+    signal.signal(signal.SIGINT, _leave if arguments.parent is None else signal.SIG_IGN)
     try:
         _run(arguments)
     except StartupError as error:

@@ -46,6 +46,11 @@ class StartupError(Exception):
         return json.dumps({"error": {"code": self.code, "message": self.message, "remedy": self.remedy}})
 
 
+def ended_line(reason: str) -> str:
+    """The last line on standard error of a worker that nobody told to end, so that whoever looks for it learns why."""
+    return json.dumps({"ended": reason})
+
+
 class RequestError(Exception):
     """A request cannot be served; the server sends it as an `ErrorReply` and goes on."""
 

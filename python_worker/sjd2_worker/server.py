@@ -18,7 +18,7 @@ import torch
 import zmq
 from zmq.utils.monitor import recv_monitor_message
 
-from .errors import RequestError, bad_message, ran_out_of_memory, users_line
+from .errors import RequestError, bad_message, ended_line, ran_out_of_memory, users_line
 from .leases import Leases
 from .memory import Memory
 from .protocol import Head, check_request, decode_head, decode_tensors, describe, encode
@@ -97,7 +97,10 @@ def serve(
                 used = now
             if now - looked >= POLL_MILLISECONDS / 1000:
                 looked = now
-                if abandoned() or (idle is not None and now - used > idle):
+                if abandoned():
+                    return
+                if idle is not None and now - used > idle:
+                    print(ended_line(f"nobody had used it for {idle:g} seconds (--idle)"), file=sys.stderr)
                     return
 
 

@@ -1,5 +1,6 @@
 import { setTimeout } from 'node:timers/promises'
 import { type Client, connectClient } from './client.js'
+import { whyEnded } from './ending.js'
 import { isBusy, WorkerError } from './error.js'
 import { type CurveKeys, readKeys } from './keys.js'
 import type { HelloReply } from './messages.generated.js'
@@ -123,10 +124,12 @@ export const reachable = (endpoint: string) =>
   endpoint.replace(/^tcp:\/\/(0\.0\.0\.0|\*):/, 'tcp://127.0.0.1:')
 
 function nobody(to: string): WorkerError {
-  const words = readRecord(to)?.lastWords() ?? ''
+  const worker = readRecord(to)
   return new WorkerError(
     'no-worker',
-    `No worker answers at ${to}: it has ended or was never there.${words && ` Its last words:\n${words}`}`,
+    worker === undefined
+      ? `No worker answers at ${to}: it has ended or was never there.`
+      : `No worker answers at ${to}: ${whyEnded(worker.lastLines())}`,
     'Start one: sjd2 worker start; sjd2 worker status says which there are.',
   )
 }

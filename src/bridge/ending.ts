@@ -35,10 +35,22 @@ function announced(tail: readonly string[]): WorkerError | undefined {
 
 function lost({ exitCode, signal }: Ending, tail: readonly string[]): WorkerError {
   const how = signal === undefined ? `ended with exit code ${exitCode}` : `was killed by ${signal}`
-  const words = tail.length === 0 ? '' : `; its last words:\n${tail.join('\n')}`
+  const words = tail.length === 0 ? '' : `; the last that it wrote:\n${tail.join('\n')}`
   const remedy =
     signal === 'SIGKILL'
       ? 'If nobody killed it, the system had too little memory: decode fewer images at once, or close other programs.'
       : 'Run `sjd2 doctor`; if it finds nothing, the words above belong in a bug report.'
   return new WorkerError('worker-lost', `The worker ${how}${words}${words === '' ? '.' : ''}`, remedy)
+}
+
+/**
+ * Why a worker that is not there any more has ended, as a sentence.
+ * @param log the last lines that it wrote. An orderly end is told in the last of them, as JSON; where there is none, the
+ *   lines may be of any time before.
+ */
+export function whyEnded(log: string): string {
+  const last = log.split('\n').at(-1) as string
+  if (/^\{"ended":.*\}$/.test(last)) return `it has ended, because ${JSON.parse(last).ended}.`
+  const before = log === '' ? '.' : `; the last that it wrote before:\n${log}`
+  return `it has ended without a word of why, as when it is killed${before}`
 }

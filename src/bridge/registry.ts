@@ -21,11 +21,11 @@ export interface Started extends ModelOptions {
 
 export interface WarmWorker extends Started {
   /** The end of what it wrote to its standard error. */
-  lastWords(): string
+  lastLines(): string
 }
 
 /** How many lines of a worker's log are shown. */
-const WORDS = 20
+const SHOWN = 20
 
 /** Where a worker of that name keeps what. @throws WorkerError `bad-endpoint` */
 export function placeOf(name: string): { record: string; socket: string; log: string } {
@@ -56,7 +56,7 @@ export function readRecord(name: string): WarmWorker | undefined {
   const { record, log } = placeOf(name)
   try {
     const started: Started = JSON.parse(readFileSync(record, 'utf8'))
-    return { ...started, lastWords: () => readLog(log) }
+    return { ...started, lastLines: () => readLog(log) }
   } catch {
     return undefined
   }
@@ -84,7 +84,7 @@ export function recordNames(): string[] {
 /** The last lines of a log. */
 export function readLog(path: string): string {
   try {
-    return readFileSync(path, 'utf8').trimEnd().split('\n').slice(-WORDS).join('\n')
+    return readFileSync(path, 'utf8').trimEnd().split('\n').slice(-SHOWN).join('\n')
   } catch {
     return ''
   }

@@ -1,4 +1,5 @@
 /** `sjd2 compare`: policies measured on the same prompts. */
+import { numbered } from '../experiment/numbering.js'
 import { choosePolicies } from '../experiment/policy.js'
 import { listPrompts, readPrompts } from '../experiment/prompts.js'
 import { randomStream } from '../experiment/random.js'
@@ -9,7 +10,6 @@ import { withConnected } from './connection.js'
 import type { CompareOptions, TableOptions } from './program.js'
 import { conduct } from './study.js'
 import { createProgress, formatMarkdown, formatTable } from './terminal.js'
-import { given } from './values.js'
 
 /** Of so many prompts, a report shows how their pictures came to be, where nobody says of how many. */
 const RECORDED_PROMPTS = 2
@@ -39,7 +39,7 @@ export async function compare(
     sampling: options,
     prompts,
     skipBadPrompts: options.skipBadPrompts ?? false,
-    images: prompts.map(({ text: prompt, fields }, index) => ({ prompt, seed, index, ...given({ fields }) })),
+    images: numbered(prompts, { seed }),
     judged: true,
     metrics: [],
     trajectories,

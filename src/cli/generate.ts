@@ -3,9 +3,8 @@ import { join } from 'node:path'
 import type { Model } from '../decoding/index.js'
 import { wantsFastestWindow, withFastestWindow } from '../experiment/fastest-window.js'
 import { MOST_IMAGES } from '../experiment/images.js'
-import type { ManifestImage } from '../experiment/manifest.js'
-import { slug } from '../experiment/picture.js'
-import { choosePolicy, type PolicyChoice, usualPolicy } from '../experiment/policy.js'
+import { numbered } from '../experiment/numbering.js'
+import { choosePolicy, type PolicyChoice, usualPolicy, withWholeSpec } from '../experiment/policy.js'
 import { listPrompts, type Prompt, readPrompts } from '../experiment/prompts.js'
 import type { ImageRecord } from '../experiment/record.js'
 import { mean } from '../experiment/statistics.js'
@@ -15,7 +14,6 @@ import { UsageError } from './failure.js'
 import type { GenerateOptions } from './program.js'
 import { conduct, type Plan } from './study.js'
 import { createProgress, formatTable } from './terminal.js'
-import { given } from './values.js'
 
 /** What is made where nobody says what. */
 const DEFAULT_PROMPT = 'a striped red circle left of a plain blue square on a wavy green background'
@@ -30,35 +28,48 @@ export async function generate(
   const { out, json } = options
   const progress = createProgress(process.stderr)
   const { prompts, count } = await wantedPrompts(args, options, signal)
-  checkNumbers(prompts.length * count, options.index)
+  const { seed, index: first } = options
+  checkNumbers(prompts.length * count, first)
   const policyFor = await wantedPolicy(options)
   const plan: Plan = {
     command: 'generate',
     folder: out,
     async choices(session, trial) {
-      const choice = policyFor(session.model)
+      const choice = withWholeSpec(policyFor(session.model))
       if (!wantsFastestWindow(choice, options.window, session.model)) return [choice]
       progress.show('measuring which window is fastest here …')
-      return [await withFastestWindow(choice, session, trial)]
+      const measured = await withFastestWindow(choice, session, trial)
+      // a window that decides nothing of the image does not make it another picture
+      return [choice.create(session.model).freeWindow ? measured : withWholeSpec(measured)]
     },
     guidance: options.guidance === undefined ? null : [options.guidance],
     sampling: options,
     prompts,
     skipBadPrompts: options.skipBadPrompts ?? false,
-    images: [...numbered(prompts, count, options)],
+    images: numbered(prompts, { seed, count, first }),
     judged: false,
     metrics: [],
     trajectories: 0,
     pictures: 'together',
   }
+  const tell = (record: ImageRecord) => {
+    const file = join(out, record.file!)
+    console.log(json ? JSON.stringify({ ...record, file }) : file)
+  }
   const begin = performance.now()
   await conduct(plan, options, {
     signal,
     progress,
+    onFound(records) {
+      if (records.length === 0) return
+      progress.log(
+        `${records.length} of ${plan.images.length} pictures are there already, by the same settings: kept.`,
+      )
+      records.forEach(tell)
+    },
     onImage(record) {
       progress.clear()
-      const file = join(out, record.file!)
-      console.log(json ? JSON.stringify({ ...record, file }) : file)
+      tell(record)
     },
     onEnd({ records }) {
       if (!json) console.log(summarize(records, (performance.now() - begin) / 1000))
@@ -90,7 +101,7 @@ async function wantedPrompts(
   return { prompts: listPrompts([DEFAULT_PROMPT]), count: count ?? DEFAULT_COUNT }
 }
 
-/** Under a seed. */
+/** Of a prompt, under a seed. */
 const MOST_INDEX = 2 ** 32 - 1
 
 function checkNumbers(images: number, first: number): void {
@@ -105,21 +116,6 @@ function checkNumbers(images: number, first: number): void {
       `The last picture would have a number above ${MOST_INDEX}, up to which a seed has them.`,
       'Give a smaller --index, and another --seed for more pictures.',
     )
-  }
-}
-
-/** The images to make. Each is numbered among those whose file names begin alike, so that all names differ. */
-function* numbered(
-  prompts: readonly Prompt[],
-  count: number,
-  { seed, index: start }: GenerateOptions,
-): Generator<ManifestImage> {
-  const used = new Map<string, number>()
-  for (const { text: prompt, fields } of prompts) {
-    const first = used.get(slug(prompt)) ?? start
-    used.set(slug(prompt), first + count)
-    for (let index = first; index < first + count; index++)
-      yield { prompt, seed, index, ...given({ fields }) }
   }
 }
 

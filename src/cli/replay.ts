@@ -1,11 +1,12 @@
 /** `sjd2 replay`: a run made again, and compared token by token. */
 import { existsSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import type { Session } from '../engine/index.js'
 import { hashCheckpoint } from '../experiment/checkpoint.js'
 import { describeEnvironment } from '../experiment/environment.js'
 import { ExperimentError } from '../experiment/error.js'
-import { type Manifest, manifestFile, readManifest } from '../experiment/manifest.js'
+import { type ManifestRun, manifestFile, readManifest } from '../experiment/manifest.js'
 import type { PolicyChoice } from '../experiment/policy.js'
 import type { ImageRecord } from '../experiment/record.js'
 import { type Change, changes, checkCheckpoint, checkTokens } from '../experiment/replay/checks.js'
@@ -30,47 +31,85 @@ export async function replay(path: string, options: ReplayOptions, signal: Abort
       'Keep manifest.json and results.jsonl of a run together, and give their folder.',
     )
   }
-  const choices = await restorePolicies(manifest)
-  const worker = await withConnected(workerOptions(manifest, options))
-  await withSession(worker, manifest.images.length, { signal, progress }, async (session) => {
-    const { differences, images } = await again(session, manifest, choices, records, worker, options, {
-      signal,
-      progress,
+  const images: Replayed[] = []
+  const differences: Change[] = []
+  const begun = manifest.runs.filter(({ id }) => records.some(({ run }) => run === id))
+  const restored = await Promise.all(
+    begun.map(async (run) => ({ run, choices: await restorePolicies(run), records: ofRun(run, records) })),
+  )
+  for (const [worker, runs] of byWorker(restored, options)) {
+    const most = Math.max(...runs.map(({ records }) => records.length))
+    await withSession(await withConnected(worker), most, { signal, progress }, async (session) => {
+      for (const one of runs) {
+        const result = await again(session, one, worker, options, { signal, progress })
+        images.push(...result.images)
+        differences.push(...result.differences.filter((change) => !differences.some(isSame(change))))
+      }
     })
-    const identical = images.every((image) => image.identical)
-    if (options.json) console.log(JSON.stringify({ identical, changes: differences, images }))
-    else console.log(summary(images, differences))
-    if (!identical) process.exitCode = 1
-  })
+  }
+  const identical = images.every((image) => image.identical)
+  if (options.json) console.log(JSON.stringify({ identical, changes: differences, images }))
+  else console.log(summary(images, differences))
+  if (!identical) process.exitCode = 1
+}
+
+/** A run of the manifest that has results. */
+interface Recorded {
+  readonly run: ManifestRun
+  readonly choices: readonly PolicyChoice[]
+  readonly records: readonly ImageRecord[]
+}
+
+const ofRun = ({ id }: ManifestRun, records: readonly ImageRecord[]) =>
+  records.filter(({ run }) => run === id)
+
+const isSame =
+  (one: Change) =>
+  (other: Change): boolean =>
+    isDeepStrictEqual(one, other)
+
+/** Runs one behind the other that one worker can make again: it need not be started for each. */
+function byWorker(runs: readonly Recorded[], options: ReplayOptions): [WorkerOptions, Recorded[]][] {
+  const groups: [WorkerOptions, Recorded[]][] = []
+  for (const one of runs) {
+    const worker = workerOptions(one.run, options)
+    const [before, group] = groups.at(-1) ?? []
+    if (group && isDeepStrictEqual(worker, before)) group.push(one)
+    else groups.push([worker, [one]])
+  }
+  return groups
 }
 
 /** What the run had, where the user says nothing else. */
-const workerOptions = (manifest: Manifest, { device, dtype, ...options }: ReplayOptions): WorkerOptions => ({
-  ...given(manifest.checkpoint),
+const workerOptions = (run: ManifestRun, { device, dtype, ...options }: ReplayOptions): WorkerOptions => ({
+  ...given(run.checkpoint),
   ...given({ model: options.model, adapter: options.adapter, python: options.python }),
   ...given({ connect: options.connect, key: options.key }),
-  device: device ?? (manifest.environment.device === 'cpu' ? 'cpu' : 'cuda'),
-  dtype: dtype ?? (manifest.environment.dtype as WorkerOptions['dtype']),
-  imagesAtOnce: manifest.imagesAtOnce,
+  device: device ?? (run.environment.device === 'cpu' ? 'cpu' : 'cuda'),
+  dtype: dtype ?? (run.environment.dtype as WorkerOptions['dtype']),
+  imagesAtOnce: run.imagesAtOnce,
 })
 
 async function again(
   session: Session,
-  manifest: Manifest,
-  choices: readonly PolicyChoice[],
-  records: readonly ImageRecord[],
+  { run, choices, records }: Recorded,
   worker: WorkerOptions,
   { json, anyCheckpoint }: ReplayOptions,
   { signal, progress }: { signal: AbortSignal; progress: Progress },
 ): Promise<{ differences: Change[]; images: Replayed[] }> {
   const checkpoint = worker.model ?? bundledCheckpoint
-  if (!anyCheckpoint) await checkCheckpoint(manifest.environment, session.hello, checkpoint)
+  if (!anyCheckpoint) await checkCheckpoint(run.environment, session.hello, checkpoint)
   checkTokens(session.model, records)
-  const now = await describeEnvironment(session.hello, hashCheckpoint(checkpoint), findPython(worker.python))
-  const prompts = manifest.images.map(({ prompt }) => ({ text: prompt, where: null }))
+  const now = await describeEnvironment(
+    session.hello,
+    hashCheckpoint(checkpoint),
+    findPython(worker.python),
+    worker.adapter,
+  )
+  const prompts = records.map(({ prompt }) => ({ text: prompt, where: null }))
   const { tokenized } = await tokenize(session, prompts, worker, progress)
   try {
-    const images = await replayRun(session, manifest, choices, records, tokenized, {
+    const images = await replayRun(session, run, choices, records, tokenized, {
       signal,
       onStep: ({ spec, guidance }, state) => progress.show(`${spec} g=${guidance} · ${formatRun(state)}`),
       onImage(image) {
@@ -79,7 +118,7 @@ async function again(
         console.log(describe(image))
       },
     })
-    return { differences: changes(manifest.environment, now), images }
+    return { differences: changes(run.environment, now), images }
   } finally {
     progress.clear()
   }

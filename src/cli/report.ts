@@ -18,8 +18,13 @@ export async function report(folder: string, options: ReportOptions, signal: Abo
   await checkOutput(dirname(out))
   if (run.trajectories.length === 0) await writeReport(out, run, null, pictureProgress(progress))
   else {
+    // a run that keeps trajectories is its folder's only one
     refuseAdapter(run, options)
-    const worker = await withConnected({ ...given(run.manifest.checkpoint), ...model, imagesAtOnce: 1 })
+    const worker = await withConnected({
+      ...given(run.manifest.runs[0].checkpoint),
+      ...model,
+      imagesAtOnce: 1,
+    })
     await withSession(worker, 1, { signal, progress }, (session) =>
       writeReport(out, run, session, pictureProgress(progress)),
     )
@@ -30,7 +35,7 @@ export async function report(folder: string, options: ReportOptions, signal: Abo
 
 /** An adapter is code: what a folder names is not run because somebody wants to look at that. */
 function refuseAdapter({ manifest }: Run, { adapter }: ReportOptions): void {
-  const named = manifest.checkpoint.adapter
+  const named = manifest.runs[0].checkpoint.adapter
   if (named === null || adapter !== undefined) return
   throw new ExperimentError(
     'bad-option',

@@ -4,8 +4,8 @@ import type { Session } from '../engine/index.js'
 import { hashCheckpoint } from '../experiment/checkpoint.js'
 import { describeEnvironment, type Environment } from '../experiment/environment.js'
 import type { Trial } from '../experiment/fastest-window.js'
-import { openFolder, renewFolder } from '../experiment/folder.js'
-import type { ImageRequest } from '../experiment/images.js'
+import { type NewRun, openFolder } from '../experiment/folder.js'
+import { settingsHash, shortHash } from '../experiment/identity.js'
 import type { Manifest, ManifestImage } from '../experiment/manifest.js'
 import type { MetricChoice } from '../experiment/metrics/choice.js'
 import { SCENES } from '../experiment/metrics/scenes.js'
@@ -15,7 +15,15 @@ import type { PolicyChoice } from '../experiment/policy.js'
 import type { Prompt } from '../experiment/prompts.js'
 import type { ImageRecord } from '../experiment/record.js'
 import { builtIn } from '../experiment/source.js'
-import { type Contender, checkRows, rowId, runStudy, type StudyImage } from '../experiment/study.js'
+import { Stopping, type WindDown } from '../experiment/stopping.js'
+import {
+  type Contender,
+  checkRows,
+  rowId,
+  runStudy,
+  type Study,
+  type StudyImage,
+} from '../experiment/study.js'
 import type { LeftOut } from '../experiment/words.js'
 import type { Sampling } from '../numerics/index.js'
 import type { SamplingOptions, WorkerOptions } from './program.js'
@@ -57,14 +65,17 @@ export interface Conducting {
   readonly signal: AbortSignal
   readonly progress: Progress
   readonly onImage?: (record: ImageRecord) => void
+  /** Told first which images are there already. */
+  readonly onFound?: (records: readonly ImageRecord[]) => void
   /** Before the session is closed. */
   readonly onEnd?: (outcome: Outcome, session: Session) => Promise<void> | void
 }
 
-const pictureFile: Record<Plan['pictures'], (contender: Contender, image: ImageRequest) => string | null> = {
+/** Of the picture that is called `name`. */
+const pictureFile: Record<Plan['pictures'], (contender: Contender, name: string) => string | null> = {
   none: () => null,
-  together: (_, { prompt, seed, index }) => pictureName(prompt, seed, index),
-  'by-row': (contender, { prompt, seed, index }) => join(rowId(contender), pictureName(prompt, seed, index)),
+  together: (_, name) => name,
+  'by-row': (contender, name) => join(rowId(contender), name),
 }
 
 /** More than a line of results takes, for each token and besides. */
@@ -76,51 +87,78 @@ const PASS_BYTES = 1 << 10
 /** @throws whatever the session, the folder, the policies and the metrics refuse. */
 export async function conduct(plan: Plan, options: WorkerOptions, conducting: Conducting): Promise<void> {
   const { folder, images } = plan
+  const { signal, progress } = conducting
+  const stopping = new Stopping(signal, (left) => progress.log(windDownLine(left)))
   await withOutput(folder, () => {
     // while the worker reads the same files
     const over = new AbortController()
     const files = hashCheckpoint(options.model ?? bundledCheckpoint, { signal: over.signal })
     files.catch(() => {})
-    return withSession(options, images.length, conducting, async (session) => {
-      const outcome = await run(session, plan, options, files, conducting)
+    return withSession(options, images.length, { signal: stopping.now, progress }, async (session) => {
+      const outcome = await run(session, plan, options, files, stopping, conducting)
       await conducting.onEnd?.(outcome, session)
     }).finally(() => over.abort())
   })
 }
+
+function windDownLine({ finishing, lost }: WindDown): string {
+  const given =
+    lost > 0 ? [`${plural(lost)} of which more was missing ${lost === 1 ? 'is' : 'are'} lost`] : []
+  const kept = finishing > 0 ? [`finishing ${plural(finishing)}, a few seconds (once more ends at once)`] : []
+  return `Interrupted: ${[...kept, ...given, 'the same command goes on from there'].join('; ')}.`
+}
+
+const plural = (count: number): string => (count === 1 ? '1 picture' : `${count} pictures`)
 
 async function run(
   session: Session,
   wanted: Plan,
   options: WorkerOptions,
   files: ReturnType<typeof hashCheckpoint>,
-  { signal, progress, onImage }: Conducting,
+  stopping: Stopping,
+  { progress, onImage, onFound }: Conducting,
 ): Promise<Outcome> {
   const { prompts, skipBadPrompts } = wanted
   const { tokenized, leftOut } = await tokenize(session, prompts, options, progress, skipBadPrompts)
   const plan = { ...wanted, images: wanted.images.filter(({ prompt }) => tokenized.has(prompt)) }
-  const { folder, images, judged, metrics, trajectories, pictures } = plan
+  const { command, folder, images, judged, metrics, trajectories, pictures } = plan
   const asked = images.map((image) => ({ ...image, tokenized: tokenized.get(image.prompt)! }))
-  const { sampling, contenders } = await settle(session, plan, asked.slice(0, options.imagesAtOnce), signal)
+  const { sampling, contenders } = await settle(
+    session,
+    plan,
+    asked.slice(0, options.imagesAtOnce),
+    stopping.now,
+  )
   checkRows(contenders)
   await checkRoom(folder, roomFor(session, plan, contenders))
-  const environment = await describeEnvironment(session.hello, files, findPython(options.python))
-  const manifest = manifestOf(plan, leftOut, options, environment, sampling, contenders)
-  await (plan.command === 'generate' ? renewFolder : openFolder)(folder, manifest)
+  const environment = await describeEnvironment(
+    session.hello,
+    files,
+    findPython(options.python),
+    options.adapter,
+  )
+  const asManifest = runOf(plan, leftOut, options, environment, sampling, contenders)
+  const { id } = await openFolder(folder, command, asManifest)
+  const settings = new Map(contenders.map((one, i) => [one, settingsHash(asManifest, asManifest.rows[i])]))
+  const hashOf = (contender: Contender, prompt: string) => shortHash(settings.get(contender)!, prompt)
 
-  const study = {
+  const study: Study = {
     folder,
+    run: id,
     contenders,
     images: asked,
     sampling,
     judged,
     metrics,
     trajectories,
-    fileOf: pictureFile[pictures],
-    provenance: { checkpoint: manifest.checkpoint, environment },
+    fileOf: (contender, image) =>
+      pictureFile[pictures](contender, pictureName(image, hashOf(contender, image.prompt))),
+    hashOf,
+    provenance: { checkpoint: asManifest.checkpoint, environment },
   }
   try {
     const records = await runStudy(session, study, {
-      signal,
+      stopping,
       onStep(contender, state, left) {
         const { choice, guidance } = contender
         const place = `${contenders.indexOf(contender) + 1}/${contenders.length}`
@@ -128,7 +166,7 @@ async function run(
         const time = left === null ? '' : ` · about ${formatDuration(left)} left`
         progress.show(`${row}${formatRun(state)}${time}`)
       },
-      ...(onImage && { onImage }),
+      ...given({ onImage, onFound }),
     })
     return { environment, sampling, contenders, records }
   } finally {
@@ -157,18 +195,16 @@ async function settle(
   return { sampling, contenders }
 }
 
-function manifestOf(
-  { command, images, judged, metrics }: Plan,
+function runOf(
+  { images, judged, metrics }: Plan,
   leftOut: readonly LeftOut[],
   { model, adapter, size, quantize, gpus, imagesAtOnce }: WorkerOptions,
   environment: Environment,
   sampling: Sampling,
   contenders: readonly Contender[],
-): Manifest {
+): NewRun {
   const own = metrics.map(({ name, source }) => ({ name, source }))
   return {
-    format: 1,
-    command,
     environment,
     checkpoint: {
       ...{ model: model ?? null, adapter: adapter ?? null, size: size ?? null },

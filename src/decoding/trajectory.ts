@@ -15,8 +15,9 @@ export interface TrajectoryOptions {
   readonly model: Model
   readonly policy: DecodingPolicy
   readonly sampling: Sampling
+  /** Key of the image's random numbers. */
   readonly seed: bigint | number
-  /** The image's number under this seed. */
+  /** The image's number under this key. */
   readonly index: number
   /** Told of every pass, after it. */
   readonly onPass?: ((record: PassRecord) => void) | undefined

@@ -11,6 +11,12 @@ import { clock, type ForwardTiming } from './timing.js'
 export interface RunOptions {
   /** Aborting it ends the run before its next pass, with the signal's reason; the session stays usable. */
   readonly signal?: AbortSignal
+  /** Ends the run early, in good order. */
+  readonly early?: {
+    /** Once it aborts, no image begins, and of those begun only the kept ones go on. */
+    readonly signal: AbortSignal
+    readonly keeps: (job: Job) => boolean
+  }
   /** After each forward, for each image that was in it. */
   readonly onStep?: (job: Job, statistics: JobStatistics) => void
   /** When an image is done. */
@@ -31,7 +37,7 @@ const IN_FLIGHT = 2
 export async function decodeTogether(
   lasting: LastingWorker,
   jobs: Iterable<Job>,
-  { signal, onStep, onDone, onForward }: RunOptions,
+  { signal, early, onStep, onDone, onForward }: RunOptions,
 ): Promise<void> {
   const { slots, maxEntries } = lasting.hello
   const seating = new Seating(jobs, slots, maxEntries)
@@ -43,7 +49,8 @@ export async function decodeTogether(
   let ended = 0
   for (;;) {
     signal?.throwIfAborted()
-    seating.fill()
+    if (early?.signal.aborted) seating.retain(early.keeps)
+    else seating.fill()
     const done = seating.dismiss()
     for (const { job, statistics } of done) onDone?.(job, statistics)
     if (done.length > 0) continue

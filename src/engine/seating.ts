@@ -35,6 +35,11 @@ export class Seating {
     }
   }
 
+  /** Gives up the images that are neither done nor to be kept; those that wait stay where they are. */
+  retain(keeps: (job: Job) => boolean): void {
+    this.#seats = this.#seats.filter(({ job }) => job.image.done || keeps(job))
+  }
+
   /** Takes the slots of the images that are done; returns their seats. */
   dismiss(): readonly Seat[] {
     const done = this.#seats.filter(({ job }) => job.image.done)

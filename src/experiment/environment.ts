@@ -1,5 +1,7 @@
 /** What a run depends on besides its own settings. */
 import { execFileSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
 import { z } from 'zod'
 import type { HelloReply } from '../engine/index.js'
 import { gitState, version } from './project.js'
@@ -16,6 +18,8 @@ export const environmentSchema = z.strictObject({
   protocol: z.int(),
   device: z.string(),
   dtype: z.string(),
+  /** SHA-256 of the adapter's file, where there is one. */
+  adapter: z.string().optional(),
   model: z.strictObject({
     family: z.string(),
     name: z.string(),
@@ -31,11 +35,13 @@ export type Environment = z.infer<typeof environmentSchema>
 /**
  * @param files what `hashCheckpoint` says of the checkpoint's folder: reading it takes long, and may have begun already.
  * @param python the interpreter that the worker runs on.
+ * @param adapter the adapter's file.
  */
 export async function describeEnvironment(
   hello: HelloReply,
   files: Promise<Readonly<Record<string, string>>>,
   python: string,
+  adapter?: string,
 ): Promise<Environment> {
   const { worker, torch, protocol, device, dtype, model } = hello
   return {
@@ -49,6 +55,7 @@ export async function describeEnvironment(
     protocol,
     device,
     dtype,
+    ...(adapter !== undefined && { adapter: await sha256(adapter) }),
     model: {
       family: model.family,
       name: model.name,
@@ -57,3 +64,8 @@ export async function describeEnvironment(
     },
   }
 }
+
+const sha256 = async (file: string): Promise<string> =>
+  createHash('sha256')
+    .update(await readFile(file))
+    .digest('hex')

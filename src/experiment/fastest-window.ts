@@ -7,6 +7,7 @@ import { type DecodingPolicy, type Model, Trajectory } from '../decoding/index.j
 import type { Job, JobStatistics, Session } from '../engine/index.js'
 import type { Sampling } from '../numerics/index.js'
 import { choosePolicy, type PolicyChoice } from './policy.js'
+import { keyOfPrompt } from './random.js'
 import type { StudyImage } from './study.js'
 
 /** What the window is tried on. */
@@ -95,10 +96,10 @@ async function secondsOfPass(
   { images, sampling, guidance, signal, clock = () => performance.now() / 1000 }: Trial,
 ): Promise<number | null> {
   const { model } = session
-  const jobs: Job[] = images.map(({ tokenized, seed, index }) => ({
+  const jobs: Job[] = images.map(({ prompt, tokenized, seed, index }) => ({
     prompt: tokenized,
     guidance,
-    image: new Trajectory({ model, policy, sampling, seed, index }),
+    image: new Trajectory({ model, policy, sampling, seed: keyOfPrompt(prompt, seed), index }),
   }))
   const enough = new AbortController()
   const begin = clock()

@@ -4,6 +4,8 @@ import type { Job, JobStatistics, Picture, Session, TokenizedPrompt } from '../e
 import type { Sampling } from '../numerics/index.js'
 import type { PolicyOverrides } from '../policies/index.js'
 import type { Fields } from './prompts.js'
+import { keyOfPrompt } from './random.js'
+import { MOMENT, type Stopping, type WindDown } from './stopping.js'
 
 /** How many a run may have at most. */
 export const MOST_IMAGES = 100_000
@@ -20,7 +22,7 @@ export interface ImageRequest {
   readonly sampling: Sampling
   readonly guidance: number
   readonly seed: number
-  /** The image's number under its seed. */
+  /** The image's number among those of its prompt under its seed. */
   readonly index: number
   /** What else the prompts' file says of its prompt; it decides nothing. */
   readonly fields?: Fields | undefined
@@ -55,6 +57,8 @@ export interface RunState {
 
 export interface RunHooks {
   readonly signal: AbortSignal
+  /** Where an interruption lets images be finished that are nearly done; its `now` is the signal. */
+  readonly stopping?: Stopping
   readonly onStep?: (state: RunState) => void
   /** When an image is decoded to a picture; the run goes on meanwhile, and ends if it rejects. */
   readonly onImage: (image: FinishedImage) => Promise<void> | void
@@ -68,44 +72,66 @@ export interface RunHooks {
 export async function decodeImages(
   session: Session,
   requests: readonly ImageRequest[],
-  { signal, onStep, onImage }: RunHooks,
+  { signal, stopping, onStep, onImage }: RunHooks,
 ): Promise<void> {
   const { model } = session
-  const begun = new Map<Job, { request: ImageRequest; image: Trajectory }>()
+  const begun = new Map<Job, { request: ImageRequest; image: Trajectory; seconds: number }>()
   const track = trackProgress(requests.length, model.layout.length)
   const finishing: Promise<void>[] = []
+  let finished = 0
+  let kept: ReadonlySet<Job> = new Set()
   const failure = new AbortController()
 
   function* jobs(): Generator<Job> {
     for (const request of requests) {
-      const { policy, sampling, seed, index, guidance, tokenized, onPass } = request
+      const { policy, sampling, prompt, index, guidance, tokenized, onPass } = request
+      const seed = keyOfPrompt(prompt, request.seed)
       const image = new Trajectory({ model, policy, sampling, seed, index, onPass })
       const job = { prompt: tokenized, guidance, image }
-      begun.set(job, { request, image })
+      begun.set(job, { request, image, seconds: 0 })
       yield job
     }
   }
 
-  try {
-    await session.run(jobs(), {
-      signal: AbortSignal.any([signal, failure.signal]),
-      onStep(job, { passes }) {
-        const state = track(begun.get(job)!.image, passes)
-        onStep?.(state)
-      },
-      onDone(job, statistics) {
-        const { request, image } = begun.get(job)!
-        begun.delete(job)
-        const finished = finish(session, request, image, statistics).then(onImage)
-        finished.catch((error) => failure.abort(error))
-        finishing.push(finished)
-      },
-    })
-  } finally {
-    await Promise.allSettled(finishing)
+  async function decode(): Promise<void> {
+    try {
+      await session.run(jobs(), {
+        signal: AbortSignal.any([signal, failure.signal]),
+        ...(stopping && { early: { signal: stopping.soon, keeps: (job) => kept.has(job) } }),
+        onStep(job, { passes, seconds }) {
+          const one = begun.get(job)!
+          one.seconds = seconds
+          onStep?.(track(one.image, passes))
+        },
+        onDone(job, statistics) {
+          const { request, image } = begun.get(job)!
+          begun.delete(job)
+          const whole = finish(session, request, image, statistics)
+            .then(onImage)
+            .then(() => void finished++)
+          whole.catch((error) => failure.abort(error))
+          finishing.push(whole)
+        },
+      })
+    } finally {
+      await Promise.allSettled(finishing)
+    }
+    await Promise.all(finishing)
   }
-  await Promise.all(finishing)
+
+  /** Keeps the images that are done in a moment. One that waits for its first slots has not begun. */
+  function windDown(): WindDown {
+    const seated = [...begun].filter(([, { seconds }]) => seconds > 0)
+    kept = new Set(seated.filter(([, one]) => secondsLeft(one) <= MOMENT).map(([job]) => job))
+    return { finishing: kept.size + finishing.length - finished, lost: seated.length - kept.size }
+  }
+
+  await (stopping ? stopping.during(decode, windDown) : decode())
 }
+
+/** At the pace so far; endless where nothing came yet. */
+const secondsLeft = ({ image, seconds }: { image: Trajectory; seconds: number }): number =>
+  seconds * (image.length / image.committed - 1)
 
 async function finish(
   session: Session,

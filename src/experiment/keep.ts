@@ -5,6 +5,7 @@ import type { FinishedImage } from './images.js'
 import type { OpenMetric } from './metrics/choice.js'
 import { judgeScene } from './metrics/scenes.js'
 import { writeWhole } from './output.js'
+import { PARAMETERS_FORMAT } from './parameters.js'
 import { encodePicture } from './picture.js'
 import { costOf, type ImageRecord, resultOf, settingsOf } from './record.js'
 import { appendResult } from './results.js'
@@ -19,7 +20,7 @@ import { isRecorded, writeTrajectory } from './trajectory-record.js'
  */
 export async function keepImage(
   session: Session,
-  { folder, fileOf, provenance, judged }: Study,
+  { folder, run, fileOf, hashOf, provenance, judged }: Study,
   contender: Contender,
   metrics: readonly OpenMetric[],
   image: FinishedImage,
@@ -32,13 +33,16 @@ export async function keepImage(
   if (path !== null) {
     await mkdir(dirname(path), { recursive: true })
     const { file: policyFile, source } = contender.choice
-    const parameters = { ...settings, policyFile, policyHash: hashOfSource(source), ...provenance }
+    const format = PARAMETERS_FORMAT
+    const parameters = { format, ...settings, policyFile, policyHash: hashOfSource(source), ...provenance }
     await writeWhole(path, encodePicture(picture, parameters))
   }
-  if (isRecorded(request)) await writeTrajectory(folder, request, tokens, session.card.grid)
+  if (isRecorded(request))
+    await writeTrajectory(folder, hashOf(contender, request.prompt), request, tokens, session.card.grid)
   const measured = await measure(metrics, image, path)
   const { peakBytes } = await session.stats()
   const record: ImageRecord = {
+    run,
     ...settings,
     ...(request.fields && { fields: request.fields }),
     file,

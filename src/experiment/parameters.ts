@@ -10,7 +10,11 @@ import { PARAMETERS_KEYWORD } from './picture.js'
 import { besides, formatSpec, splitSpec } from './policy.js'
 import { settingsSchema } from './record.js'
 
+/** Of what a picture says: the same number makes the same picture of it. */
+export const PARAMETERS_FORMAT = 2
+
 const parametersSchema = settingsSchema.extend({
+  format: z.literal(PARAMETERS_FORMAT),
   /** The policy's file, from the folder that sjd2 ran in; null for a built-in one. */
   policyFile: z.string().nullable(),
   /** SHA-256 over it and the files that it imports. */
@@ -31,7 +35,7 @@ export function readParameters(file: string): Parameters {
     const { code, message } = error as NodeJS.ErrnoException
     const wrong =
       error instanceof z.ZodError
-        ? `its parameters are of another version (${error.issues.map(({ path }) => path.join('.')).join(', ')})`
+        ? `its parameters are of another version of sjd2, which makes other pictures of them (${error.issues.map(({ path }) => path.join('.')).join(', ')})`
         : message
     throw new ExperimentError(
       'bad-picture',

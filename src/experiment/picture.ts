@@ -12,16 +12,18 @@ export function encodePicture(picture: Picture, parameters: object): Uint8Array 
   return encode({ width, height, data: rgb, channels: 3, depth: 8, text })
 }
 
-/** `<slug of the prompt>-s<seed>-<index>.png` */
-export const pictureName = (prompt: string, seed: number | bigint, index: number): string =>
-  `${slug(prompt)}-s${seed}-${index}.png`
+/** `<slug of the prompt>-s<seed>-<index>-<hash>.png`; the hash is of all that decides the picture (see `shortHash`). */
+export const pictureName = (
+  { prompt, seed, index }: { prompt: string; seed: number; index: number },
+  hash: string,
+): string => `${slug(prompt)}-s${seed}-${index}-${hash}.png`
 
 /** A prompt as a file name: lower-case letters and digits of any script, at most 120 bytes. */
 export function slug(prompt: string): string {
   const words = prompt
     .toLowerCase()
     .normalize('NFC')
-    .match(/[\p{L}\p{M}\p{N}]+/gu) ?? ['picture']
+    .match(/[\p{L}\p{N}][\p{L}\p{M}\p{N}]*/gu) ?? ['picture']
   // a character that the cut falls into is dropped
   const cut = new TextDecoder().decode(new TextEncoder().encode(words.join('-')).subarray(0, 120))
   return cut.replace(/[\ufffd-]+$/, '')

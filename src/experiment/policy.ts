@@ -137,6 +137,12 @@ export function formatSpec(name: string, overrides: PolicyOverrides): string {
   return changes.length === 0 ? name : `${name}:${changes.join(',')}`
 }
 
+/** The policy with all that is changed of it in its specification, in one order however it was said. */
+export function withWholeSpec(choice: PolicyChoice): PolicyChoice {
+  const sorted = Object.entries(choice.overrides).sort(([a], [b]) => (a < b ? -1 : 1))
+  return { ...choice, spec: formatSpec(splitSpec(choice.spec).name, Object.fromEntries(sorted)) }
+}
+
 /** Whether a policy's name is that of a file. */
 export const isFile = (name: string): boolean => /[/\\]|\.[cm]?[jt]s$/.test(name)
 

@@ -19,7 +19,7 @@ export const settingsSchema = z.object({
   topP: z.number(),
   prompt: z.string(),
   seed: z.int(),
-  /** The image's number under its seed. */
+  /** The image's number among those of its prompt under its seed. */
   index: z.int().nonnegative(),
 })
 
@@ -30,6 +30,8 @@ const seconds = z.number().nonnegative()
 const bytes = z.int().nonnegative()
 
 export const recordSchema = settingsSchema.extend({
+  /** The `id` of its run in manifest.json. */
+  run: z.int().positive(),
   /** What else the prompts' file says of its prompt. */
   fields: fieldsSchema.optional(),
   /** The picture's file, in the folder; null where pictures are not kept. */

@@ -5,11 +5,11 @@ import { ExperimentError, reasonOf } from './error.js'
 import { appendLine, writeWhole } from './output.js'
 import { type ImageRecord, recordSchema } from './record.js'
 
-/** What names an image within a run. */
-export type ImageKey = Pick<ImageRecord, 'spec' | 'guidance' | 'prompt' | 'seed' | 'index'>
+/** What names an image within a folder. */
+export type ImageKey = Pick<ImageRecord, 'run' | 'spec' | 'guidance' | 'prompt' | 'seed' | 'index'>
 
-export const keyOf = ({ spec, guidance, prompt, seed, index }: ImageKey): string =>
-  JSON.stringify([spec, guidance, prompt, seed, index])
+export const keyOf = ({ run, spec, guidance, prompt, seed, index }: ImageKey): string =>
+  JSON.stringify([run, spec, guidance, prompt, seed, index])
 
 export const resultsFile = (folder: string): string => join(folder, 'results.jsonl')
 
@@ -29,6 +29,12 @@ export const readResults = (folder: string): ImageRecord[] => readLines(folder).
 export function mendResults(folder: string): void {
   const { file, bytes, whole } = wholeLines(folder)
   if (whole < bytes.length) truncateSync(file, whole)
+}
+
+/** Takes the lines of images that are to be made again out of a folder's results. */
+export async function dropResults(folder: string, keys: ReadonlySet<string>): Promise<void> {
+  const kept = readLines(folder).filter(({ record }) => !keys.has(keyOf(record)))
+  await writeWhole(resultsFile(folder), kept.map(({ line }) => `${line}\n`).join(''))
 }
 
 function readLines(folder: string): { line: string; record: ImageRecord }[] {
@@ -59,13 +65,13 @@ function parsed(line: string, where: string): ImageRecord {
 
 /**
  * Puts a finished run's lines in the order of its plan, so that a run that was interrupted leaves the same file as one
- * that was not. Lines that are not in the plan keep their order, before the others.
+ * that was not. Runs stand in their order; of a run, lines that are not in the plan keep theirs, before the others.
  */
 export async function sortResults(folder: string, plan: readonly ImageKey[]): Promise<ImageRecord[]> {
   const place = new Map(plan.map((key, i) => [keyOf(key), i]))
   const at = (record: ImageRecord) => place.get(keyOf(record)) ?? -1
   const lines = readLines(folder)
-  const sorted = lines.toSorted((a, b) => at(a.record) - at(b.record))
+  const sorted = lines.toSorted(({ record: a }, { record: b }) => a.run - b.run || at(a) - at(b))
   if (sorted.some((entry, i) => entry !== lines[i])) {
     await writeWhole(resultsFile(folder), sorted.map(({ line }) => `${line}\n`).join(''))
   }

@@ -1,4 +1,6 @@
 /** A run: every row's images, made and measured; each one's record is kept as soon as it is there. */
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import type { DecodingPolicy } from '../decoding/index.js'
 import type { Session, TokenizedPrompt } from '../engine/index.js'
 import type { Sampling } from '../numerics/index.js'
@@ -10,7 +12,8 @@ import { specSlug } from './picture.js'
 import type { PolicyChoice } from './policy.js'
 import type { Fields } from './prompts.js'
 import type { ImageRecord } from './record.js'
-import { type ImageKey, keyOf, mendResults, readResults, sortResults } from './results.js'
+import { dropResults, type ImageKey, keyOf, mendResults, readResults, sortResults } from './results.js'
+import type { Stopping } from './stopping.js'
 import { secondsLeft } from './time-left.js'
 import { recorded } from './trajectory-record.js'
 
@@ -32,7 +35,7 @@ export interface StudyImage {
   readonly prompt: string
   readonly tokenized: TokenizedPrompt
   readonly seed: number
-  /** The image's number under its seed. */
+  /** The image's number among those of its prompt under its seed. */
   readonly index: number
   /** What else the prompts' file says of its prompt. */
   readonly fields?: Fields | undefined
@@ -40,6 +43,8 @@ export interface StudyImage {
 
 export interface Study {
   readonly folder: string
+  /** The `id` of the run in the folder's manifest. */
+  readonly run: number
   readonly contenders: readonly Contender[]
   readonly images: readonly StudyImage[]
   readonly sampling: Sampling
@@ -50,15 +55,19 @@ export interface Study {
   readonly trajectories: number
   /** The picture's file, in the folder; null where pictures are not kept. */
   readonly fileOf: (contender: Contender, image: ImageRequest) => string | null
+  /** Of all that decides a row's images of a prompt but their seeds and indices: see `shortHash`. */
+  readonly hashOf: (contender: Contender, prompt: string) => string
   /** What a picture's file says of what it was made with, besides its own settings. */
   readonly provenance: object
 }
 
 export interface StudyHooks {
-  readonly signal: AbortSignal
+  readonly stopping: Stopping
   /** @param secondsLeft of the whole run; null while that is hardly known. */
   readonly onStep: (contender: Contender, state: RunState, secondsLeft: number | null) => void
   readonly onImage?: (record: ImageRecord) => void
+  /** Told first which of the study's images are there already. */
+  readonly onFound?: (records: readonly ImageRecord[]) => void
 }
 
 /** Names a row's files. */
@@ -84,25 +93,26 @@ export function checkRows(contenders: readonly RowKey[]): void {
 }
 
 /**
- * Makes what `folder` holds no results of yet, and gives the records of all of the study's images, in its order.
+ * Makes what `folder` holds no results of yet, or no pictures of any more, and gives the records of all of the study's
+ * images, in its order.
  * @throws what `decodeImages` and the metrics throw; ExperimentError where the results that are there cannot be read.
  */
 export async function runStudy(
   session: Session,
   study: Study,
-  { signal, onStep, onImage }: StudyHooks,
+  { stopping, onStep, onImage, onFound }: StudyHooks,
 ): Promise<ImageRecord[]> {
-  const { folder, contenders } = study
+  const { folder, run, contenders } = study
   const plans = contenders.map((contender) => ({ contender, requests: requestsOf(study, contender) }))
   mendResults(folder)
-  const before = readResults(folder)
-  const done = new Set(before.map(keyOf))
+  const found = await findRecords(study, plans)
+  onFound?.([...found.values()])
   const missing = plans.map(({ contender, requests }) => ({
     contender,
-    requests: requests.filter((request) => !done.has(keyOf(request))),
+    requests: requests.filter((request) => !found.has(keyOf({ run, ...request }))),
   }))
-  const metrics = study.metrics.map((metric) => metric.open(signal))
-  const records = [...before]
+  const metrics = study.metrics.map((metric) => metric.open(stopping.now))
+  const records = [...found.values()]
   try {
     for (const [row, { contender, requests }] of missing.entries()) {
       const ahead = missing.slice(row + 1).map(({ contender, requests }) => ({
@@ -111,7 +121,8 @@ export async function runStudy(
       }))
       let last = performance.now()
       await decodeImages(session, requests, {
-        signal,
+        signal: stopping.now,
+        stopping,
         onStep: (state) => onStep(contender, state, secondsLeft(state, ahead)),
         async onImage(image) {
           const now = performance.now()
@@ -126,10 +137,41 @@ export async function runStudy(
   } finally {
     await Promise.allSettled(metrics.map((metric) => metric.close()))
   }
-  const all = plans.flatMap(({ requests }) => requests)
+  const all = plans.flatMap(({ requests }) => requests.map((request) => ({ run, ...request })))
   const wanted = new Set(all.map(keyOf))
   const sorted = await sortResults(folder, all)
   return sorted.filter((record) => wanted.has(keyOf(record)))
+}
+
+interface RowPlan {
+  readonly contender: Contender
+  readonly requests: readonly ImageRequest[]
+}
+
+/**
+ * The records of the planned images that are there, by their keys. Of one whose picture somebody took away, where
+ * pictures are wanted, the line is taken out.
+ */
+async function findRecords(
+  { folder, run, fileOf }: Study,
+  plans: readonly RowPlan[],
+): Promise<Map<string, ImageRecord>> {
+  const before = new Map(readResults(folder).map((record) => [keyOf(record), record]))
+  const found = new Map<string, ImageRecord>()
+  const gone = new Set<string>()
+  for (const { contender, requests } of plans) {
+    for (const request of requests) {
+      const key = keyOf({ run, ...request })
+      const record = before.get(key)
+      if (record === undefined) continue
+      const { file } = record
+      const isGone = file !== null && fileOf(contender, request) !== null && !existsSync(join(folder, file))
+      if (isGone) gone.add(key)
+      else found.set(key, record)
+    }
+  }
+  if (gone.size > 0) await dropResults(folder, gone)
+  return found
 }
 
 /** The records of one row. */

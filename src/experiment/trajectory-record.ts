@@ -53,14 +53,19 @@ export function recorded(request: ImageRequest): RecordedRequest {
 
 export const isRecorded = (request: ImageRequest): request is RecordedRequest => 'passes' in request
 
-/** Writes `trajectories/<policy>-g<guidance>-s<seed>-<index>.json`. */
+/**
+ * Writes `trajectories/<policy>-g<guidance>-s<seed>-<index>-<hash>.json`.
+ * @param hash of all that decides the image (see `shortHash`).
+ */
 export async function writeTrajectory(
   folder: string,
+  hash: string,
   { spec, guidance, prompt, seed, index, passes }: RecordedRequest,
   finalTokens: Int32Array,
   grid: ModelCard['grid'],
 ): Promise<void> {
-  const file = join(trajectoriesFolder(folder), `${specSlug(spec)}-g${guidance}-s${seed}-${index}.json`)
+  const name = `${specSlug(spec)}-g${guidance}-s${seed}-${index}-${hash}.json`
+  const file = join(trajectoriesFolder(folder), name)
   const tokens = [...finalTokens]
   const whole: RecordedTrajectory = { spec, guidance, prompt, seed, index, grid, tokens, passes }
   await mkdir(trajectoriesFolder(folder), { recursive: true })

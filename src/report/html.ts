@@ -1,8 +1,9 @@
 /** The report as one HTML file. */
+import type { Environment } from '../experiment/environment.js'
 import type { Bundle } from './bundle.js'
 import type { PageData } from './page.js'
 import type { Run } from './run.js'
-import type { SettingRows } from './settings.js'
+import { groupBy, type SettingRows } from './settings.js'
 import { NOTES, table } from './table.js'
 
 export interface ReportParts {
@@ -38,7 +39,9 @@ export function reportHtml({ run, settings, page, bundle, style }: ReportParts):
 <header>
 <h1>${escaped(title)}</h1>
 <p>${INTRODUCTION}</p>
-<p class="made">${escaped(madeBy(run))}</p>
+${madeBy(run)
+  .map((line) => `<p class="made">${escaped(line)}</p>`)
+  .join('\n')}
 </header>
 <main>
 <section aria-labelledby="table-title">
@@ -57,14 +60,20 @@ export function reportHtml({ run, settings, page, bundle, style }: ReportParts):
 `
 }
 
-function madeBy({ manifest, results }: Run): string {
-  const { sjd2, git, torch, device, dtype, model } = manifest.environment
-  const seeds = [...new Set(results.map(({ seed }) => seed))]
+/** A line for each environment that pictures were made in. */
+function madeBy({ manifest, results }: Run): string[] {
+  const environments = new Map(manifest.runs.map(({ id, environment }) => [id, madeIn(environment)]))
+  return [...groupBy(results, ({ run }) => environments.get(run)!)].map(([environment, own]) => {
+    const seeds = [...new Set(own.map(({ seed }) => seed))]
+    return `${own.length} pictures, ${seeds.length === 1 ? 'seed' : 'seeds'} ${seeds.join(', ')} · ${environment}`
+  })
+}
+
+function madeIn({ sjd2, git, torch, device, dtype, model }: Environment): string {
   const commit = git ? `, commit ${git.commit.slice(0, 10)}${git.changed ? ' with changes' : ''}` : ''
   return [
-    `${results.length} pictures by the checkpoint ${model.name} (${model.hash.slice(0, 10)})`,
+    `by the checkpoint ${model.name} (${model.hash.slice(0, 10)})`,
     `on ${device} in ${dtype}`,
-    `${seeds.length === 1 ? 'seed' : 'seeds'} ${seeds.join(', ')}`,
     `sjd2 ${sjd2}${commit}`,
     `torch ${torch}`,
   ].join(' · ')

@@ -32,7 +32,7 @@ export async function writeReport(
   if (decoder) checkDecoder(decoder, run)
   // the stream that `sjd2 compare` takes for its table: the same intervals
   const random = randomStream(run.results[0].seed, 'bootstrap')
-  const settings = settingsOf(run.results, run.trajectories, random)
+  const settings = settingsOf(run, random)
   const viewer = decoder && (await showTrajectories(run, decoder, onPicture))
   const page = { settings: settings.map(({ setting }) => setting), viewer }
   const [bundle, style] = await Promise.all([bundleScript(), readStyle()])
@@ -41,7 +41,7 @@ export async function writeReport(
 
 /** Another checkpoint would decode the tokens to something else. */
 function checkDecoder({ card }: Decoder, { manifest }: Run): void {
-  const { model } = manifest.environment
+  const { model } = manifest.runs[0].environment
   if (card.hash === model.hash) return
   throw new ExperimentError(
     'bad-option',

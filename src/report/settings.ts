@@ -1,10 +1,13 @@
 /** Results as rows of the report's table and as what its plots draw. */
+import { deciding } from '../experiment/identity.js'
+import type { ManifestRun } from '../experiment/manifest.js'
 import type { ImageRecord } from '../experiment/record.js'
 import { mean } from '../experiment/statistics.js'
 import { type Row, summarize } from '../experiment/summary.js'
 import type { RecordedTrajectory } from '../experiment/trajectory-record.js'
 import type { Grid, PartTime, PlotRow, Setting } from './page.js'
 import { commitDistribution, committedByCell, committedByPosition, passesByPrompt } from './passes.js'
+import type { Run } from './run.js'
 
 /** Parts of the image that passes are sorted into where its rows are not known. */
 const BINS = 24
@@ -20,13 +23,14 @@ export interface SettingRows {
  * @param random uniform on [0, 1), for the bootstrap over prompts.
  */
 export function settingsOf(
-  results: readonly ImageRecord[],
-  trajectories: readonly RecordedTrajectory[],
+  { manifest, results, trajectories }: Pick<Run, 'manifest' | 'results' | 'trajectories'>,
   random: () => number,
 ): SettingRows[] {
-  const groups = groupBy(results, settingLabel)
-  const tables = [...groups.values()].map((group) => summarize(keysOf(group), group, random))
-  return [...groups].map(([label, group], i) => {
+  const besides = differences(manifest.runs.filter(({ id }) => results.some(({ run }) => run === id)))
+  const label = (result: ImageRecord) => [settingLabel(result), ...besides.get(result.run)!].join(', ')
+  const groups = [...groupBy(results, label)].map(([label, group]) => ({ label, group: ownSpecs(group) }))
+  const tables = groups.map(({ group }) => summarize(keysOf(group), group, random))
+  return groups.map(({ label, group }, i) => {
     const shown = trajectories.filter(({ guidance }) => guidance === group[0].guidance)
     const grid = shown[0]?.grid ?? null
     const largest = Math.max(...group.map(({ accepted }) => Math.max(...accepted)))
@@ -35,6 +39,26 @@ export function settingsOf(
       return plotRow(row, own, { grid, largest, trajectories: shown, random })
     })
     return { setting: { label, grid, rows }, table: tables[i] }
+  })
+}
+
+/** What decides the images and is not the same in all of the runs, in words, by the runs' ids. */
+function differences(runs: readonly ManifestRun[]): Map<number, string[]> {
+  // the records themselves say how they were sampled
+  const all = runs.map((run) => ({ ...deciding(run), sampling: null }) as Record<string, unknown>)
+  const names = Object.keys(all[0]).filter((name) => new Set(all.map((one) => one[name])).size > 1)
+  const said = (value: unknown) =>
+    typeof value === 'string' && value.length > 20 ? value.slice(0, 10) : value
+  return new Map(
+    runs.map(({ id }, i) => [id, names.map((name) => `${name} ${said(all[i][name] ?? 'as usual')}`)]),
+  )
+}
+
+/** Where a policy of one name is in several runs, as when its file was edited, its specification names the run too. */
+function ownSpecs(results: readonly ImageRecord[]): ImageRecord[] {
+  return [...groupBy(results, ({ spec }) => spec).values()].flatMap((group) => {
+    const isOne = new Set(group.map(({ run }) => run)).size === 1
+    return isOne ? group : group.map((one) => ({ ...one, spec: `${one.spec} (run ${one.run})` }))
   })
 }
 
@@ -113,7 +137,7 @@ function timeSplit(results: readonly ImageRecord[]): PartTime[] {
   return [...measured, { name: 'the rest', seconds: Math.max(0, rest) }]
 }
 
-function groupBy<T>(values: readonly T[], keyOf: (value: T) => string): Map<string, T[]> {
+export function groupBy<T>(values: readonly T[], keyOf: (value: T) => string): Map<string, T[]> {
   const groups = new Map<string, T[]>()
   for (const value of values) {
     const group = groups.get(keyOf(value))

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { endingError } from '../../src/bridge/ending.js'
+import { endingError, whyEnded } from '../../src/bridge/ending.js'
 
 const announcement = (code: string) =>
   JSON.stringify({ error: { code, message: 'The folder is empty.', remedy: 'Name another.' } })
@@ -21,7 +21,7 @@ test('an internal error is shown with what was printed before it', () => {
 test('a worker that ends without a word is lost, with its last lines', () => {
   expect(endingError('python', { exitCode: 3 }, ['one', 'two'])).toMatchObject({
     code: 'worker-lost',
-    message: 'The worker ended with exit code 3; its last words:\none\ntwo',
+    message: 'The worker ended with exit code 3; the last that it wrote:\none\ntwo',
   })
 })
 
@@ -37,4 +37,15 @@ test('a Python that cannot be started is named', () => {
     code: 'no-python',
     message: 'Python could not be started as no/python: spawn no/python ENOENT.',
   })
+})
+
+test('why a warm worker has ended is its own word of that, and no warning that stood last', () => {
+  const ended = JSON.stringify({ ended: 'nobody had used it for 60 seconds (--idle)' })
+  expect(whyEnded(`overflow\n${ended}`)).toBe(
+    'it has ended, because nobody had used it for 60 seconds (--idle).',
+  )
+  expect(whyEnded('overflow')).toBe(
+    'it has ended without a word of why, as when it is killed; the last that it wrote before:\noverflow',
+  )
+  expect(whyEnded('')).toBe('it has ended without a word of why, as when it is killed.')
 })

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import { report } from '../../src/cli/report.js'
-import { manifest } from '../experiment/records.js'
+import { manifest, run } from '../experiment/records.js'
 import { result } from '../report/results.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'report-'))
@@ -13,8 +13,11 @@ test('an adapter that only the folder names is not run', async () => {
   const adapter = join(folder, 'adapter.py')
   const ran = join(folder, 'ran')
   writeFileSync(adapter, `open(${JSON.stringify(ran)}, 'w')`)
-  const checkpoint = { ...manifest.checkpoint, model: folder, adapter }
-  writeFileSync(join(folder, 'manifest.json'), JSON.stringify({ ...manifest, checkpoint }))
+  const checkpoint = { ...run.checkpoint, model: folder, adapter }
+  writeFileSync(
+    join(folder, 'manifest.json'),
+    JSON.stringify({ ...manifest, runs: [{ ...run, checkpoint }] }),
+  )
   writeFileSync(join(folder, 'results.jsonl'), `${JSON.stringify(result())}\n`)
   mkdirSync(join(folder, 'trajectories'))
   const { spec, guidance, prompt, seed, index } = result()

@@ -129,7 +129,7 @@ describe('a long prompt', () => {
 })
 
 function manifestIn(out: string) {
-  const { images, leftOut } = readManifest(join(out, 'manifest.json'))
+  const [{ images, leftOut }] = readManifest(join(out, 'manifest.json')).runs
   return [out, images, leftOut] as const
 }
 

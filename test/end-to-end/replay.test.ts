@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -92,7 +92,8 @@ test('a picture says the command that makes it again', async () => {
     checkpoint.folder,
   ])
   expect(made.exitCode, made.stderr).toBe(0)
-  const picture = join(out, 'it-s-red-s5-1.png')
+  const name = readdirSync(out).find((file) => /^it-s-red-s5-1-[0-9a-f]{12}\.png$/.test(file))!
+  const picture = join(out, name)
 
   const { stdout, exitCode } = await sjd2(['inspect', picture])
   expect(exitCode).toBe(0)
@@ -117,5 +118,5 @@ test('a picture says the command that makes it again', async () => {
     const { environment, ...settings } = readParameters(file)
     return { pixels: decode(readFileSync(file)).data, settings, environment: { ...environment, git: null } }
   }
-  expect(whole(join(again, 'it-s-red-s5-1.png'))).toEqual(whole(picture))
+  expect(whole(join(again, name))).toEqual(whole(picture))
 })

@@ -26,7 +26,9 @@ test('a file that is no picture of sjd2 is refused with the reason', () => {
   expect(write('text.png', 'hello')).toThrow(none)
   const old = encodePicture({ width: 1, height: 1, rgb }, { prompt: 'red' })
   for (const end of [10, 100, -20]) expect(write('cut.png', old.subarray(0, end))).toThrow(none)
-  expect(write('old.png', old)).toThrow(/of another version \(spec, policy, /)
+  expect(write('old.png', old)).toThrow(
+    /of another version of sjd2, which makes other pictures of them \(spec, policy, /,
+  )
 })
 
 test.each<[string, string | null, Parameters['parameters'], string[]]>([

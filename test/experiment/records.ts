@@ -1,9 +1,10 @@
 import { PROTOCOL } from '../../src/bridge/messages.js'
-import type { Manifest } from '../../src/experiment/manifest.js'
+import type { Manifest, ManifestRun } from '../../src/experiment/manifest.js'
 import type { ImageRecord } from '../../src/experiment/record.js'
 
 /** A record of an image of 4 tokens in 2 passes, but for what is given. */
 export const recordOf = (values: Partial<ImageRecord>): ImageRecord => ({
+  run: 1,
   spec: 'sjd2',
   policy: 'sjd2',
   exact: true,
@@ -37,9 +38,8 @@ export const recordOf = (values: Partial<ImageRecord>): ImageRecord => ({
 })
 
 /** Of a comparison of one policy on one prompt. */
-export const manifest: Manifest = {
-  format: 1,
-  command: 'compare',
+export const run: ManifestRun = {
+  id: 1,
   environment: {
     sjd2: '0.1.0',
     git: null,
@@ -71,3 +71,5 @@ export const manifest: Manifest = {
   images: [{ prompt: 'red', seed: 0, index: 0 }],
   leftOut: [],
 }
+
+export const manifest: Manifest = { format: 2, command: 'compare', runs: [run] }

@@ -57,7 +57,7 @@ describe('a Python', () => {
     const broken = interpreter('broken', 'echo "no such instruction" >&2', 'exit 132')
     await expect(open(broken)).rejects.toMatchObject({
       code: 'worker-lost',
-      message: 'The worker ended with exit code 132; its last words:\nno such instruction',
+      message: 'The worker ended with exit code 132; the last that it wrote:\nno such instruction',
     })
   })
 })

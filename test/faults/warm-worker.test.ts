@@ -150,7 +150,11 @@ test('killed in mid-run, it ends the run with a clear error, and its name can be
 test('it ends by itself when nobody uses it', async () => {
   const { pid } = await start({ name: 'brief', idle: 1e-3 })
   await ended(pid)
-  await expect(stopWarmWorker('brief', undefined, false)).rejects.toMatchObject({ code: 'no-worker' })
+  await expect(stopWarmWorker('brief', undefined, false)).rejects.toMatchObject({
+    code: 'no-worker',
+    message:
+      'No worker answers at brief: it has ended, because nobody had used it for 0.001 seconds (--idle).',
+  })
   expect(existsSync(placeOf('brief').socket)).toBe(false)
   // forgotten by the next one of that name
   await stopWarmWorker((await start({ name: 'brief' })).name, undefined, false)

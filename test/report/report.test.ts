@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import type { PageData } from '../../src/report/page.js'
 import { type Decoder, type Run, writeReport } from '../../src/report/report.js'
-import { manifest } from '../experiment/records.js'
+import { manifest, run as recorded } from '../experiment/records.js'
 import { result } from './results.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'page-'))
@@ -15,10 +15,15 @@ const hostile = '</script><script src="https://example.org/x.js">&'
 const run: Run = {
   manifest: {
     ...manifest,
-    environment: {
-      ...manifest.environment,
-      model: { ...manifest.environment.model, name: hostile, hash: 'abc' },
-    },
+    runs: [
+      {
+        ...recorded,
+        environment: {
+          ...recorded.environment,
+          model: { ...recorded.environment.model, name: hostile, hash: 'abc' },
+        },
+      },
+    ],
   },
   results: [result({ spec: hostile, prompt: hostile }), result({ spec: 'jacobi', exact: false, topK: 5 })],
   trajectories: [],

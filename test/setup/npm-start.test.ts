@@ -1,5 +1,5 @@
 /** The scripts as npm runs them, in a copy of the project that has nothing installed. */
-import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { execa } from 'execa'
@@ -59,6 +59,24 @@ test('npm start with a Python of one’s own makes no environment', async () => 
     })
   }
   expect(existsSync(join(project.root, '.venv'))).toBe(false)
+})
+
+test('from a folder below, paths are meant from there, and set-up is the project’s', async () => {
+  freshClone()
+  writeFileSync(join(project.root, 'bin/sjd2.mjs'), 'console.log(process.cwd())')
+  const below = join(project.root, 'below')
+  mkdirSync(below)
+  // as npm calls the script
+  const npm = (values: Record<string, string>) =>
+    execa(process.execPath, [join(project.root, 'setup/start.mjs')], {
+      cwd: project.root,
+      env: { ...project.env, INIT_CWD: below, ...values },
+      extendEnv: false,
+    })
+  expect((await npm({ npm_lifecycle_event: 'start' })).stdout).toBe(realpathSync(below))
+  expect(existsSync(join(below, '.venv'))).toBe(false)
+  // inherited by a script of the user's, it says nothing of where this was called
+  expect((await npm({ npm_lifecycle_event: 'study' })).stdout).toBe(realpathSync(project.root))
 })
 
 test('help and doctor answer without a Python', async () => {

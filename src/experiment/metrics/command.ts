@@ -40,6 +40,7 @@ function start(
     buffer: { stdout: false },
     reject: false,
     forceKillAfterDelay: 1000,
+    detached: true, // a terminal's Ctrl-C is not for it: pictures that are being finished are measured
     cancelSignal: signal,
     cleanup: false, // it would listen to signals, and code that never returns would keep Ctrl-\ from ending this process
   })

@@ -25,6 +25,7 @@ export function changes(recorded: Environment, now: Environment): Change[] {
     protocol,
     device,
     dtype,
+    adapter,
     model,
   }: Environment) => ({
     checkpoint: `${model.name} (${model.hash.slice(0, 10)})`,
@@ -38,6 +39,7 @@ export function changes(recorded: Environment, now: Environment): Change[] {
     protocol: String(protocol),
     device,
     dtype,
+    adapter: adapter?.slice(0, 10) ?? 'none',
   })
   const before = Object.entries(facts(recorded))
   const after: Record<string, string> = facts(now)

@@ -1,8 +1,8 @@
-/** Runs again what a manifest says, and compares the tokens. */
+/** Makes a run of a manifest again, and compares the tokens. */
 import type { Session, TokenizedPrompt } from '../../engine/index.js'
 import { openPolicyFile } from '../../policies/load.js'
 import { decodeImages, type FinishedImage, type ImageRequest, type RunState } from '../images.js'
-import type { Manifest, ManifestRow } from '../manifest.js'
+import type { ManifestRow, ManifestRun } from '../manifest.js'
 import { choosePolicy, formatSpec, ofFile, type PolicyChoice } from '../policy.js'
 import type { ImageRecord } from '../record.js'
 import { type ImageKey, keyOf } from '../results.js'
@@ -30,10 +30,10 @@ export interface ReplayHooks {
 }
 
 /**
- * The policies of a manifest's rows, from its own copies of users' files.
+ * The policies of a run's rows, from the manifest's own copies of users' files.
  * @throws PolicyError, ExperimentError where this version has no such policy or its file no longer compiles.
  */
-export function restorePolicies({ rows }: Manifest): Promise<PolicyChoice[]> {
+export function restorePolicies({ rows }: Pick<ManifestRun, 'rows'>): Promise<PolicyChoice[]> {
   const opened = new Map<string, ReturnType<typeof openPolicyFile>>()
   return Promise.all(
     rows.map(async ({ spec, overrides, source }) => {
@@ -50,14 +50,14 @@ export function restorePolicies({ rows }: Manifest): Promise<PolicyChoice[]> {
 
 /**
  * Makes the recorded images again, row by row, together as they were.
- * @param choices of the manifest's rows, from `restorePolicies`.
+ * @param choices of the run's rows, from `restorePolicies`.
  * @param tokenized the prompts.
- * @returns one entry for each record, in the order of the manifest.
+ * @returns one entry for each record of the run, in the order of the manifest.
  * @throws what `decodeImages` throws.
  */
 export async function replayRun(
   session: Session,
-  { rows, images, sampling }: Manifest,
+  { id: run, rows, images, sampling }: ManifestRun,
   choices: readonly PolicyChoice[],
   records: readonly ImageRecord[],
   tokenized: ReadonlyMap<string, TokenizedPrompt>,
@@ -70,7 +70,7 @@ export async function replayRun(
     const policy = choices[i].create(session.model)
     const partings = new Map<ImageRequest, Parting>()
     const requests = images.flatMap(({ prompt, seed, index }) => {
-      const record = byKey.get(keyOf({ spec, guidance, prompt, seed, index }))
+      const record = byKey.get(keyOf({ run, spec, guidance, prompt, seed, index }))
       if (record === undefined) return []
       const request: ImageRequest = {
         spec,
@@ -90,7 +90,7 @@ export async function replayRun(
       signal,
       onStep: (state) => onStep(row, state),
       onImage(image) {
-        const record = byKey.get(keyOf(image.request))!
+        const record = byKey.get(keyOf({ run, ...image.request }))!
         const result = compared(session, image, record, partings.get(image.request))
         replayed.set(image.request, result)
         onImage(result)
@@ -115,6 +115,7 @@ function compared(
     (i) => accepted[i] !== record.accepted[i],
   )
   return {
+    run: record.run,
     spec,
     guidance,
     prompt,

@@ -7,6 +7,7 @@ import type { ManifestImage } from '../manifest.js'
 import type { MetricChoice } from '../metrics/choice.js'
 import { chooseMetric } from '../metrics/choose.js'
 import { SCENES } from '../metrics/scenes.js'
+import { numbered } from '../numbering.js'
 import { choosePolicies, type PolicyChoice } from '../policy.js'
 import { problemsOf } from '../problems.js'
 import { listPrompts, type Prompt, promptFault, readPrompts } from '../prompts.js'
@@ -58,9 +59,7 @@ export async function readStudy(file: string): Promise<StudyFile> {
     guidance,
     prompts,
     seeds,
-    images: seeds.flatMap((seed) =>
-      prompts.map(({ text: prompt, fields }, index) => ({ prompt, seed, index, ...(fields && { fields }) })),
-    ),
+    images: seeds.flatMap((seed) => numbered(prompts, { seed })),
     judged: data.metrics.includes(SCENES),
     metrics,
   }

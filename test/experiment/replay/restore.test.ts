@@ -5,7 +5,7 @@ import { afterAll, expect, test } from 'vitest'
 import { choosePolicies } from '../../../src/experiment/policy.js'
 import { restorePolicies } from '../../../src/experiment/replay/replay.js'
 import { toy } from '../../support/toy-model.js'
-import { manifest } from '../records.js'
+import { run } from '../records.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'restore-'))
 afterAll(() => rmSync(folder, { recursive: true }))
@@ -23,8 +23,8 @@ test('policy files that import each other are restored each as itself', async ()
   writeFileSync(join(folder, 'one.ts'), policy('one', 'two'))
   writeFileSync(join(folder, 'two.ts'), policy('two', 'one'))
   const chosen = await choosePolicies(['./one.ts', './two.ts'], folder)
-  const rows = chosen.map(({ spec, source }) => ({ ...manifest.rows[0], spec, source, overrides: {} }))
-  const restored = await restorePolicies({ ...manifest, rows })
+  const rows = chosen.map(({ spec, source }) => ({ ...run.rows[0], spec, source, overrides: {} }))
+  const restored = await restorePolicies({ rows })
   const { model } = toy({ layout: [-1, -1, 0], rowLength: 3 })
   expect(restored.map(({ create }) => create(model).name)).toEqual(['one', 'two'])
 })

@@ -31,8 +31,8 @@ describe('a study', () => {
     })
     expect(study.images).toEqual([
       { prompt: 'red', seed: 0, index: 0 },
-      { prompt: 'blue', seed: 0, index: 1 },
-      { prompt: 'red', seed: 0, index: 2 },
+      { prompt: 'blue', seed: 0, index: 0 },
+      { prompt: 'red', seed: 0, index: 1 },
     ])
     expect(study.choices.map(({ spec }) => spec)).toEqual(['sjd2'])
   })
@@ -62,9 +62,9 @@ policies:
     expect(study).toMatchObject({ guidance: [1, 3.5], judged: false, model: join(folder, 'model') })
     expect(study.images.map(({ prompt, seed, index }) => [prompt, seed, index])).toEqual([
       ['red circle', 3, 0],
-      ['blue square', 3, 1],
+      ['blue square', 3, 0],
       ['red circle', 5, 0],
-      ['blue square', 5, 1],
+      ['blue square', 5, 0],
     ])
   })
 
