@@ -96,7 +96,12 @@ MESSAGES: dict[str, tuple[str, dict[str, Any], Tensors]] = {
                 {"conditional": [0, 0, 0, 1], "unconditional": [0, 0, 0, 1], "unknown": ["blå", "円"]},
                 {"conditional": [2, 5, 2, 1], "unconditional": [0, 0, 0, 1], "unknown": [], "cut": ["circle"]},
                 {"conditional": [11, 12, 1], "unconditional": [0, 1], "unknown": [], "vectors": 2},
-                {"refused": {"message": "The prompt has 50 tokens, and may have 43.", "remedy": "Say it in fewer words."}},
+                {
+                    "refused": {
+                        "message": "The prompt has 50 tokens, and may have 43.",
+                        "remedy": "Say it in fewer words.",
+                    }
+                },
             ],
         },
         {},

@@ -129,9 +129,7 @@ def test_latents_may_come_as_f16(worker: Worker) -> None:
     np.testing.assert_array_equal(halved["logits"], logits_of(worker, share))
 
 
-def test_vectors_in_place_of_tokens(
-    worker: Worker, adapter: ScenesAdapter, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_vectors_in_place_of_tokens(worker: Worker, adapter: ScenesAdapter, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ids from the vocabulary's end on name vectors of the request's prompts, as tokens and as anchors."""
     vocabulary = adapter.card["vocabulary"]
     entries = embed(adapter, SEQUENCE).clone()
