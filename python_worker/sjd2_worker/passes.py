@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .lanes import ANCHOR, LATENT, Indices, Lanes
+from .protocol import Head
 
 _NONE: Indices = np.empty(0, np.int64)
 

@@ -1,4 +1,4 @@
-"""Key/value slots: cells are allocated once, but for `grow`, and written in place; attention reads them where they lie."""
+"""Key/value slots: cells are allocated once, or by `grow`, and written in place; attention reads them there."""
 
 from __future__ import annotations
 

@@ -93,7 +93,7 @@ def _cleaning() -> Callable[[str], str]:
 
 
 def _check_given(path: Path, length: int, width: int) -> dict[str, int]:
-    """The captions of the file, and how many features each has; none of it read. Raises `corrupt-checkpoint` or `wrong-config`."""
+    """How many features the file has of each caption; none is read. Raises `corrupt-checkpoint` or `wrong-config`."""
     header = read_header(path)
     for caption, tensor in header.items():
         shape = tensor["shape"]

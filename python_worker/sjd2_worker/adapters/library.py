@@ -18,7 +18,7 @@ from transformers import AttentionInterface, PretrainedConfig, PreTrainedModel
 from transformers.utils import logging
 
 from ..checkpoint import check_weights, existing
-from ..errors import RequestError, StartupError, ran_out_of_memory
+from ..errors import StartupError, ran_out_of_memory
 from .base import PROMPT_CELLS, Attend, CacheShape, Entries, TokenizedPrompt, cells
 from .placement import available, round_blank, rounded, spread
 
