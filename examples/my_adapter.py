@@ -58,8 +58,8 @@ class MyAdapter(Adapter):
     def forward(self, entries, attend):  # -> logits over the image codes, [R, count], of the wanted entries
         return linear(hidden_states(self.model.model, entries, attend), self.model.lm_head.weight[self.rows])
 
-    def decode(self, codes):  # int64 [B, ROWS * COLUMNS], counted from 0 -> u8 [B, height, width, 3]
-        return self.colours[codes].view(-1, ROWS, COLUMNS, 3).to(torch.uint8)
+    def decode(self, codes):  # int64 [B, ROWS * COLUMNS], counted from 0 -> f32 [B, height, width, 3] on 0 … 255
+        return self.colours[codes].view(-1, ROWS, COLUMNS, 3).float()
 
     def encoder(self):  # u8 [B, height, width, 3] -> int64 [B, ROWS * COLUMNS]: pictures as data for `sjd2 finetune`
         return lambda pictures: torch.cdist(pictures.flatten(1, 2).float(), self.colours.float()).argmin(-1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import resource
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -18,6 +18,7 @@ from .errors import RequestError, StartupError, bad_message, ran_out_of_memory
 from .graphs import Graphs, Record
 from .lanes import Limits, read_lanes
 from .passes import Pass, pack, padded, round_up
+from .pixels import to_bytes
 from .protocol import DTYPES, VERSION, Array, Head, finish, take
 from .room import BRANCHES, fitting_slots, give_back
 from .slots import Placement, Slots
@@ -33,13 +34,19 @@ class Worker:
     """A loaded model and its slots. Nothing it holds outlives a request but the slots' cells and the statistics."""
 
     def __init__(
-        self, adapter: Adapter, slots: int, device: torch.device, dtype: torch.dtype, record: Record | None = None
+        self,
+        adapter: Adapter,
+        slots: int,
+        device: torch.device,
+        dtype: torch.dtype,
+        record: Record | None = None,
+        warnings: Sequence[str] = (),
     ) -> None:
-        """`record` makes replays of forwards (`graphs.py`); None: each is called anew.
+        """`record` makes replays of forwards (`graphs.py`); None: each is called anew. `warnings`: for the user.
 
         `adapter.cache` says how many cells a slot has to begin with.
         """
-        self._adapter, self._device, self._dtype = adapter, device, dtype
+        self._adapter, self._device, self._dtype, self._warnings = adapter, device, dtype, list(warnings)
         self._slots, slots = _allocate(adapter, slots, device, dtype)
         self._graphs = Graphs(self._call, record)
         card = adapter.card
@@ -87,6 +94,7 @@ class Worker:
             "promptCells": self._adapter.prompt_cells,
             "longestPrompt": self._adapter.longest_prompt,
             "maxEntries": self._limits.entries,
+            **({"warnings": self._warnings} if self._warnings else {}),
             "model": self._adapter.card,
         }, {}
 
@@ -194,7 +202,9 @@ class Worker:
             message = f"An image code lies outside 0 … {card['image']['count'] - 1}."
             raise RequestError("bad-token", message, "Send codes counted from 0, not ids of the vocabulary.")
         found = self._tensor(codes.astype(np.int64))
-        return {}, {"pictures": _array(self._graphs.with_room(lambda: self._adapter.decode(found)))}
+        drawn = self._graphs.with_room(lambda: self._adapter.decode(found))
+        shape = (len(codes), card["picture"]["height"], card["picture"]["width"], 3)
+        return {}, {"pictures": _array(to_bytes(drawn, shape))}
 
     def _stats(self, head: Head, tensors: dict[str, Array]) -> Reply:
         if self._device.type == "cuda":

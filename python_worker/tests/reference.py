@@ -14,7 +14,7 @@ from sjd2_worker.loading import load
 from sjd2_worker.worker import Worker
 
 from .library import Library
-from .test_families import KINDS, OPTIONS, PROMPT, decode_by_library, generate_by_janus, generate_by_library
+from .test_families import OPTIONS, PROMPT, decode_by_library, generate_by_janus, generate_by_library, whole_model
 from .test_llamagen import CAPTION, of_caption, of_class
 from .tiny_families import WRITERS, write_mine
 from .tiny_llamagen import CLASSES, SIDE, write_captions, write_classes
@@ -46,7 +46,7 @@ def likeliest(name: str, folder: Path, worker: Worker) -> list[int]:
     """
     if name in PROMPTS:
         return likeliest_of_llamagen(name, folder)
-    whole, image = KINDS[name].from_pretrained(folder).eval(), worker._adapter.card["image"]
+    whole, image = whole_model(name, folder), worker._adapter.card["image"]
     if name == "emu3":
         return generate_by_library(worker, whole, GUIDANCE, None)
     if name == "janus":

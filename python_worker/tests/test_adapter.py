@@ -48,7 +48,7 @@ class Averages(Adapter):
         return seen[0, entries.rows, 0] @ self.weight[2:].T + entries.places[entries.rows, None]
 
     def decode(self, codes):
-        return codes.view(-1, 2, 2, 1).repeat(1, 1, 1, 3).to(torch.uint8)
+        return codes.view(-1, 2, 2, 1).repeat(1, 1, 1, 3).float()
 
 
 def load(folder, device, dtype):

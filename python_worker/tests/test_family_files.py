@@ -265,7 +265,7 @@ def test_without_the_library(emu3: Path, monkeypatch: pytest.MonkeyPatch, packag
     assert error.code == "missing-library"
     assert package in error.message
     assert error.remedy.startswith(f"{sys.executable} -m pip install")
-    assert error.remedy.endswith('[hf]"')
+    assert error.remedy.endswith("[hf]'")
 
 
 def test_the_bundled_family_needs_no_library(checkpoint: Path) -> None:

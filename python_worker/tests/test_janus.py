@@ -49,12 +49,12 @@ def test_the_prompt(original: Path, adapter: JanusAdapter) -> None:
 
 def test_what_drawing_does_not_need_is_not_kept(adapter: JanusAdapter) -> None:
     assert {name for name, _ in adapter._model.named_children()} == {
-        "vqmodel",
         "generation_embeddings",
         "generation_aligner",
         "generation_head",
         "language_model",
     }
+    assert {name for name, _ in adapter.pictures.named_children()} == {"quantize", "post_quant_conv", "decoder"}
 
 
 @pytest.mark.parametrize(

@@ -214,6 +214,10 @@ export interface HelloReply {
    * The most entries, over all lanes and branches, of one forward.
    */
   maxEntries: number
+  /**
+   * What a user should know of how the model was loaded; absent: nothing.
+   */
+  warnings?: string[]
   model: ModelCard
 }
 /**
@@ -410,6 +414,7 @@ export interface ErrorReply {
     | 'bad-slot'
     | 'bad-token'
     | 'bad-prompt'
+    | 'not-finite'
     | 'out-of-memory'
     | 'internal'
   message: string

@@ -7,7 +7,7 @@ import { version } from '../experiment/project.js'
 import { addConnection, type Connection } from './connection.js'
 import { addExamples } from './examples.js'
 import { interruptible } from './interrupt.js'
-import { addModel, type ModelChoice } from './model-options.js'
+import { addModel, type ModelChoice, type Particulars } from './model-options.js'
 import { helpWidth } from './terminal.js'
 import { addFinetune, addShards } from './training-commands.js'
 import { count, natural, notNegative, place, real, seed, share, window } from './values.js'
@@ -113,6 +113,9 @@ export interface PlanOptions extends ModelOptions, JsonOption {
   readonly memory?: number
 }
 
+/** The model is the command's argument. */
+export type CheckModelOptions = Omit<PlanOptions, 'model'>
+
 export interface JsonOption {
   readonly json?: boolean
 }
@@ -147,6 +150,7 @@ export function createProgram(): Command {
   addFinetune(program)
   addShards(program)
   addPlan(program)
+  addCheckModel(program)
   addWorker(program, addModelOptions)
   addDoctor(program)
   addExamples(program)
@@ -223,8 +227,9 @@ function addReport(program: Command): void {
     )
     .option('-o, --out <file>', 'where the report goes (default: report.html in the folder)', place)
     .option('--json', 'say where it went as one JSON object')
-  addConnection(addModelOptions(command, 'the run’s')).action((folder: string, options: ReportOptions) =>
-    interruptible(async (signal) => (await import('./report.js')).report(folder, options, signal)),
+  addConnection(addModelOptions(command, { usual: 'the run’s' })).action(
+    (folder: string, options: ReportOptions) =>
+      interruptible(async (signal) => (await import('./report.js')).report(folder, options, signal)),
   )
 }
 
@@ -291,13 +296,31 @@ function addPlan(program: Command): void {
   const command = program
     .command('plan')
     .description('Say what memory a checkpoint will take, before anything is loaded, and what would fit.')
-    .option('--window <n>', 'positions decoded in parallel', count, 96)
-    .option('--memory <GiB>', 'of the machine that it will run on (default: what is free here)', notNegative)
-    .option('--json', 'as one JSON object, in bytes')
+  addPlanOptions(command, 'as one JSON object, in bytes')
   addImagesAtOnce(command).action((options: PlanOptions) =>
     interruptible(async (signal) => (await import('./plan.js')).plan(options, signal)),
   )
 }
+
+function addCheckModel(program: Command): void {
+  const command = program
+    .command('check-model')
+    .description(
+      'Say whether a checkpoint will load here: its family, the sizes it draws, all that is missing and where to ' +
+        'get it, the memory it takes. Only headers are read, within seconds; of a hub’s model no weights are ' +
+        'downloaded. Exit code 0 only where it will load.',
+    )
+  addPlanOptions(command, 'as one JSON object, in bytes: family, picture, plan, libraries, faults, loads')
+  addImagesAtOnce(command, { argument: true }).action((model: string, options: CheckModelOptions) =>
+    interruptible(async (signal) => (await import('./check-model.js')).checkModel(model, options, signal)),
+  )
+}
+
+const addPlanOptions = (command: Command, json: string): Command =>
+  command
+    .option('--window <n>', 'positions decoded in parallel', count, 96)
+    .option('--memory <GiB>', 'of the machine that it will run on (default: what is free here)', notNegative)
+    .option('--json', json)
 
 function addDoctor(program: Command): void {
   program
@@ -361,15 +384,14 @@ function addWorkerOptions(command: Command): Command {
   )
 }
 
-const addImagesAtOnce = (command: Command): Command =>
-  addModelOptions(command).option('--images-at-once <n>', 'pictures decoded together', count, 8)
+const addImagesAtOnce = (command: Command, how: Particulars = {}): Command =>
+  addModelOptions(command, how).option('--images-at-once <n>', 'pictures decoded together', count, 8)
 
-/** @param usual the checkpoint where none is named. */
-function addModelOptions(command: Command, usual = 'the bundled scenes'): Command {
+function addModelOptions(command: Command, how: Particulars = {}): Command {
   const dtype = new Option('--dtype <name>', 'precision of the weights')
     .choices(['auto', 'f32', 'bf16', 'f16'])
     .default('auto')
-  return addModel(command.optionsGroup('Model and worker:'), { usual, dtype })
+  return addModel(command.optionsGroup('Model and worker:'), { ...how, dtype })
     .addOption(
       new Option(
         '--quantize <kind>',

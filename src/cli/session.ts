@@ -70,6 +70,7 @@ async function inSession<T>(
   })
   try {
     if (to !== undefined) checkConnected(session.hello, options)
+    for (const warning of session.hello.warnings ?? []) progress.log(warning)
     return await use(session)
   } finally {
     await session.close()

@@ -4,12 +4,15 @@ An adapter module has a `load(folder, device, dtype) -> Adapter`: a function, or
 user may choose are further arguments of it, by keyword and with defaults: `size`, a picture's height and width in
 pixels; `quantize` and `gpus`, which `library.load_model` takes. What a family does not declare is refused by its name.
 Everything about the family that decoding must know is data of its card; the orchestrator knows no family by name.
+
+A module may also have `parts(folder)`: what can be looked at in a folder part by part, as functions that raise a
+`StartupError` each. `sjd2 check-model` calls them all, so that it names all that is missing; `load` ends at the first.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -25,6 +28,8 @@ PROMPT_CELLS = 256
 
 # behind the image's last position: room for 128 drafts beside the chain, each with a token behind it that is forced
 SPARE_CELLS = 256
+
+Parts = tuple[Callable[[], object], ...]  # each raises a StartupError where something is wrong
 
 Encode = Callable[[Tensor], Tensor]  # RGB pictures uint8 [B, height, width, 3] to codes int64 [B, rows * columns]
 
@@ -102,6 +107,14 @@ class Embeddings:
         return Embeddings(table, values.mean(0), values.std(0))
 
 
+@dataclass(frozen=True)
+class Sizes:
+    """Pictures that a checkpoint can be asked for: heights and widths in pixels."""
+
+    trained: tuple[int, int] | None  # the size it was trained at; None where nothing says it
+    unit: int  # sides of any other size are multiples of it
+
+
 def untrained(timesteps: Tensor) -> Tensor:
     """The timestep embedding of a model that has none: f32 [M] on [0, 1] to zeros that broadcast to [M, width]."""
     return torch.zeros(len(timesteps), 1, device=timesteps.device)
@@ -125,7 +138,10 @@ class Adapter(ABC):
     cache: CacheShape
     embeddings: Embeddings  # on the model's device
     timestep: Callable[[Tensor], Tensor] = staticmethod(untrained)  # what is added to noisy entries
+    warnings: Sequence[str] = ()  # what a user should know of how the checkpoint was loaded
+    pictures: Any = None  # the module that `decode` runs: loading makes it f32, whatever the dtype
     trained: Mapping[str, nn.Module] = {}  # what `embed` and `forward` run, by the prefix of its tensors in the files
+    sizes: Sizes | None = None  # None: the card's picture is the only one
     denoising_at = ("denoising.safetensors", "")  # where fine-tuning's own tensors belong; a prefix of their names
 
     @abstractmethod
@@ -176,7 +192,10 @@ class Adapter(ABC):
 
     @abstractmethod
     def decode(self, codes: Tensor) -> Tensor:
-        """Image codes int64 [B, rows * columns], counted from 0, to RGB pictures uint8 [B, height, width, 3]."""
+        """Image codes int64 [B, rows * columns], counted from 0, to RGB pixels f32 [B, height, width, 3] on 0 … 255.
+
+        The worker refuses NaN and infinity, clamps, and cuts off what is behind the point: add 0.5 to round.
+        """
 
     def noisy(self, latents: Tensor, timesteps: Tensor) -> Tensor:
         """Normalised latents f32 [M, width] to what the model takes as entries, [M, width]."""

@@ -28,8 +28,9 @@ from safetensors.torch import load_file
 from torch import nn
 
 from ..__main__ import _watch, positive
-from ..checkpoint import found, hash_files
+from ..checkpoint import hash_files
 from ..errors import StartupError
+from ..hub import found
 from .attention import can_compile
 from .command import add_model, load_adapter, run
 from .examples import Examples, find_shards, read_data
