@@ -17,7 +17,7 @@ from typing import Any, cast
 import torch
 from fastjsonschema import JsonSchemaValueException
 
-from .adapters.base import Adapter
+from .adapters.base import Adapter, with_prompt_cells
 from .checkpoint import headers_alone, read_config
 from .errors import StartupError, install, ran_out_of_memory, users_line
 from .graphs import cuda
@@ -53,10 +53,19 @@ Options = Mapping[str, Any]  # by name; None where the user did not choose
 NONE: Options = {}
 
 
-def load(model: Path, adapter: Path | None, device: str, dtype: str, slots: int, options: Options = NONE) -> Worker:
+def load(
+    model: Path,
+    adapter: Path | None,
+    device: str,
+    dtype: str,
+    slots: int,
+    options: Options = NONE,
+    prompt_cells: int | None = None,
+) -> Worker:
     """`model`: a folder, or a hub's id in the local cache. Raises `StartupError`."""
     chosen, kind = choose(device, dtype)
     opened = open_adapter(model, adapter, chosen, kind, options)
+    make_room(opened, prompt_cells)
     # accelerate's hooks carry tensors from GPU to GPU, which a graph of one does not hold
     record = cuda() if chosen.type == "cuda" and (options.get("gpus") or 1) == 1 else None
     return Worker(opened, slots, chosen, kind, record, warnings_of(opened, device))
@@ -66,6 +75,17 @@ def warnings_of(adapter: Adapter, device: str) -> list[str]:
     """What a user should know of a checkpoint that was loaded, and of the `device` that was asked for."""
     apple = torch.backends.mps.is_available() and device == "auto" and not torch.cuda.is_available()
     return [*adapter.warnings, *([APPLE] if apple else [])]
+
+
+def make_room(adapter: Adapter, prompt_cells: int | None) -> None:
+    """Lets slots have room for prompts of so many tokens; None: as the adapter has it. Raises `wrong-config`."""
+    if prompt_cells is None:
+        return
+    if prompt_cells > adapter.longest_prompt:
+        message = f"Prompts of {adapter.card['name']} may have {adapter.longest_prompt} tokens beside a picture of this"
+        message += f" size, --prompt-cells says {prompt_cells}."
+        raise StartupError("wrong-config", message, f"Give --prompt-cells {adapter.longest_prompt}, or less.")
+    adapter.cache = with_prompt_cells(adapter.cache, prompt_cells, len(adapter.card["layout"]))
 
 
 def choose(device: str, dtype: str) -> tuple[torch.device, torch.dtype]:

@@ -18,7 +18,7 @@ from .__main__ import family_options, model_arguments, positive
 from .adapters.base import Adapter, Embeddings
 from .errors import StartupError
 from .hub import headers
-from .loading import choose, open_adapter, warnings_of
+from .loading import choose, make_room, open_adapter, warnings_of
 from .room import BRANCHES, WINDOW, free_memory, slot_bytes
 
 GIB = 2**30
@@ -66,7 +66,11 @@ def plan_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def report(adapter: Adapter, device: torch.device, dtype: torch.dtype, said: argparse.Namespace) -> dict[str, Any]:
-    """What is printed of an adapter on the meta device that will run on `device`: bytes, and what would fit."""
+    """What is printed of an adapter on the meta device that will run on `device`: bytes, and what would fit.
+
+    Raises `StartupError` where prompts cannot be as long as they are wanted.
+    """
+    make_room(adapter, said.prompt_cells)
     taken = plan(adapter, dtype, said.window, said.images)
     memory = int(said.memory * GIB) if said.memory else free_memory(device, said.gpus or 1)
     kind = str(dtype).removeprefix("torch.")
@@ -84,10 +88,11 @@ def main() -> int:
         device, dtype = choose(said.device, said.dtype)
         with headers(said.model) as folder:
             adapter = open_adapter(folder, said.adapter, torch.device("meta"), dtype, family_options(said))
+        found = report(adapter, device, dtype, said)
     except StartupError as error:
         print(error.line(), file=sys.stderr)
         return 1
-    print(json.dumps(report(adapter, device, dtype, said)))
+    print(json.dumps(found))
     return 0
 
 

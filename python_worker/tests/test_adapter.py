@@ -19,7 +19,7 @@ from .tiny_families import write_mine
 
 SOURCE = '''
 import torch
-from sjd2_worker.adapters.base import Adapter, CacheShape, Embeddings, TokenizedPrompt
+from sjd2_worker.adapters.base import Adapter, CacheShape, Embeddings, TokenizedPrompt, cells
 
 
 class Averages(Adapter):
@@ -27,7 +27,7 @@ class Averages(Adapter):
 
     def __init__(self, device, dtype):
         self.weight = torch.linspace(-1, 1, 7 * 4, device=device, dtype=dtype).view(7, 4)
-        self.cache = CacheShape(layers=1, cells=12, heads=1, head_width=4)
+        self.cache = CacheShape(layers=1, cells=cells(2, 6), heads=1, head_width=4)
         self.embeddings = Embeddings.measured(self.weight[2:])
         self.card = {
             "family": "averages", "name": "averages", "hash": "0", "vocabulary": 7, "image": {"first": 2, "count": 5},

@@ -55,10 +55,10 @@ def test_a_pass_and_pictures(opened: Adapter, monkeypatch: pytest.MonkeyPatch) -
     share = Share([(0, 4), (1, 3)], tokens, list(range(-1, 6)), [0, 3, 6], 3.0, keep=[1, 3])
     share.latents, share.timesteps, share.mask = [np.zeros(width, np.float32)], [0.5], np.eye(7, dtype=bool)
     head, tensors = forward(share, width=width)
-    plan = pack(read_lanes(head, {**tensors, "vectors": np.zeros((1, width), np.float32)}, worker._limits))
+    plan = pack(read_lanes({**head, "vectors": [{"prompt": "", "count": 1}]}, tensors, worker._limits))
     grid = opened.card["grid"]
     with torch.inference_mode(), OneDevice():  # type: ignore[no-untyped-call]
-        logits = worker._logits(plan)
+        logits = worker._logits(plan, torch.zeros(len(plan.given), width, device=META))
         pictures = opened.decode(torch.zeros(2, grid["rows"] * grid["columns"], dtype=torch.int64, device=META))
     assert logits.shape == (3, opened.card["image"]["count"])
     assert logits.device == pictures.device == META

@@ -41,8 +41,10 @@ def test_the_prompt(original: Path, adapter: JanusAdapter) -> None:
     names = [tokenizer.id_to_token(number) for number in prompt.conditional]
     assert names == [BEGIN, "<|User|>", ":", "a", "red", "circle", "<|Assistant|>", ":", START]
     assert [tokenizer.id_to_token(number) for number in prompt.unconditional] == [BEGIN, *[PADDING] * 7, START]
-    with pytest.raises(RequestError, match=r"The prompt has 30\d tokens"):
-        adapter.tokenize("red " * 300)
+    assert len(adapter.read("red " * 300).conditional) == 306
+    most = adapter.longest_prompt
+    with pytest.raises(RequestError, match=rf"The prompt has {most + 7} tokens, and may have {most}: of the model's"):
+        adapter.read("red " * (most + 1))
 
 
 def test_what_drawing_does_not_need_is_not_kept(adapter: JanusAdapter) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -233,14 +234,37 @@ def test_features_that_are_given(folders: Mapping[str, Path], tmp_path: Path) ->
     worker = _worker(tmp_path)
     found = logits_of(worker, Draft(tokenized(worker, "My circle!", [0, 1], GUIDANCE), CODES[0]))[0]
     _close(found, _guided(*of_caption(folders["captions"], CAPTION, CODES[0])))
-    reply, _ = ask(worker, {"op": "tokenize", "id": 1, "prompts": ["a circle"]})
-    assert (reply["code"], "no features of the caption 'a circle'" in reply["message"]) == ("bad-prompt", True)
+    reply, _ = ask(worker, {"op": "tokenize", "id": 1, "prompts": ["a circle", "My circle!"]})
+    assert "no features of the caption 'a circle'" in reply["prompts"][0]["refused"]["message"]
+    assert reply["prompts"][1]["vectors"] == 4
 
 
 @pytest.mark.parametrize("text", ["5", "-1", "1.5", "a red circle", "²", "9" * 5000, ""])
 def test_a_prompt_that_is_no_class(classes: Worker, text: str) -> None:
-    reply, _ = ask(classes, {"op": "tokenize", "id": 1, "prompts": ["1", text]})
-    assert (reply["code"], "a number from 0 to 4" in reply["remedy"]) == ("bad-prompt", True)
+    """The others are read all the same."""
+    reply, _ = ask(classes, {"op": "tokenize", "id": 1, "prompts": [text, "1"]})
+    refused, read = reply["prompts"]
+    assert "a number from 0 to 4" in refused["refused"]["remedy"]
+    assert read["conditional"] == classes._adapter.tokenize("1").conditional
+
+
+def test_features_are_made_for_the_forward_that_feeds_them(captions: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many captions are read, no encoder runs for it; and what a forward made of its own, it leaves."""
+    made: list[tuple[str, weakref.ref[Tensor]]] = []
+    vectors = captions._adapter.vectors
+
+    def watched(prompt: str) -> Tensor:
+        found = vectors(prompt)
+        made.append((prompt, weakref.ref(found)))
+        return found
+
+    monkeypatch.setattr(captions._adapter, "vectors", watched)
+    ask(captions, {"op": "tokenize", "id": 1, "prompts": [CAPTION, OTHER] * 50})
+    assert not made
+    prompts = [tokenized(captions, text, slots, GUIDANCE) for text, slots in ((CAPTION, [3, 0]), (OTHER, [1, 2]))]
+    logits_of(captions, *(Draft(prompt) for prompt in prompts))
+    assert {prompt for prompt, _ in made} == {CAPTION, OTHER}
+    assert [found() for _, found in made] == [None] * len(made)
 
 
 @pytest.mark.parametrize(

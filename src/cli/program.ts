@@ -18,6 +18,13 @@ export interface ModelOptions extends ModelChoice {
   readonly dtype: 'auto' | 'f32' | 'bf16' | 'f16'
   readonly quantize?: 'int8' | 'nf4'
   readonly gpus?: number
+  readonly promptCells?: number
+}
+
+/** Which prompts. */
+export interface PromptOptions {
+  readonly prompts?: string
+  readonly skipBadPrompts?: true
 }
 
 /** And how much it decodes together. */
@@ -55,14 +62,13 @@ export interface PolicyOptions {
   readonly keepNoisyKeys?: true
 }
 
-export interface GenerateOptions extends WorkerOptions, SamplingOptions, PolicyOptions {
+export interface GenerateOptions extends WorkerOptions, SamplingOptions, PolicyOptions, PromptOptions {
   readonly policy?: string
   readonly seed: number
   readonly index: number
   readonly count?: number
   readonly out: string
   readonly guidance?: number
-  readonly prompts?: string
   readonly json?: boolean
 }
 
@@ -72,9 +78,8 @@ export interface TableOptions {
   readonly markdown?: boolean
 }
 
-export interface CompareOptions extends WorkerOptions, SamplingOptions, TableOptions {
+export interface CompareOptions extends WorkerOptions, SamplingOptions, TableOptions, PromptOptions {
   readonly scenes: number
-  readonly prompts?: string
   readonly guidance?: readonly number[]
   readonly seed: number
   readonly out?: string
@@ -114,6 +119,12 @@ export type CheckModelOptions = Omit<PlanOptions, 'model'>
 export interface JsonOption {
   readonly json?: boolean
 }
+
+const PROMPTS =
+  'a file with one prompt a line (# begins a comment), JSON lines with "prompt", or a table with a column Prompt; -: ' +
+  'standard input'
+const SKIP_BAD_PROMPTS =
+  'leave out prompts that the model cannot be given, too long ones for example, and say which'
 
 export function createProgram(): Command {
   const program = new Command('sjd2')
@@ -160,7 +171,8 @@ function addGenerate(program: Command): void {
     .option('-n, --count <n>', 'pictures of each prompt (default: 1)', count)
     .option('--index <n>', 'number of the first picture of each prompt under the seed', natural, 0)
     .option('-o, --out <folder>', 'where the pictures go, beside those that are there', place, 'pictures')
-    .option('--prompts <file>', 'a text file with one prompt a line; lines that begin with # are comments')
+    .option('--prompts <file>', PROMPTS)
+    .option('--skip-bad-prompts', SKIP_BAD_PROMPTS)
     .option('-g, --guidance <g>', 'classifier-free guidance; 1: off (default: the model’s)', real)
     .option('--json', 'nothing but one JSON object per picture and line on standard output')
   addPolicyOptions(command)
@@ -182,7 +194,8 @@ function addCompare(program: Command): void {
       'Measure policies on the same prompts in one session: passes, compression, seconds, judged quality.',
     )
     .option('-n, --scenes <n>', 'how many prompts to draw in the scenes’ grammar', count, 32)
-    .option('--prompts <file>', 'take the prompts of a text file instead, one a line')
+    .option('--prompts <file>', `instead: ${PROMPTS}`)
+    .option('--skip-bad-prompts', SKIP_BAD_PROMPTS)
     .option('-g, --guidance <g...>', 'one or more guidance scales (default: the model’s)', collect(real))
     .option('-s, --seed <n>', 'of the prompts drawn and of the pictures', seed, 0)
     .option(
@@ -398,6 +411,12 @@ function addModelOptions(command: Command, how: Particulars = {}): Command {
       ).choices(['int8', 'nf4']),
     )
     .option('--gpus <n>', 'spread the layers over so many GPUs (accelerate)', count)
+    .option(
+      '--prompt-cells <n>',
+      'tokens that a prompt may have: slots have room for them (default: 256, and more where prompts need it, as far as ' +
+        'the model’s positions go)',
+      count,
+    )
 }
 
 const collect =

@@ -107,11 +107,10 @@ async function again(
     findPython(worker.python),
     worker.adapter,
   )
-  const prompts = [...new Set(records.map(({ prompt }) => prompt))]
-  const tokenized = await tokenize(session, prompts, worker, progress)
-  const byPrompt = new Map(prompts.map((prompt, i) => [prompt, tokenized[i]]))
+  const prompts = records.map(({ prompt }) => ({ text: prompt, where: null }))
+  const { tokenized } = await tokenize(session, prompts, worker, progress)
   try {
-    const images = await replayRun(session, run, choices, records, byPrompt, {
+    const images = await replayRun(session, run, choices, records, tokenized, {
       signal,
       onStep: ({ spec, guidance }, state) => progress.show(`${spec} g=${guidance} · ${formatRun(state)}`),
       onImage(image) {

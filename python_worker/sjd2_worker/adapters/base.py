@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -22,6 +22,9 @@ from torch import Tensor, nn
 from ..errors import RequestError, StartupError
 
 ModelCard = dict[str, Any]  # ModelCard of protocol/schema.json
+
+# a slot's room for a prompt, where nobody asks for more; `Slots.grow` makes it larger
+PROMPT_CELLS = 256
 
 # behind the image's last position: room for 128 drafts beside the chain, each with a token behind it that is forced
 SPARE_CELLS = 256
@@ -42,16 +45,26 @@ def cells(prompt: int, length: int) -> int:
 
 @dataclass(frozen=True)
 class CacheShape:
-    """What a slot must hold: for each of `layers`, `cells` keys and values of [heads, head_width]."""
+    """What a slot must hold: for each of `layers`, `cells` keys and values of [heads, head_width]; see `cells()`.
+
+    `positions`: how many tokens of prompt and image the model can tell apart by their position (transformers'
+    max_position_embeddings); None: prompts have a bound of their own, for which `cells` has room.
+    """
 
     layers: int
     cells: int
     heads: int
     head_width: int
+    positions: int | None = None
 
     def bytes(self, dtype: torch.dtype) -> int:
         """Of one slot."""
         return 2 * self.layers * self.cells * self.heads * self.head_width * dtype.itemsize
+
+
+def with_prompt_cells(shape: CacheShape, prompt: int, length: int) -> CacheShape:
+    """The shape with room for prompts of `prompt` tokens before an image of `length` positions."""
+    return replace(shape, cells=cells(prompt, length))
 
 
 @dataclass(frozen=True)
@@ -68,15 +81,15 @@ class Entries:
 class TokenizedPrompt:
     """Both guidance branches' ids, and the words left out: unknown ones, and those past the longest prompt.
 
-    Where a prompt has entries that are no token, its ids from the vocabulary's end on name `vectors`, which the
-    orchestrator keeps and sends along: a worker started anew knows nothing of them.
+    Where a prompt has entries that are no token, its ids from the vocabulary's end on name its vectors: `vectors` says
+    how many these are, and `Adapter.vectors` makes them.
     """
 
     conditional: list[int]
     unconditional: list[int]
     unknown: list[str]
     cut: list[str] = field(default_factory=list)
-    vectors: Tensor | None = None  # [V, width], as the model takes them
+    vectors: int = 0
 
 
 @dataclass(frozen=True)
@@ -133,7 +146,41 @@ class Adapter(ABC):
 
     @abstractmethod
     def tokenize(self, prompt: str) -> TokenizedPrompt:
-        """Applies the family's prompt template."""
+        """Applies the family's prompt template; cheap, also for a prompt of vectors. Raises `bad-prompt`."""
+
+    def vectors(self, prompt: str) -> Tensor:
+        """What the prompt's ids from the vocabulary's end on stand for, [V, width], as the model takes them.
+
+        Made anew whenever they are fed, that is, when an image begins: nobody keeps them.
+        """
+        raise RequestError("bad-prompt", f"Prompts of {self.card['name']} have no vectors.", "Send ids of its tokens.")
+
+    def read(self, prompt: str) -> TokenizedPrompt:
+        """`tokenize`, and whether a picture has room behind the prompt. Raises `bad-prompt` or `too-large`."""
+        said = self.tokenize(prompt)
+        tokens = max(len(said.conditional), len(said.unconditional))
+        if tokens > self.longest_prompt:
+            raise RequestError("too-large", self._too_long(tokens), "Say it in fewer words.")
+        return said
+
+    @property
+    def prompt_cells(self) -> int:
+        """The most tokens of a prompt that a slot of `cache` has room for."""
+        return self.cache.cells - len(self.card["layout"]) - SPARE_CELLS
+
+    @property
+    def longest_prompt(self) -> int:
+        """The most tokens of a prompt behind which the model's positions have room for a picture."""
+        if self.cache.positions is None:
+            return self.prompt_cells
+        return self.cache.positions - len(self.card["layout"])
+
+    def _too_long(self, tokens: int) -> str:
+        message = f"The prompt has {tokens} tokens, and may have {self.longest_prompt}"
+        if self.cache.positions is None:
+            return message + "."
+        picture = len(self.card["layout"])
+        return message + f": of the model's {self.cache.positions} positions a picture takes {picture}."
 
     @abstractmethod
     def embed(self, ids: Tensor) -> Tensor:

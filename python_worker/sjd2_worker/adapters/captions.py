@@ -29,7 +29,7 @@ class Captions(nn.Module):
         super().__init__()
         self._device, self._dtype = device, dtype
         self._file = folder / FILE if (folder / FILE).is_file() else None
-        self._given = _check_given(self._file, length, width) if self._file else set()
+        self._given = _check_given(self._file, length, width) if self._file else {}
         self.paths: list[Path] = []  # of the encoder
         if encoder is None:
             if self._file is None:
@@ -48,24 +48,28 @@ class Captions(nn.Module):
         self._tokenizer.no_padding()
         self._encoder = load_model(T5EncoderModel, config, encoder, device, dtype)
 
-    def forward(self, caption: str) -> tuple[Tensor, list[str]]:
-        """Features [tokens, width], and the words past the longest caption. No token where cleaning leaves nothing.
+    def read(self, caption: str) -> tuple[int, list[str]]:
+        """How many features it has, none where cleaning leaves nothing; and the words past the longest caption.
 
         Raises `bad-prompt` where there is no encoder and no such caption.
         """
         if caption in self._given:
-            with safe_open(str(self._file), "pt") as file:
-                return file.get_tensor(caption).to(self._device, self._dtype), []
+            return self._given[caption], []
         if not self.paths:
             message = f"{self._file} has no features of the caption {caption!r}, and there is no encoder."
             remedy = f"Use one of its {len(self._given)} captions, or add this one's features to the file."
             raise RequestError("bad-prompt", message, remedy)
         text = self._cleaned(caption)
-        if not text:
-            return torch.empty(0, self._encoder.config.d_model, device=self._device, dtype=self._dtype), []
         read = self._tokenizer.encode(text)
-        ids = torch.tensor([read.ids], device=self._device)
-        return self._encoder(input_ids=ids).last_hidden_state[0], _cut(text, read)
+        return len(read.ids) if text else 0, _cut(text, read)
+
+    def forward(self, caption: str) -> Tensor:
+        """The features of a caption that has some, [tokens, width]."""
+        if caption in self._given:
+            with safe_open(str(self._file), "pt") as file:
+                return file.get_tensor(caption).to(self._device, self._dtype)
+        ids = self._tokenizer.encode(self._cleaned(caption)).ids
+        return self._encoder(input_ids=torch.tensor([ids], device=self._device)).last_hidden_state[0]
 
 
 def _cut(text: str, read: Encoding) -> list[str]:
@@ -88,12 +92,12 @@ def _cleaning() -> Callable[[str], str]:
     return cleaned
 
 
-def _check_given(path: Path, length: int, width: int) -> set[str]:
-    """The captions of the file, none of it read. Raises `corrupt-checkpoint` or `wrong-config`."""
+def _check_given(path: Path, length: int, width: int) -> dict[str, int]:
+    """How many features the file has of each caption; none is read. Raises `corrupt-checkpoint` or `wrong-config`."""
     header = read_header(path)
     for caption, tensor in header.items():
         shape = tensor["shape"]
         if len(shape) != 2 or not 1 <= shape[0] <= length or shape[1] != width:
             message = f"{path}: the features of {caption!r} are {shape} and should be [1 … {length}, {width}]."
             raise StartupError("wrong-config", message, "Write them anew: one row per token, without padding.")
-    return set(header)
+    return {caption: tensor["shape"][0] for caption, tensor in header.items()}

@@ -22,7 +22,6 @@ from .library import (
     SLOTS,
     cache_shape,
     check_model,
-    check_prompt,
     hidden_states,
     load_model,
     read_library_config,
@@ -106,7 +105,7 @@ class JanusAdapter(Adapter):
 
     def tokenize(self, prompt: str) -> TokenizedPrompt:
         whole = PROMPT["template"].replace("{prompt}", prompt.strip())
-        ids = check_prompt(self._tokenizer.encode(whole, add_special_tokens=False).ids)
+        ids = self._tokenizer.encode(whole, add_special_tokens=False).ids
         return TokenizedPrompt(ids, [self._begin, *[self._padding] * (len(ids) - 2), self._start], [])
 
     def embed(self, ids: Tensor) -> Tensor:

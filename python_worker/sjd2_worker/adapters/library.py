@@ -19,12 +19,11 @@ from transformers import AttentionInterface, PretrainedConfig, PreTrainedModel
 from transformers.utils import logging
 
 from ..checkpoint import check_weights, existing, fill, read_header, read_part, unlike
-from ..errors import RequestError, StartupError, ran_out_of_memory
-from .base import Attend, CacheShape, Entries, Parts, TokenizedPrompt, cells
+from ..errors import StartupError, ran_out_of_memory
+from .base import PROMPT_CELLS, Attend, CacheShape, Entries, Parts, TokenizedPrompt, cells
 from .placement import available, round_blank, rounded, spread
 
 SLOTS = "slots"  # the name of our attention in the library
-PROMPT_CELLS = 256  # room for a prompt
 
 VQ = ("model.vqmodel.", "vqmodel.")  # where the image tokenizer's tensors are, by the files' names
 
@@ -49,8 +48,9 @@ def cache_shape(config: PretrainedConfig, length: int) -> CacheShape:
     """Slots for a decoder of this (text) config and images of `length` positions."""
     heads = config.num_attention_heads
     head_width = getattr(config, "head_dim", None) or config.hidden_size // heads
-    size = cells(PROMPT_CELLS, length)
-    return CacheShape(config.num_hidden_layers, size, config.num_key_value_heads or heads, head_width)
+    positions = config.max_position_embeddings
+    size = cells(max(min(PROMPT_CELLS, positions - length), 1), length)
+    return CacheShape(config.num_hidden_layers, size, config.num_key_value_heads or heads, head_width, positions)
 
 
 def hidden_states(decoder: PreTrainedModel, entries: Entries, attend: Attend) -> Tensor:
@@ -201,18 +201,10 @@ def check_length(config: PretrainedConfig, layout: list[int], path: Path) -> Non
         raise StartupError("wrong-config", message, "Choose a smaller --size.")
 
 
-def check_prompt(ids: list[int]) -> list[int]:
-    """Raises `too-large` where a prompt has no room in a slot."""
-    if len(ids) > PROMPT_CELLS:
-        message = f"The prompt has {len(ids)} tokens; a slot has room for {PROMPT_CELLS}."
-        raise RequestError("too-large", message, "Say it in fewer words.")
-    return ids
-
-
 def tokenize(tokenizer: Tokenizer, said: Mapping[str, str], prompt: str) -> TokenizedPrompt:
-    """A prompt in the words of a card's `prompt`: its template, and what it says for none. Raises `too-large`."""
+    """A prompt in the words of a card's `prompt`: its template, and what it says for none."""
     texts = said["template"].replace("{prompt}", prompt), said["unconditional"]
-    conditional, unconditional = (check_prompt(tokenizer.encode(one, add_special_tokens=False).ids) for one in texts)
+    conditional, unconditional = (tokenizer.encode(one, add_special_tokens=False).ids for one in texts)
     return TokenizedPrompt(conditional, unconditional, unknown=[])
 
 

@@ -76,15 +76,17 @@ class LlamaGenAdapter(Adapter):
     def tokenize(self, prompt: str) -> TokenizedPrompt:
         if self._captions is None:
             return self._tokenize_class(prompt)
-        features, cut = self._captions(prompt)
-        entries = self._transformer.caption(features)
-        vocabulary, end, count = self._config.codes + self._config.caption, self._config.caption, len(entries)
+        count, cut = self._captions.read(prompt)
+        vocabulary, end = self._config.codes + self._config.caption, self._config.caption
         if not count:  # nothing of the caption can be read: it is the empty one
             nothing = [vocabulary - 1]
             return TokenizedPrompt(nothing, nothing, [])
         # the published code pads captions on the left, hides the padding, and hides as much of the empty caption
         empty = [self._config.codes + row for row in range(end - count, end)]
-        return TokenizedPrompt([vocabulary + row for row in range(count)], empty, [], cut, vectors=entries)
+        return TokenizedPrompt([vocabulary + row for row in range(count)], empty, [], cut, vectors=count)
+
+    def vectors(self, prompt: str) -> Tensor:
+        return self._transformer.caption(self._captions(prompt)) if self._captions else super().vectors(prompt)
 
     def _tokenize_class(self, prompt: str) -> TokenizedPrompt:
         config = self._config
