@@ -1,9 +1,9 @@
 """Cleaning of captions, as LlamaGen's text-conditional models learned to read them.
 
-The rules are those of LlamaGen's language/t5.py (`clean_caption`), which has them from PixArt-alpha and this from
+The rules are those of LlamaGen's language/t5.py (`clean_caption`), which has them from PixArt-alpha, and this from
 DeepFloyd IF. They were made for captions scraped from web pages: addresses, handles, markup, serial numbers and the
-words of shops are removed. They are applied in order, and all of them twice. A few change prompts that nobody would call
-unclean ("2x2" is removed, "u.s." becomes "u. s."); the models were trained on captions that were changed alike.
+words of shops are removed. They are applied in order, and all of them twice. A few change prompts that nobody would
+call unclean ("2x2" is removed, "u.s." becomes "u. s."): the models learned from captions that were changed alike.
 """
 
 from __future__ import annotations
@@ -26,9 +26,8 @@ def _rules(*pairs: tuple[str, str]) -> Rules:
 
 _DOMAIN = r"[a-zA-Z0-9.\-]+\.(?:com|co|ru|net|org|edu|gov|it)[\w/\-]*\b/?(?!@)"
 _SUFFIX = "(?:png|jpg|jpeg|bmp|webp|eps|pdf|apk|mp4)"
-_DASHES = (
-    r"\-\u058a\u05be\u1400\u1806\u2010-\u2015\u2e17\u2e1a\u2e3a\u2e3b\u2e40\u301c\u3030\u30a0\ufe31\ufe32\ufe58\ufe63\uff0d"
-)
+_DASHES = "-\u058a\u05be\u1400\u1806\u2010\u2011\u2012\u2013\u2014\u2015\u2e17\u2e1a\u2e3a\u2e3b\u2e40"
+_DASHES += "\u301c\u3030\u30a0\ufe31\ufe32\ufe58\ufe63\uff0d"
 
 ADDRESSES = _rules(
     ("<person>", "person"),
