@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from sjd2_worker import worker as module
 from sjd2_worker.adapters.base import PROMPT_CELLS, SPARE_CELLS
 from sjd2_worker.errors import StartupError
 from sjd2_worker.loading import load, make_room, open_adapter
 from sjd2_worker.plan import plan
-from sjd2_worker.protocol import Head
+from sjd2_worker.protocol import VERSION, Head
 from sjd2_worker.worker import Worker
 
 from .helpers import ask
@@ -44,7 +44,7 @@ def _ask(worker: Worker, op: str, **more: Any) -> Head:
 def test_slots_grow_and_keep_what_they_hold(folder: Path) -> None:
     """An image goes on in the larger slots, and a prompt that had no room has it."""
     worker, roomy = _opened(folder), _opened(folder, 600)
-    hello = _ask(worker, "hello", protocol=module.VERSION)
+    hello = _ask(worker, "hello", protocol=VERSION)
     assert hello["promptCells"] == PROMPT_CELLS
     short, wanted = (tokenized(one, "a red circle", [0, 1], GUIDANCE) for one in (worker, roomy))
     reply = _ask(worker, "reserve", promptCells=470)
@@ -91,7 +91,7 @@ def test_where_memory_ends(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(worker._slots, "grow", full)
     reply = _ask(worker, "reserve", promptCells=1000)
     assert (reply["code"], "--prompt-cells 1000" in reply["remedy"]) == ("out-of-memory", True)
-    assert _ask(worker, "hello", protocol=module.VERSION)["promptCells"] == PROMPT_CELLS
+    assert _ask(worker, "hello", protocol=VERSION)["promptCells"] == PROMPT_CELLS
     assert (logits_of(worker, Draft(prompt))[0] == before).all()
 
 
@@ -122,6 +122,4 @@ def test_what_is_asked_for_is_planned(folder: Path) -> None:
 
 
 def _text_config(folder: Path) -> dict[str, Any]:
-    import json
-
     return json.loads((folder / "config.json").read_text())["text_config"]
