@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from .errors import StartupError
+from .rounded import refuse_rounded
 
 T = TypeVar("T")
 
@@ -39,13 +40,31 @@ def found(model: Path) -> Path:
         from huggingface_hub.errors import LocalEntryNotFoundError
 
         try:
-            return Path(snapshot_download(str(model), allow_patterns=FETCHED, local_files_only=True))
+            folder = Path(snapshot_download(str(model), allow_patterns=FETCHED, local_files_only=True))
         except LocalEntryNotFoundError:  # nothing, or the part that an interrupted download left: it goes on
-            return Path(snapshot_download(str(model), allow_patterns=FETCHED))
+            folder = None
+        # other programs fetch single files, such as the tokenizer; the library does not know that these are not all
+        if folder is None or not _has_weights(folder):
+            folder = Path(snapshot_download(str(model), allow_patterns=FETCHED))
+        if not _has_weights(folder):
+            raise LocalEntryNotFoundError(f"{folder} holds no safetensors file, or not all that its index names")
+        return folder
     except Exception as error:  # no such library, no such model, no way to the hub
         message = f"There is no folder {model}, and no whole model of that id in the cache; the hub gave none: {error}"
         remedy = f"Give --model a checkpoint folder that exists, or go on with the download: hf download {model}"
         raise StartupError("missing-checkpoint", message, remedy) from error
+
+
+def _has_weights(folder: Path) -> bool:
+    """Whether a folder holds a safetensors file, and every file that an index in it names."""
+    for index in folder.rglob("*.safetensors.index.json"):
+        try:
+            names = set(json.loads(index.read_text("utf-8"))["weight_map"].values())
+        except (ValueError, OSError, KeyError, TypeError, AttributeError):
+            continue
+        if any(not (index.parent / str(name)).is_file() for name in names):
+            return False
+    return any(path.is_file() for path in folder.rglob("*.safetensors"))
 
 
 def existing(path: Path) -> Path:
@@ -94,7 +113,33 @@ def check_weights(folder: Path) -> list[Path]:
             raise StartupError("corrupt-checkpoint", f"{index} cannot be read: {error}.", "Restore it.") from error
     for path in paths:
         read_header(path)
+    if paths != [folder / "model.safetensors"]:
+        _check_index(index, paths)
+    for path in paths:
+        refuse_rounded(path, read_header(path))
     return paths
+
+
+def _check_index(index: Path, paths: list[Path]) -> None:
+    """Refuses shards that do not hold what their index says, or hold a tensor twice: which one is meant, nobody knows.
+
+    A tensor that lies in another shard than the index says is found all the same.
+    Raises `corrupt-checkpoint`.
+    """
+    holders: dict[str, Path] = {}
+    remedy = "The index and the files are not of the same revision: fetch the checkpoint again, all of it."
+    for path in paths:
+        for name in read_header(path):
+            if name in holders:
+                message = f"{name} is in two of the files that {index} names, {holders[name].name} and {path.name}."
+                raise StartupError("corrupt-checkpoint", message, remedy)
+            holders[name] = path
+    said = json.loads(index.read_text("utf-8"))["weight_map"]
+    if not said:
+        raise StartupError("corrupt-checkpoint", f"{index} names no tensor.", remedy)
+    for name in sorted(said.keys() - holders.keys()):
+        message = f"{index} says that {name} is in {said[name]}, which does not hold it."
+        raise StartupError("corrupt-checkpoint", message, remedy)
 
 
 def read_header(path: Path) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from .checkpoint import found, read_config
 from .errors import StartupError, install, ran_out_of_memory, users_line
 from .graphs import cuda
 from .protocol import validator
+from .rounded import refuse_rounding_config
 from .worker import Worker
 
 # the adapter of each family, as config.json names it: `family`, or transformers' `model_type`
@@ -104,6 +105,7 @@ def _device(name: str) -> torch.device:
 
 def _of_family(folder: Path) -> Load:
     config = read_config(folder)
+    refuse_rounding_config(config, folder / "config.json")
     # the bundled family's first checkpoints said nothing
     family = config.get("family", config.get("model_type", "scenes"))
     if family not in FAMILIES:
