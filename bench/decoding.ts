@@ -5,7 +5,7 @@ import { Trajectory } from '../src/decoding/index.js'
 import { Engine } from '../src/engine/engine.js'
 import type { ForwardTiming, JobStatistics, TokenizedPrompt } from '../src/engine/index.js'
 import { modelOf } from '../src/engine/model.js'
-import { tokenizedPrompts } from '../src/engine/prompts.js'
+import { assertRead, tokenizeEach } from '../src/engine/prompts.js'
 import { SupervisedWorker } from '../src/engine/supervised-worker.js'
 import { choosePolicy } from '../src/experiment/policy.js'
 import { python } from './null-worker.js'
@@ -83,8 +83,7 @@ export async function decode(decoding: Decoding) {
 
 async function promptsOf(worker: SupervisedWorker, { prompts }: Decoding): Promise<TokenizedPrompt[]> {
   if (prompts === undefined) return [{ conditional: [1, 2, 3], unconditional: [1], unknown: [] }]
-  const answer = await worker.request({ op: 'tokenize', prompts: [...prompts] })
-  return tokenizedPrompts(answer, worker.hello.model.width)
+  return assertRead(await tokenizeEach((ask) => worker.request(ask), prompts))
 }
 
 /** The bundled checkpoint on this CPU. */

@@ -14,7 +14,6 @@ from sjd2_worker.adapters.library import (
     SLOTS,
     cache_shape,
     check_model,
-    check_prompt,
     hidden_states,
     load_model,
     read_library_config,
@@ -51,7 +50,7 @@ class MyAdapter(Adapter):
         }
 
     def tokenize(self, prompt):
-        return TokenizedPrompt(check_prompt([*prompt.encode(), BEGIN]), unconditional=[BEGIN], unknown=[])
+        return TokenizedPrompt([*prompt.encode(), BEGIN], unconditional=[BEGIN], unknown=[])
 
     def embed(self, ids):  # int64 [N] -> [N, width]
         return self.model.model.embed_tokens(ids)
@@ -59,8 +58,8 @@ class MyAdapter(Adapter):
     def forward(self, entries, attend):  # -> logits over the image codes, [R, count], of the wanted entries
         return linear(hidden_states(self.model.model, entries, attend), self.model.lm_head.weight[self.rows])
 
-    def decode(self, codes):  # int64 [B, ROWS * COLUMNS], counted from 0 -> u8 [B, height, width, 3]
-        return self.colours[codes].view(-1, ROWS, COLUMNS, 3).to(torch.uint8)
+    def decode(self, codes):  # int64 [B, ROWS * COLUMNS], counted from 0 -> f32 [B, height, width, 3] on 0 … 255
+        return self.colours[codes].view(-1, ROWS, COLUMNS, 3).float()
 
     def codebook(self):  # -> [count, any width]: vectors by which the policy `lantern` says which codes look alike
         return self.colours

@@ -16,7 +16,7 @@ export const DEVELOPMENT = 'dev'
 /** The oldest Python that the worker runs on. */
 export const OLDEST_PYTHON = [3, 10]
 
-/** @typedef {{ python: string, torch: string | null, worker: string | null, missing: string[] }} Probe */
+/** @typedef {{ python: string, torch: string | null, worker: string | null, missing: string[], old?: string[] }} Probe */
 
 /**
  * The interpreter to use: the one asked for, or that of the project's virtual environment.
@@ -83,6 +83,22 @@ export function pythonProblem(python, root, env, extra = USE) {
     }
   }
   return null
+}
+
+/**
+ * What an interpreter has in a version that is too old, be it of the extra that the bundled model does without.
+ * @param {string} python
+ * @param {string} root
+ * @param {NodeJS.ProcessEnv} env
+ * @returns {{ message: string, remedy: string } | null}
+ */
+export function oldPackages(python, root, env) {
+  const old = probePython(python, root, env)?.old ?? []
+  if (old.length === 0) return null
+  return {
+    message: `${python} has ${old.join('; ')}.`,
+    remedy: `${python} -m pip install -e "${join(root, 'python_worker')}[${USE}]"`,
+  }
 }
 
 /** @param {string} version such as 3.11.7 */

@@ -71,20 +71,22 @@ MESSAGES: dict[str, tuple[str, dict[str, Any], Tensors]] = {
             "dtype": "f32",
             "slots": 8,
             "memory": {"path": "/proc/4321/fd/7", "mark": "0f8fad5bd9cb469fa16570867728950e"},
-            "cells": 137,
+            "cells": 277,
+            "promptCells": 16,
+            "longestPrompt": 43,
             "maxEntries": 16384,
             "model": CARD,
         },
         {},
     ),
     "tokenize-request": (
-        "Four prompts, one of them beyond ASCII.",
-        {"op": "tokenize", "id": 2, "prompts": ["red circle", "blå 円", "red circle, red circle", "features"]},
+        "Five prompts, one of them beyond ASCII.",
+        {"op": "tokenize", "id": 2, "prompts": ["red circle", "blå 円", "red circle, red circle", "features", "***"]},
         {},
     ),
     "tokenize-reply": (
         "The second prompt has words that the model does not know, the third more than it has room for; the fourth has"
-        " two entries that are no token.",
+        " two entries that are no token, the fifth the model cannot be given.",
         {
             "op": "tokenize",
             "id": 2,
@@ -94,9 +96,21 @@ MESSAGES: dict[str, tuple[str, dict[str, Any], Tensors]] = {
                 {"conditional": [0, 0, 0, 1], "unconditional": [0, 0, 0, 1], "unknown": ["blå", "円"]},
                 {"conditional": [2, 5, 2, 1], "unconditional": [0, 0, 0, 1], "unknown": [], "cut": ["circle"]},
                 {"conditional": [11, 12, 1], "unconditional": [0, 1], "unknown": [], "vectors": 2},
+                {
+                    "refused": {
+                        "message": "The prompt has 50 tokens, and may have 43.",
+                        "remedy": "Say it in fewer words.",
+                    }
+                },
             ],
         },
-        {"vectors": ("f32", [2, 3], [0.5, -1, 2, 1.5, 0, -2])},
+        {},
+    ),
+    "reserve-request": ("Room for a prompt of 40 tokens.", {"op": "reserve", "id": 9, "promptCells": 40}, {}),
+    "reserve-reply": (
+        "All slots have it now.",
+        {"op": "reserve", "id": 9, "ok": True, "cells": 304, "promptCells": 43},
+        {},
     ),
     "embeddings-request": ("Of the model.", {"op": "embeddings", "id": 3}, {}),
     "embeddings-reply": (
@@ -116,14 +130,19 @@ MESSAGES: dict[str, tuple[str, dict[str, Any], Tensors]] = {
     ),
     "forward-prefill-request": (
         "A prompt of four ids: all but its last, one of them a vector, are written to slot 0; no logits are wanted.",
-        {"op": "forward", "id": 4, "lanes": [PREFILL], "logits": "f32"},
+        {
+            "op": "forward",
+            "id": 4,
+            "lanes": [PREFILL],
+            "vectors": [{"prompt": "features", "count": 2}],
+            "logits": "f32",
+        },
         {
             "tokens": ("i32", [3], [2, 11, 0]),
             "positions": ("i32", [3], [-4, -3, -2]),
             "rows": ("i32", [0], []),
             "latents": ("f32", [0, 3], []),
             "timesteps": ("f32", [0], []),
-            "vectors": ("f32", [1, 3], [0.5, -1, 2]),
         },
     ),
     "forward-prefill-reply": (

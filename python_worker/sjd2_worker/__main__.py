@@ -75,6 +75,7 @@ def model_arguments(parser: argparse.ArgumentParser) -> None:
     add("--adapter", type=Path, metavar="FILE", help="a Python file with `load`, for a family of your own")
     add("--size", type=_size, metavar="HxW", help="pictures' height and width in pixels, for families of several sizes")
     add("--quantize", choices=("int8", "nf4"), help="weights of 8 or 4 bits, for transformers' families")
+    add("--prompt-cells", type=positive, metavar="N", help="the most tokens of a prompt that slots have room for")
     add("--gpus", type=positive, help="spread the layers over so many GPUs, for transformers' families (default: one)")
 
 
@@ -111,7 +112,7 @@ def _run(arguments: argparse.Namespace) -> None:
     # All that computes runs in one thread, loading too: OpenMP keeps helpers for each thread that ever asked for some,
     # and once it has more threads than there are cores it makes them sleep at once, which slows small matrices.
     with ThreadPoolExecutor(1) as device:
-        worker = device.submit(load, *model).result()
+        worker = device.submit(load, *model, arguments.prompt_cells).result()
         with bound(arguments.endpoint, arguments.curve_secret_file, arguments.insecure) as socket:
             serve(socket, worker, device, abandoned, arguments.idle)
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
-from collections.abc import Callable, Iterable, Mapping
+import shlex
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,56 +17,26 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from .errors import StartupError
+from .errors import StartupError, listed
 from .rounded import refuse_rounded
 
 T = TypeVar("T")
 
-FETCHED = ["*.safetensors", "*.json", "*.txt", "*.model", "*.jinja"]  # of a hub's model: no pickles, no code
 PICKLES = (".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle")
 _PIECE, _PIECES = 1 << 20, 512  # bytes, and at most so many of them, that stand for a file's contents
 _LONGEST_HEADER = 100_000_000  # bytes, as the format has it
+_headers_alone: ContextVar[bool] = ContextVar("headers_alone", default=False)
+_WHOLE = {"BOOL": torch.bool, "U8": torch.uint8} | {
+    f"I{bits}": getattr(torch, f"int{bits}") for bits in (8, 16, 32, 64)
+}
 _PICKLE_STARTS = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 
 
-def found(model: Path) -> Path:
-    """The folder of a model: itself, or the hub's snapshot where it is an id like `org/name`: that in the local cache,
-    or what is downloaded there, once.
-
-    Raises `missing-checkpoint`.
-    """
-    if model.is_dir() or not re.fullmatch(r"[\w.-]+/[\w.-]+", str(model)):
-        return model
-    try:
-        from huggingface_hub import snapshot_download
-        from huggingface_hub.errors import LocalEntryNotFoundError
-
-        try:
-            folder = Path(snapshot_download(str(model), allow_patterns=FETCHED, local_files_only=True))
-        except LocalEntryNotFoundError:  # nothing, or the part that an interrupted download left: it goes on
-            folder = None
-        # other programs fetch single files, such as the tokenizer; the library does not know that these are not all
-        if folder is None or not _has_weights(folder):
-            folder = Path(snapshot_download(str(model), allow_patterns=FETCHED))
-        if not _has_weights(folder):
-            raise LocalEntryNotFoundError(f"{folder} holds no safetensors file, or not all that its index names")
-        return folder
-    except Exception as error:  # no such library, no such model, no way to the hub
-        message = f"There is no folder {model}, and no whole model of that id in the cache; the hub gave none: {error}"
-        remedy = f"Give --model a checkpoint folder that exists, or go on with the download: hf download {model}"
-        raise StartupError("missing-checkpoint", message, remedy) from error
-
-
-def _has_weights(folder: Path) -> bool:
-    """Whether a folder holds a safetensors file, and every file that an index in it names."""
-    for index in folder.rglob("*.safetensors.index.json"):
-        try:
-            names = set(json.loads(index.read_text("utf-8"))["weight_map"].values())
-        except (ValueError, OSError, KeyError, TypeError, AttributeError):
-            continue
-        if any(not (index.parent / str(name)).is_file() for name in names):
-            return False
-    return any(path.is_file() for path in folder.rglob("*.safetensors"))
+def names_of(folder: Path) -> list[str]:
+    """What a checkpoint is called: in the hub's cache by its id there, else by its folder, and by a link to that."""
+    whole = folder.resolve()
+    kept = whole.parent.parent.name  # models--org--name/snapshots/commit
+    return [kept.split("--", 2)[-1]] if kept.startswith("models--") else [whole.name, folder.name]
 
 
 def existing(path: Path) -> Path:
@@ -78,6 +50,10 @@ def existing(path: Path) -> Path:
         remedy = "Give --model a checkpoint folder that exists."
     elif pickles := sorted(p.name for p in folder.iterdir() if p.suffix in PICKLES):
         remedy = f"{pickles[0]} may run code when it is loaded and is never read: convert its tensors to {path.name}."
+    elif shards := sorted(folder.glob("model-*-of-*.safetensors")):
+        index = f"{path.name}.index.json"
+        message = f"There is no {folder / index}, which says what each of the {len(shards)} shards beside it holds."
+        raise StartupError("missing-checkpoint", message, f"Restore {index} of the same checkpoint.")
     else:
         remedy = f"Give --model a folder that holds {path.name}, or restore that file."
     raise StartupError("missing-checkpoint", f"There is no {path}.", remedy)
@@ -111,6 +87,12 @@ def check_weights(folder: Path) -> list[Path]:
             paths = [folder / name for name in sorted(set(json.loads(index.read_text("utf-8"))["weight_map"].values()))]
         except (ValueError, OSError, KeyError, TypeError, AttributeError) as error:
             raise StartupError("corrupt-checkpoint", f"{index} cannot be read: {error}.", "Restore it.") from error
+    missing = [path.name for path in paths if not path.is_file()]
+    if len(missing) > 1:
+        message = (
+            f"Of the {len(paths)} files of weights that {index} names, {len(missing)} are missing: {listed(missing)}."
+        )
+        raise StartupError("missing-checkpoint", message, "Go on with the download, or restore these files.")
     for path in paths:
         read_header(path)
     if paths != [folder / "model.safetensors"]:
@@ -173,9 +155,10 @@ def read_tensors(path: Path, device: torch.device, dtype: torch.dtype) -> dict[s
 
 
 def _unread(path: Path, dtype: torch.dtype) -> dict[str, Tensor]:
-    """A file's tensors on the meta device: their names and shapes, from the header alone; all as `dtype`."""
+    """A file's tensors on the meta device: names and shapes, from the header alone; those of floats as `dtype`."""
     return {
-        name: torch.empty(tensor["shape"], dtype=dtype, device="meta") for name, tensor in read_header(path).items()
+        name: torch.empty(tensor["shape"], dtype=_WHOLE.get(tensor["dtype"], dtype), device="meta")
+        for name, tensor in read_header(path).items()
     }
 
 
@@ -183,7 +166,7 @@ def _refuse_others(path: Path) -> None:
     with path.open("rb") as file:
         start = file.read(9)
     if start == b"version h":  # ttps://git-lfs.github.com/spec/v1
-        remedy = f"Fetch it: git -C {path.parent} lfs pull"
+        remedy = f"Fetch it: {shlex.join(['git', '-C', str(path.parent), 'lfs', 'pull'])}"
         raise StartupError("corrupt-checkpoint", f"{path} is not the file, but Git LFS's pointer to it.", remedy)
     # a safetensors file begins with its header's length, whose bytes may be anything, and then the header's brace
     if start.startswith(_PICKLE_STARTS) and start[8:] != b"{":
@@ -237,12 +220,29 @@ def fill(module: nn.Module, tensors: dict[str, Tensor], path: Path, prefix: str 
 def check_fit(module: nn.Module, found: Mapping[str, list[int]], path: Path, prefix: str = "") -> None:
     """Raises `wrong-config` unless tensors of these names and shapes are the module's, all of them and no other."""
     expected = {name: list(tensor.shape) for name, tensor in module.state_dict().items()}
-    for name in sorted(expected.keys() | found.keys()):
-        if found.get(name) != expected.get(name):
-            message = f"{path} does not fit its config.json: {prefix}{name} is {found.get(name, 'absent')}"
-            message += f" and should be {expected.get(name, 'absent')}."
-            remedy = "Use the config.json and the weights of one and the same checkpoint."
-            raise StartupError("wrong-config", message, remedy)
+    wrong = [
+        f"{prefix}{name} is {found.get(name, 'absent')} and should be {expected.get(name, 'absent')}"
+        for name in sorted(expected.keys() | found.keys())
+        if found.get(name) != expected.get(name)
+    ]
+    if wrong:
+        raise unlike(path, wrong)
+
+
+def unlike(path: Path, wrong: Sequence[str]) -> StartupError:
+    """That a file's tensors are not those that its config.json says. `wrong`: in which ways."""
+    message = f"{path} does not fit its config.json: {listed(wrong, '; ')}."
+    return StartupError("wrong-config", message, "Use the config.json and the weights of one and the same checkpoint.")
+
+
+@contextmanager
+def headers_alone() -> Iterator[None]:
+    """Within it, `hash_files` reads no contents: for an adapter that is made only to be looked at."""
+    before = _headers_alone.set(True)
+    try:
+        yield
+    finally:
+        _headers_alone.reset(before)
 
 
 def hash_part(paths: Iterable[Path], prefix: str, said: object) -> str:
@@ -274,6 +274,8 @@ def hash_files(paths: Iterable[Path], options: str = "") -> str:
     for path in paths:
         size = path.stat().st_size
         total.update(f"{path.name}\0{size}\0".encode())
+        if _headers_alone.get():
+            continue
         step = max(_PIECE, size // _PIECES)
         with path.open("rb") as file:
             for start in range(0, size, step):

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
 PROJECT = Path(__file__).parents[1]  # where pyproject.toml is
+NAMED = 8  # of what may be many
 
 StartupCode = Literal[
     "missing-checkpoint",
@@ -30,6 +33,7 @@ RequestCode = Literal[
     "bad-slot",
     "bad-token",
     "bad-prompt",
+    "not-finite",
     "out-of-memory",
     "internal",
 ]
@@ -66,9 +70,20 @@ def bad_message(message: str) -> RequestError:
     )
 
 
+def listed(names: Sequence[str], between: str = ", ") -> str:
+    """The first of some names, and how many more there are."""
+    more = [f"and {len(names) - NAMED} more"] if len(names) > NAMED else []
+    return between.join([*names[:NAMED], *more])
+
+
 def install(extra: str) -> str:
     """The command that adds an extra of pyproject.toml to this Python."""
-    return f'{sys.executable} -m pip install -e "{PROJECT}[{extra}]"'
+    return command("-m", "pip", "install", "-e", f"{PROJECT}[{extra}]")
+
+
+def command(*words: str) -> str:
+    """A command line for this Python, as a shell takes it."""
+    return shlex.join([sys.executable, *words])
 
 
 def ran_out_of_memory(error: BaseException) -> bool:

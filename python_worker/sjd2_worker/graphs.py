@@ -143,6 +143,10 @@ class Graphs:
             kept.proven = True
         return logits
 
+    def forget(self) -> None:
+        """Recordings hold the memory that they were made with: for whoever allocates that anew."""
+        self._forget(0)
+
     def with_room(self, compute: Callable[[], T]) -> T:
         """What `compute` gives: again without the recordings, where these leave it no memory."""
         try:

@@ -30,12 +30,12 @@ class Limits:
 
 @dataclass(frozen=True)
 class Lanes:
-    """The lanes and their tensors: E entries, M of them noisy, R rows, V vectors."""
+    """The lanes and their tensors: E entries, M of them noisy, R rows."""
 
     lanes: list[Head]  # Lane of the schema
     firsts: list[int]  # each lane's first entry
     vocabulary: int  # ids from here on name vectors
-    vectors: NDArray[np.float32]  # [V, width]
+    vectors: list[Head]  # Vectors of the schema: which prompts the ids behind the vocabulary are of
     tokens: Indices  # [E]: ids, LATENT or ANCHOR
     positions: Indices  # [E]
     rows: Indices  # [R]: entries, counted over all lanes
@@ -48,9 +48,8 @@ class Lanes:
 def read_lanes(head: Head, tensors: dict[str, Array], limits: Limits) -> Lanes:
     """Raises `bad-message`, `bad-slot`, `bad-token` or `too-large`."""
     lanes: list[Head] = head["lanes"]
-    vocabulary, vectors = limits.vocabulary, _take_vectors(tensors, limits)
-    if len(vectors):
-        limits = replace(limits, vocabulary=vocabulary + len(vectors))
+    vocabulary, vectors = limits.vocabulary, head.get("vectors", [])
+    limits = replace(limits, vocabulary=vocabulary + sum(own["count"] for own in vectors))
     _check_lanes(lanes, limits)
     _check_branches(lanes, limits)
     entries, rows = ([lane[name] for lane in lanes] for name in ("entries", "rows"))
@@ -132,16 +131,6 @@ def _take(tensors: dict[str, Array], name: str, count: int) -> Indices:
     if len(tensor) != count:
         raise bad_message(f"Tensor {name} has {len(tensor)} values, the lanes say {count}.")
     return tensor.astype(np.int64)
-
-
-def _take_vectors(tensors: dict[str, Array], limits: Limits) -> NDArray[np.float32]:
-    """[V, width]; none where the request has no such tensor."""
-    if "vectors" not in tensors:
-        return np.empty((0, limits.width), np.float32)
-    vectors = take(tensors, "vectors", ["f32", "f16"], 2).astype(np.float32)
-    if vectors.shape[1] != limits.width or not np.isfinite(vectors).all():
-        raise bad_message(f"Tensor vectors is {list(vectors.shape)}: it should be finite rows of {limits.width}.")
-    return vectors
 
 
 def _check_tokens(tokens: Indices, limits: Limits) -> None:

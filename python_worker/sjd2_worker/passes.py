@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .lanes import ANCHOR, LATENT, Indices, Lanes
+from .protocol import Head
 
 _NONE: Indices = np.empty(0, np.int64)
 
@@ -55,7 +56,8 @@ class Pass:
     latents: NDArray[np.float32]  # [M, width]
     timesteps: NDArray[np.float32]  # [M]
     given: Indices  # [V]: entries
-    vectors: NDArray[np.float32]  # [V, width]
+    vectors: Indices  # [V]: which vector of the prompts each is, counted over all of these
+    prompts: list[Head]  # Vectors of the schema
     rows: Indices  # [R]: entries of the lanes' first branches
     guided: Indices  # [G]: which rows have a second branch …
     unconditional: Indices  # [G]: … and which entries of it belong to them
@@ -87,7 +89,7 @@ def pack(lanes: Lanes) -> Pass:
     noisy = np.flatnonzero(tokens == LATENT)
     latent = (np.cumsum(lanes.tokens == LATENT) - 1)[source[noisy]]
     ids = np.where(tokens == ANCHOR, anchors, np.maximum(tokens, 0))
-    given = np.flatnonzero(ids >= lanes.vocabulary) if len(lanes.vectors) else _NONE
+    given = np.flatnonzero(ids >= lanes.vocabulary) if lanes.vectors else _NONE
     unconditional = packed[1, lanes.rows]
     guided = np.flatnonzero(unconditional >= 0)
     return Pass(
@@ -100,7 +102,8 @@ def pack(lanes: Lanes) -> Pass:
         latents=lanes.latents[latent],
         timesteps=lanes.timesteps[latent],
         given=given,
-        vectors=lanes.vectors[ids[given] - lanes.vocabulary],
+        vectors=ids[given] - lanes.vocabulary,
+        prompts=lanes.vectors,
         rows=packed[0, lanes.rows],
         guided=guided,
         unconditional=unconditional[guided],

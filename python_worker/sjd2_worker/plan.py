@@ -1,7 +1,7 @@
 """What decoding with a checkpoint takes, before anything is loaded: `python -m sjd2_worker.plan --help`.
 
 The adapter is made on torch's meta device, where tensors have shapes and no contents: the figures are those of the very
-code that will load the checkpoint.
+code that will load the checkpoint. Of a hub's model that is not in the cache, no weights are downloaded.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +17,8 @@ from torch import Tensor, nn
 from .__main__ import family_options, model_arguments, positive
 from .adapters.base import Adapter, Embeddings
 from .errors import StartupError
-from .loading import choose, open_adapter
+from .hub import headers
+from .loading import choose, make_room, open_adapter, warnings_of
 from .room import BRANCHES, WINDOW, free_memory, slot_bytes
 
 GIB = 2**30
@@ -55,24 +57,42 @@ def _weights(adapter: Adapter) -> dict[int, int]:
     return {id(tensor): tensor.nbytes for tensor in tensors if not tensor._is_view()}
 
 
-def main() -> int:
-    """Prints one JSON object; exit code 1 with the worker's error line where there is no such checkpoint."""
-    parser = argparse.ArgumentParser(prog="python -m sjd2_worker.plan", description=__doc__)
+def plan_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which checkpoint, and how much will be decoded at once on what."""
     model_arguments(parser)
     parser.add_argument("--window", type=positive, default=WINDOW, help="drafts in a pass (default: 96)")
     parser.add_argument("--images", type=positive, default=8, help="images decoded at once (default: 8)")
     parser.add_argument("--memory", type=float, metavar="GIB", help="of the device (default: what is free here)")
+
+
+def report(adapter: Adapter, device: torch.device, dtype: torch.dtype, said: argparse.Namespace) -> dict[str, Any]:
+    """What is printed of an adapter on the meta device that will run on `device`: bytes, and what would fit.
+
+    Raises `StartupError` where prompts cannot be as long as they are wanted.
+    """
+    make_room(adapter, said.prompt_cells)
+    taken = plan(adapter, dtype, said.window, said.images)
+    memory = int(said.memory * GIB) if said.memory else free_memory(device, said.gpus or 1)
+    kind = str(dtype).removeprefix("torch.")
+    remedy = verdict(taken, said.images, memory)
+    found = {"name": adapter.card["name"], "dtype": kind, **taken, "memory": memory}
+    return {**found, "remedy": remedy, "warnings": warnings_of(adapter, said.device)}
+
+
+def main() -> int:
+    """Prints one JSON object; exit code 1 with the worker's error line where there is no such checkpoint."""
+    parser = argparse.ArgumentParser(prog="python -m sjd2_worker.plan", description=__doc__)
+    plan_arguments(parser)
     said = parser.parse_args()
     try:
         device, dtype = choose(said.device, said.dtype)
-        adapter = open_adapter(said.model, said.adapter, torch.device("meta"), dtype, family_options(said))
+        with headers(said.model) as folder:
+            adapter = open_adapter(folder, said.adapter, torch.device("meta"), dtype, family_options(said))
+        found = report(adapter, device, dtype, said)
     except StartupError as error:
         print(error.line(), file=sys.stderr)
         return 1
-    taken = plan(adapter, dtype, said.window, said.images)
-    memory = int(said.memory * GIB) if said.memory else free_memory(device, said.gpus or 1)
-    report = {"name": adapter.card["name"], "dtype": str(dtype).removeprefix("torch."), **taken}
-    print(json.dumps({**report, "memory": memory, "remedy": verdict(taken, said.images, memory)}))
+    print(json.dumps(found))
     return 0
 
 

@@ -108,7 +108,7 @@ def serve(
 
 
 def _visitor(leases: Leases, sender: zmq.Frame) -> Visitor | None:
-    """Who sent a message. None for peers of ZMTP 1 and 2: their messages do not say over which connection they came, and
+    """Who sent a message. None for peers of ZMTP 1 and 2, whose messages do not say over which connection they came:
     nobody that speaks this protocol is one."""
     try:
         return Visitor(leases, sender.bytes, int(sender.get(zmq.SRCFD)))
@@ -122,8 +122,8 @@ def answer(worker: Worker, frames: Frames) -> Answer:
 
 
 def prepare(worker: Worker, frames: Frames, visitor: Visitor | None = None) -> Callable[[], Answer]:
-    """Reads and checks a request; what is returned runs it. Neither ever raises, whatever a library or an adapter raises:
-    a `SystemExit` and a Rust panic, which are no `Exception`, are refusals too."""
+    """Reads and checks a request; what is returned runs it. Neither ever raises, whatever a library or an adapter
+    raises: a `SystemExit` and a Rust panic, which are no `Exception`, are refusals too."""
     received = time.monotonic()
     head: Head = {}
     besides: Head = {}

@@ -1,4 +1,4 @@
-"""Key/value slots: all cells are allocated once and written in place; attention reads them where they lie."""
+"""Key/value slots: cells are allocated once, or by `grow`, and written in place; attention reads them there."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.functional import scaled_dot_product_attention
+from torch.nn.functional import pad, scaled_dot_product_attention
 
 from .adapters.base import Attend, CacheShape
 from .passes import Copies, Stream, round_up
@@ -35,7 +35,13 @@ class Slots:
 
     @property
     def cells(self) -> int:
-        return self._keys.shape[3]
+        return self._values.shape[3]
+
+    def grow(self, cells: int) -> None:
+        """Makes room behind the cells that there are, which keep what they hold."""
+        # one after the other, so that only one is there twice meanwhile; where memory ends at the second, `cells` stays
+        self._keys = pad(self._keys, (0, 0, 0, cells - self._keys.shape[3]))
+        self._values = pad(self._values, (0, 0, 0, cells - self._values.shape[3]))
 
     def copy(self, copies: Copies) -> None:
         """In every layer; all sources are read before a target is written."""

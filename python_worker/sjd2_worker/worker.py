@@ -5,20 +5,22 @@ from __future__ import annotations
 import resource
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from . import __version__
-from .adapters.base import Adapter, Entries, TokenizedPrompt
-from .errors import RequestError, StartupError, bad_message
+from .adapters.base import Adapter, Entries, with_prompt_cells
+from .errors import RequestError, StartupError, bad_message, ran_out_of_memory
 from .graphs import Graphs, Record
 from .lanes import Limits, read_lanes
 from .passes import Pass, pack, padded, round_up
+from .pixels import to_bytes
 from .protocol import DTYPES, VERSION, Array, Head, finish, take
-from .room import BRANCHES, fitting_slots
+from .room import BRANCHES, fitting_slots, give_back
 from .slots import Placement, Slots
 
 MAX_ENTRIES = 16_384
@@ -32,10 +34,19 @@ class Worker:
     """A loaded model and its slots. Nothing it holds outlives a request but the slots' cells and the statistics."""
 
     def __init__(
-        self, adapter: Adapter, slots: int, device: torch.device, dtype: torch.dtype, record: Record | None = None
+        self,
+        adapter: Adapter,
+        slots: int,
+        device: torch.device,
+        dtype: torch.dtype,
+        record: Record | None = None,
+        warnings: Sequence[str] = (),
     ) -> None:
-        """`record` makes replays of forwards (`graphs.py`); None: each is called anew."""
-        self._adapter, self._device, self._dtype = adapter, device, dtype
+        """`record` makes replays of forwards (`graphs.py`); None: each is called anew. `warnings`: for the user.
+
+        `adapter.cache` says how many cells a slot has to begin with.
+        """
+        self._adapter, self._device, self._dtype, self._warnings = adapter, device, dtype, list(warnings)
         self._slots, slots = _allocate(adapter, slots, device, dtype)
         self._graphs = Graphs(self._call, record)
         card = adapter.card
@@ -46,6 +57,7 @@ class Worker:
         self.operations: dict[str, Callable[[Head, dict[str, Array]], Reply]] = {
             "hello": self._hello,
             "tokenize": self._tokenize,
+            "reserve": self._reserve,
             "embeddings": self._embeddings,
             "forward": self._forward,
             "decode": self._decode,
@@ -79,15 +91,46 @@ class Worker:
             "dtype": {torch.float32: "f32", torch.bfloat16: "bf16", torch.float16: "f16"}[self._dtype],
             "slots": self.slots,
             "cells": self._limits.cells,
+            "promptCells": self._adapter.prompt_cells,
+            "longestPrompt": self._adapter.longest_prompt,
             "maxEntries": self._limits.entries,
+            **({"warnings": self._warnings} if self._warnings else {}),
             "model": self._adapter.card,
         }, {}
 
     def _tokenize(self, head: Head, tensors: dict[str, Array]) -> Reply:
-        prompts = [self._adapter.tokenize(prompt) for prompt in head["prompts"]]
-        vectors = [prompt.vectors for prompt in prompts if prompt.vectors is not None]
-        rows = {"vectors": _array(torch.cat(vectors).float())} if vectors else {}
-        return {"prompts": [_said(prompt) for prompt in prompts]}, rows
+        return {"prompts": [self._read(prompt) for prompt in head["prompts"]]}, {}
+
+    def _read(self, prompt: str) -> Head:
+        """A prompt's ids, or why the model cannot be given it: the others are read all the same."""
+        try:
+            said = self._adapter.read(prompt)
+        except RequestError as error:
+            return {"refused": {"message": error.message, "remedy": error.remedy}}
+        ids = {name: getattr(said, name) for name in ("conditional", "unconditional", "unknown", "cut")}
+        return {**ids, "vectors": said.vectors} if said.vectors else ids
+
+    def _reserve(self, head: Head, tensors: dict[str, Array]) -> Reply:
+        """Makes the slots larger where prompts are longer than they have room for; what cells hold stays."""
+        wanted, now = head["promptCells"], self._adapter.prompt_cells
+        if wanted > self._adapter.longest_prompt:
+            message = f"Prompts may have {self._adapter.longest_prompt} tokens, {wanted} are asked for."
+            raise RequestError("too-large", message, "Leave out the prompts that are longer.")
+        if wanted > now:
+            roomier = with_prompt_cells(self._adapter.cache, wanted, len(self._adapter.card["layout"]))
+            self._graphs.forget()
+            try:
+                self._slots.grow(roomier.cells)
+            except (RuntimeError, MemoryError) as error:
+                if not ran_out_of_memory(error):
+                    raise
+                give_back()
+                message = f"There is no memory for prompts of {wanted} tokens in {self.slots} slots made for {now}."
+                remedy = f"Say it from the start, with --prompt-cells {wanted}: then as many slots are made as fit."
+                raise RequestError("out-of-memory", message, remedy) from error
+            self._adapter.cache = roomier
+            self._limits = replace(self._limits, cells=roomier.cells)
+        return {"cells": self._limits.cells, "promptCells": self._adapter.prompt_cells}, {}
 
     def _embeddings(self, head: Head, tensors: dict[str, Array]) -> Reply:
         if head.get("of") == "codebook":
@@ -98,8 +141,9 @@ class Worker:
         return self.prepare(head, tensors)()
 
     def _pass(self, head: Head, plan: Pass, entries: int, room: Room) -> Reply:
+        vectors = self._vectors(plan)  # before a cell is touched
         began = time.monotonic()
-        found = self._logits(plan)
+        found = self._logits(plan, vectors)
         logits = room(tuple(found.shape), DTYPES[head["logits"]])
         torch.from_numpy(logits).copy_(found)
         ended = time.monotonic()
@@ -108,14 +152,25 @@ class Worker:
         self._seconds += ended - began
         return {"seconds": ended - began, "clock": {"began": began, "ended": ended}}, {"logits": logits}
 
-    def _logits(self, plan: Pass) -> Tensor:
+    def _vectors(self, plan: Pass) -> Tensor | None:
+        """What the given entries are fed, [V, width]: of the request's prompts, made for this pass alone."""
+        if not plan.given.size:
+            return None
+        made = []
+        for own in plan.prompts:
+            made.append(self._adapter.vectors(own["prompt"]))
+            if len(made[-1]) != own["count"]:
+                raise bad_message(f"{own['prompt']!r} has {len(made[-1])} vectors, the request says {own['count']}.")
+        return torch.cat(made)[self._tensor(plan.vectors)]
+
+    def _logits(self, plan: Pass, vectors: Tensor | None) -> Tensor:
         """Guided logits of the pass's rows, [R, count]."""
         self._slots.clear([stream.slot for stream in plan.streams if stream.base == 0])
         if plan.copies.slots.size:
             self._slots.copy(plan.copies)
         embeddings = self._adapter.embed(self._tensor(plan.tokens))
-        if plan.given.size:
-            embeddings[self._tensor(plan.given)] = self._tensor(plan.vectors).to(embeddings.dtype)
+        if vectors is not None:
+            embeddings[self._tensor(plan.given)] = vectors.to(embeddings.dtype)
         if plan.noisy.size:
             noisy = self._adapter.noisy(self._tensor(plan.latents), self._tensor(plan.timesteps))
             embeddings[self._tensor(plan.noisy)] = noisy.to(embeddings.dtype)
@@ -149,7 +204,9 @@ class Worker:
             message = f"An image code lies outside 0 … {card['image']['count'] - 1}."
             raise RequestError("bad-token", message, "Send codes counted from 0, not ids of the vocabulary.")
         found = self._tensor(codes.astype(np.int64))
-        return {}, {"pictures": _array(self._graphs.with_room(lambda: self._adapter.decode(found)))}
+        drawn = self._graphs.with_room(lambda: self._adapter.decode(found))
+        shape = (len(codes), card["picture"]["height"], card["picture"]["width"], 3)
+        return {}, {"pictures": _array(to_bytes(drawn, shape))}
 
     def _stats(self, head: Head, tensors: dict[str, Array]) -> Reply:
         if self._device.type == "cuda":
@@ -169,12 +226,6 @@ class Worker:
 
     def _tensor(self, array: Array) -> Tensor:
         return torch.from_numpy(array).to(self._device)
-
-
-def _said(prompt: TokenizedPrompt) -> Head:
-    """A prompt as `tokenize` replies it: of its vectors, how many there are."""
-    ids = {name: getattr(prompt, name) for name in ("conditional", "unconditional", "unknown", "cut")}
-    return ids if prompt.vectors is None else {**ids, "vectors": len(prompt.vectors)}
 
 
 def _array(tensor: Tensor) -> Array:

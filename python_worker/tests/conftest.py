@@ -19,6 +19,7 @@ from sjd2_worker.worker import Worker
 
 from .tiny_families import WRITERS
 from .tiny_llamagen import write_classes
+from .tiny_published import PUBLISHED
 from .tuning import Tune, adapter_of, codes_of, run_command
 
 SLOTS = 8
@@ -52,7 +53,7 @@ def worker(adapter: ScenesAdapter) -> Worker:
 def models(tmp_path_factory: pytest.TempPathFactory, checkpoint: Path) -> dict[str, Path]:
     """Tiny checkpoints that know no noise."""
     folder = tmp_path_factory.mktemp("models")
-    for name, write_family in {**WRITERS, "classes": write_classes}.items():
+    for name, write_family in {**WRITERS, **PUBLISHED, "classes": write_classes}.items():
         write_family(folder / name)
     scenes = folder / "scenes"
     scenes.mkdir()

@@ -21,7 +21,8 @@ class Prompt:
     """A tokenised prompt in slots of its own: the conditional branch's, then the unconditional's if it is guided."""
 
     ids: list[list[int]]  # of each branch
-    vectors: Array  # [V, width]: what ids from the vocabulary's end on stand for
+    text: str
+    vectors: int  # how many: ids from the vocabulary's end on stand for them
     slots: list[int]
     guidance: float | None = None
     committed: list[int] = field(default_factory=list)  # ids of the image
@@ -41,16 +42,15 @@ class Draft:
 
 def tokenized(worker: Worker, text: str, slots: list[int], guidance: float | None = None) -> Prompt:
     """The prompt, all but its last token written to its slots."""
-    reply, tensors = ask(worker, {"op": "tokenize", "id": 1, "prompts": [text]})
+    reply, _ = ask(worker, {"op": "tokenize", "id": 1, "prompts": [text]})
     assert reply["ok"], reply
     said = reply["prompts"][0]
     branches = [said["conditional"], said["unconditional"]][: len(slots)]
-    card = worker._adapter.card
-    prompt = Prompt(branches, tensors.get("vectors", np.empty((0, card["width"]), np.float32)), slots, guidance)
+    prompt = Prompt(branches, text, said.get("vectors", 0), slots, guidance)
     for slot, ids in zip(slots, branches, strict=True):
         if len(ids) > 1:
             lane = {"branches": [_branch(slot, 0, ids)], "entries": len(ids) - 1, "rows": 0, "visibility": "chain"}
-            _forward(worker, [lane], ids[:-1], range(-len(ids), -1), [], prompt.vectors)
+            _forward(worker, [lane], ids[:-1], range(-len(ids), -1), [], [prompt])
     return prompt
 
 
@@ -85,11 +85,11 @@ def logits_of(worker: Worker, *drafts: Draft) -> list[Array]:
             mask[:, 0] = True  # all see the entry that is committed
             masks.append(np.packbits(mask, axis=1, bitorder="little").ravel())
         lanes.append(lane)
-        shift += len(prompt.vectors)
-    vectors = np.concatenate([draft.prompt.vectors for draft in drafts])
+        shift += prompt.vectors
+    prompts = [draft.prompt for draft in drafts]
     latents = [latent for draft in drafts for latent in draft.latents]
     timesteps = [draft.timestep for draft in drafts for _ in draft.latents]
-    logits = _forward(worker, lanes, tokens, positions, rows, vectors, latents, timesteps, masks)
+    logits = _forward(worker, lanes, tokens, positions, rows, prompts, latents, timesteps, masks)
     return np.split(logits, np.cumsum([1 + len(draft.ids) for draft in drafts])[:-1])
 
 
@@ -112,7 +112,7 @@ def _forward(
     tokens: Sequence[int],
     positions: Sequence[int],
     rows: Sequence[int],
-    vectors: Array,
+    prompts: Sequence[Prompt],
     latents: Sequence[Array] = (),
     timesteps: Sequence[float] = (),
     masks: Sequence[Array] = (),
@@ -122,11 +122,12 @@ def _forward(
             name: np.array(values, np.int32)
             for name, values in (("tokens", tokens), ("positions", positions), ("rows", rows))
         },
-        "latents": np.array(latents, np.float32).reshape(-1, vectors.shape[1]),
+        "latents": np.array(latents, np.float32).reshape(-1, worker._adapter.card["width"]),
         "timesteps": np.array(timesteps, np.float32),
-        "vectors": vectors,
         **({"mask": np.concatenate(masks)} if masks else {}),
     }
-    reply, answered = ask(worker, {"op": "forward", "id": 1, "lanes": lanes, "logits": "f32"}, tensors)
+    vectors = [{"prompt": prompt.text, "count": prompt.vectors} for prompt in prompts if prompt.vectors]
+    head = {"op": "forward", "id": 1, "lanes": lanes, "vectors": vectors, "logits": "f32"}
+    reply, answered = ask(worker, head, tensors)
     assert reply["ok"], reply
     return answered["logits"]

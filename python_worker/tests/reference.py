@@ -14,10 +14,12 @@ from sjd2_worker.loading import load
 from sjd2_worker.worker import Worker
 
 from .library import Library
-from .test_families import KINDS, OPTIONS, PROMPT, decode_by_library, generate_by_janus, generate_by_library
+from .test_families import OPTIONS, PROMPT, decode_by_library, generate_by_janus, generate_by_library, whole_model
 from .test_llamagen import CAPTION, of_caption, of_class
+from .test_published import draw_by_the_published_loop, reference_of
 from .tiny_families import WRITERS, write_mine
 from .tiny_llamagen import CLASSES, SIDE, write_captions, write_classes
+from .tiny_published import PUBLISHED
 
 GUIDANCE = 3.0
 PROMPTS = {"classes": "3", "captions": CAPTION}
@@ -26,7 +28,7 @@ PROMPTS = {"classes": "3", "captions": CAPTION}
 def main() -> None:
     out = Path(sys.argv[1])
     families: dict[str, Any] = {}
-    for name, write in {**WRITERS, "classes": write_classes, "captions": write_captions}.items():
+    for name, write in {**WRITERS, "classes": write_classes, "captions": write_captions, **PUBLISHED}.items():
         write(out / name)
         options = OPTIONS.get(name, {})
         worker = load(out / name, None, "cpu", "f32", 2, options)
@@ -41,12 +43,17 @@ def main() -> None:
 
 
 def likeliest(name: str, folder: Path, worker: Worker) -> list[int]:
-    """The likeliest ids: by `generate` where the library generates images, else by its forward; of LlamaGen, which no
-    library has, by its arithmetic written a second time.
+    """The likeliest ids: by `generate` where the library generates images, else by its forward; of LlamaGen and
+    Lumina-mGPT 2.0, which no library has, by their arithmetic written a second time.
     """
     if name in PROMPTS:
         return likeliest_of_llamagen(name, folder)
-    whole, image = KINDS[name].from_pretrained(folder).eval(), worker._adapter.card["image"]
+    if name == "liquid":
+        prompt = worker._adapter.tokenize(PROMPT)
+        return draw_by_the_published_loop(folder, prompt.conditional, prompt.unconditional, GUIDANCE)
+    if name == "lumina2":
+        return decode_by_library(worker, reference_of(name, folder), GUIDANCE, None)
+    whole, image = whole_model(name, folder), worker._adapter.card["image"]
     if name == "emu3":
         return generate_by_library(worker, whole, GUIDANCE, None)
     if name == "janus":

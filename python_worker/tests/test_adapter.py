@@ -19,7 +19,7 @@ from .tiny_families import write_mine
 
 SOURCE = '''
 import torch
-from sjd2_worker.adapters.base import Adapter, CacheShape, Embeddings, TokenizedPrompt
+from sjd2_worker.adapters.base import Adapter, CacheShape, Embeddings, TokenizedPrompt, cells
 
 
 class Averages(Adapter):
@@ -27,7 +27,7 @@ class Averages(Adapter):
 
     def __init__(self, device, dtype):
         self.weight = torch.linspace(-1, 1, 7 * 4, device=device, dtype=dtype).view(7, 4)
-        self.cache = CacheShape(layers=1, cells=12, heads=1, head_width=4)
+        self.cache = CacheShape(layers=1, cells=cells(2, 6), heads=1, head_width=4)
         self.embeddings = Embeddings.measured(self.weight[2:])
         self.card = {
             "family": "averages", "name": "averages", "hash": "0", "vocabulary": 7, "image": {"first": 2, "count": 5},
@@ -48,7 +48,7 @@ class Averages(Adapter):
         return seen[0, entries.rows, 0] @ self.weight[2:].T + entries.places[entries.rows, None]
 
     def decode(self, codes):
-        return codes.view(-1, 2, 2, 1).repeat(1, 1, 1, 3).to(torch.uint8)
+        return codes.view(-1, 2, 2, 1).repeat(1, 1, 1, 3).float()
 
 
 def load(folder, device, dtype):

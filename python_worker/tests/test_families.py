@@ -29,17 +29,22 @@ from sjd2_worker.worker import Worker
 
 from .helpers import ask, check_codebook
 from .library import Library, Run, close, forward
+from .lumina_reference import in_the_library
 from .tiny_families import CODES, WRITERS
 
 OPTIONS = {"lumina": {"size": (8, 12)}, "anole": {}, "emu3": {"size": (6, 8)}, "janus": {}}
+OPTIONS |= {"liquid": {}, "lumina2": {"size": (8, 16)}}  # of test_published.py, which runs tests from here
 KINDS: dict[str, Any] = {
-    "lumina": ChameleonForConditionalGeneration,
     "anole": ChameleonForConditionalGeneration,
     "emu3": Emu3ForConditionalGeneration,
     "janus": JanusForConditionalGeneration,
 }
 GRIDS = {"lumina": (4, 6), "anole": (4, 4), "emu3": (3, 4), "janus": (4, 4)}
 PROMPT = "a red circle."
+
+
+def whole_model(family: str, folder: Path) -> Any:
+    return in_the_library(folder) if family == "lumina" else KINDS[family].from_pretrained(folder).eval()
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +68,7 @@ def worker(folders: dict[str, Path], family: str) -> Worker:
 @pytest.fixture(scope="module")
 def whole(folders: dict[str, Path], family: str) -> Any:
     """The model as its library loads it."""
-    return KINDS[family].from_pretrained(folders[family]).eval()
+    return whole_model(family, folders[family])
 
 
 @pytest.fixture(scope="module")
@@ -313,7 +318,7 @@ def chameleon_pictures(worker: Worker, codes: Tensor) -> np.ndarray:
     names = ("embed_dim", "latent_channels", "base_channels", "channel_multiplier", "num_res_blocks", "num_embeddings")
     vq = adapter._model.config.vq_config
     janus: Any = JanusVQVAE(JanusVQVAEConfig(**{name: getattr(vq, name) for name in names}))
-    missing, unexpected = janus.load_state_dict(adapter._pictures.state_dict(), strict=False)
+    missing, unexpected = janus.load_state_dict(adapter.pictures.state_dict(), strict=False)
     assert not unexpected
     assert {name.split(".")[0] for name in missing} == {"encoder", "quant_conv", "decoder"}
     for block in janus.decoder.up[0].attn:
@@ -367,14 +372,12 @@ def test_no_weight_is_copied(worker: Worker, whole: Any, family: str) -> None:
     """The adapter holds the weights that drawing needs, once, and little else; a pass multiplies with these."""
     adapter: Any = worker._adapter
     held = storages(adapter)
-    weights = storages(adapter._model, getattr(adapter, "_pictures", None))
+    weights = storages(adapter._model, adapter.pictures)
     own = sum(bytes for address, bytes in held.items() if address not in weights)
     normalisation = 2 * 4 * adapter.card["width"]
     aligned = 4 * CODES * adapter.card["width"] if family == "janus" else 0  # its embeddings are computed
     assert own <= normalisation + aligned + 8 * CODES + 24
-    assert sum(weights.values()) <= sum(storages(whole).values()) + sum(
-        storages(getattr(adapter, "_pictures", None)).values()
-    )
+    assert sum(weights.values()) <= sum(storages(whole).values()) + sum(storages(adapter.pictures).values())
     with Multiplied() as multiplied:
         ids, prompt = sequence(worker)
         forward(worker, Run(0, 0, ids, prompt))

@@ -16,8 +16,14 @@ from sjd2_worker.loading import load
 from .test_families import OPTIONS
 from .tiny_families import WRITERS
 from .tiny_llamagen import write_captions, write_classes
+from .tiny_published import PUBLISHED
 
-FAMILIES: Mapping[str, Callable[[Path], None]] = {**WRITERS, "classes": write_classes, "captions": write_captions}
+FAMILIES: Mapping[str, Callable[[Path], None]] = {
+    **WRITERS,
+    "classes": write_classes,
+    "captions": write_captions,
+    **PUBLISHED,
+}
 OTHERS = dict(zip(FAMILIES, [*list(FAMILIES)[1:], "lumina"], strict=True))  # of each family, the next
 OTHERS["lumina"] = "emu3"  # Anole is Chameleon, too
 
@@ -37,11 +43,15 @@ def copy(request: pytest.FixtureRequest, originals: Path, tmp_path: Path, monkey
     def opened(*_: object, **__: object) -> None:
         raise AssertionError("A weight was read.")
 
-    for name in ("chameleon", "emu3", "janus", "captions"):
+    for name in ("chameleon", "emu3", "janus", "captions", "liquid", "lumina2"):
         monkeypatch.setattr(f"sjd2_worker.adapters.{name}.load_model", opened)
     for name in ("safe_open", "load_file"):
         monkeypatch.setattr(f"sjd2_worker.checkpoint.{name}", opened)
     return shutil.copytree(originals / request.param, tmp_path / request.param)
+
+
+def _pickles(folder: Path) -> list[Path]:
+    return [*folder.glob("*.pt"), *folder.glob("*.ckpt")]
 
 
 def refused(folder: Path) -> tuple[str, str, str]:
@@ -59,7 +69,7 @@ def test_unspoilt_it_would_be_read(copy: Path) -> None:
 
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
 def test_a_missing_file(copy: Path, name: str) -> None:
-    for pickle in copy.glob("*.pt"):
+    for pickle in _pickles(copy):
         pickle.unlink()
     (copy / name).unlink()
     code, message, remedy = refused(copy)
@@ -83,7 +93,7 @@ def test_a_pickle(copy: Path) -> None:
     torch.save({"a": torch.zeros(2)}, path)
     code, message, remedy = refused(copy)
     assert (code, f"{path} is a pickle" in message) == ("corrupt-checkpoint", True)
-    for other in copy.glob("*.pt"):
+    for other in _pickles(copy):
         other.unlink()
     path.rename(copy / "pytorch_model.bin")
     code, _, remedy = refused(copy)
@@ -109,8 +119,8 @@ def test_another_vocabulary(copy: Path) -> None:
     else:
         path = next(copy.rglob("tokenizer.json"))
         tokenizer = json.loads(path.read_text())
-        tokenizer["model"]["vocab"]["beyond"] = 999
+        tokenizer["model"]["vocab"]["beyond"] = 999_999
         path.write_text(json.dumps(tokenizer))
-        says = f"{path} has ids up to 999, the model's vocabulary has"
+        says = f"{path} has ids up to 999999, the model's vocabulary has"
     code, message, _ = refused(copy)
     assert (code, says in message) == ("wrong-config", True), message

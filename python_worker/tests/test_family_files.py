@@ -102,7 +102,7 @@ def test_the_picture_decoder_from_metas_file(lumina: Path) -> None:
     assert all(torch.equal(found[name], tensor) for name, tensor in decoder.items())
 
     torch.save({"state_dict": encoder}, lumina.parent / "vqgan.ckpt")
-    with pytest.raises(StartupError, match="is not Chameleon's VQ-GAN"):
+    with pytest.raises(StartupError, match="neither Chameleon's VQ-GAN nor MoVQGAN"):
         convert(lumina.parent / "vqgan.ckpt", lumina / "new.safetensors")
 
 
@@ -265,7 +265,7 @@ def test_without_the_library(emu3: Path, monkeypatch: pytest.MonkeyPatch, packag
     assert error.code == "missing-library"
     assert package in error.message
     assert error.remedy.startswith(f"{sys.executable} -m pip install")
-    assert error.remedy.endswith('[hf]"')
+    assert error.remedy.endswith("[hf]'")
 
 
 def test_the_bundled_family_needs_no_library(checkpoint: Path) -> None:

@@ -37,7 +37,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_pictures(tmp_path_factory.mktemp("data") / "pictures", 24)
 
 
-@pytest.mark.parametrize("family", ["anole", "lumina", "janus", "emu3", "classes", "scenes"])
+@pytest.mark.parametrize("family", ["anole", "lumina", "janus", "emu3", "classes", "liquid", "lumina2", "scenes"])
 def test_step_0_is_the_original(
     tune: Tune,
     models: dict[str, Path],

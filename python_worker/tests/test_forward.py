@@ -144,8 +144,8 @@ def test_latents_may_come_as_f16(worker: Worker) -> None:
     np.testing.assert_array_equal(halved["logits"], logits_of(worker, share))
 
 
-def test_vectors_in_place_of_tokens(worker: Worker, adapter: ScenesAdapter) -> None:
-    """Ids from the vocabulary's end on name rows of the request's vectors, as tokens and as anchors."""
+def test_vectors_in_place_of_tokens(worker: Worker, adapter: ScenesAdapter, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ids from the vocabulary's end on name vectors of the request's prompts, as tokens and as anchors."""
     vocabulary = adapter.card["vocabulary"]
     entries = embed(adapter, SEQUENCE).clone()
     entries[[1, 3, 5]] = torch.from_numpy(RANDOM.standard_normal((3, 32)).astype(np.float32))
@@ -153,7 +153,10 @@ def test_vectors_in_place_of_tokens(worker: Worker, adapter: ScenesAdapter) -> N
     tokens[1], tokens[3], tokens[5] = vocabulary + 2, -2, vocabulary
     head, tensors = forward(chain(tokens, 0))
     head["lanes"][0]["branches"][0]["anchor"] = vocabulary + 1
-    _, found = ask(worker, head, {**tensors, "vectors": entries[[5, 3, 1]].numpy()})
+    rows = {"one": entries[[5]], "two": entries[[3, 1]]}
+    monkeypatch.setattr(adapter, "vectors", lambda prompt: rows[prompt])
+    head["vectors"] = [{"prompt": "one", "count": 1}, {"prompt": "two", "count": 2}]
+    _, found = ask(worker, head, tensors)
     close(found["logits"], reference(adapter, entries))
 
 

@@ -30,6 +30,7 @@ CPU = torch.device("cpu")
 SEQUENCE = [*PROMPT, *(FIRST + code for code in (3, 1, 4, 1, 5, 0, 2, 5, 3, 5, 0, 1, 2))]
 FAMILIES: dict[str, dict[str, Any]] = {
     "bundled": {}, "lumina": {"size": (8, 8)}, "anole": {}, "emu3": {"size": (8, 8)}, "janus": {}, "classes": {},
+    "liquid": {}, "lumina2": {"size": (8, 8)},
 }  # fmt: skip
 
 

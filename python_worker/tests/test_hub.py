@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from huggingface_hub.errors import LocalEntryNotFoundError, OfflineModeIsEnabled
 
-from sjd2_worker.checkpoint import found
 from sjd2_worker.errors import StartupError
+from sjd2_worker.hub import found
 from sjd2_worker.loading import load
 
 

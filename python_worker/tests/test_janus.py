@@ -41,18 +41,20 @@ def test_the_prompt(original: Path, adapter: JanusAdapter) -> None:
     names = [tokenizer.id_to_token(number) for number in prompt.conditional]
     assert names == [BEGIN, "<|User|>", ":", "a", "red", "circle", "<|Assistant|>", ":", START]
     assert [tokenizer.id_to_token(number) for number in prompt.unconditional] == [BEGIN, *[PADDING] * 7, START]
-    with pytest.raises(RequestError, match=r"The prompt has 30\d tokens"):
-        adapter.tokenize("red " * 300)
+    assert len(adapter.read("red " * 300).conditional) == 306
+    most = adapter.longest_prompt
+    with pytest.raises(RequestError, match=rf"The prompt has {most + 7} tokens, and may have {most}: of the model's"):
+        adapter.read("red " * (most + 1))
 
 
 def test_what_drawing_does_not_need_is_not_kept(adapter: JanusAdapter) -> None:
     assert {name for name, _ in adapter._model.named_children()} == {
-        "vqmodel",
         "generation_embeddings",
         "generation_aligner",
         "generation_head",
         "language_model",
     }
+    assert {name for name, _ in adapter.pictures.named_children()} == {"quantize", "post_quant_conv", "decoder"}
 
 
 @pytest.mark.parametrize(

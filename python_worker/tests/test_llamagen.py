@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,10 +10,11 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer, models, pre_tokenizers
 from torch import Tensor
 from transformers import T5EncoderModel
 
-from sjd2_worker.adapters.captions import cleaned
+from sjd2_worker.adapters.captions import _cut
 from sjd2_worker.adapters.llamagen import LlamaGenAdapter
 from sjd2_worker.convert.llamagen import convert
 from sjd2_worker.protocol import Array
@@ -134,7 +136,7 @@ def test_classes_in_a_ragged_guided_batch(classes: Worker, folders: Mapping[str,
         _close(logits, conditional if label == 4 else _guided(conditional, unconditional))
 
 
-@pytest.mark.parametrize("text", [CAPTION, OTHER, ""])
+@pytest.mark.parametrize("text", [CAPTION, OTHER])
 def test_a_caption(captions: Worker, folders: Mapping[str, Path], text: str) -> None:
     prompt = tokenized(captions, text, [0, 1], GUIDANCE)
     assert [len(ids) for ids in prompt.ids] == [min(len(text.split()) + 1, tiny.CAPTION)] * 2
@@ -232,18 +234,68 @@ def test_features_that_are_given(folders: Mapping[str, Path], tmp_path: Path) ->
     worker = _worker(tmp_path)
     found = logits_of(worker, Draft(tokenized(worker, "My circle!", [0, 1], GUIDANCE), CODES[0]))[0]
     _close(found, _guided(*of_caption(folders["captions"], CAPTION, CODES[0])))
-    reply, _ = ask(worker, {"op": "tokenize", "id": 1, "prompts": ["a circle"]})
-    assert (reply["code"], "no features of the caption 'a circle'" in reply["message"]) == ("bad-prompt", True)
+    reply, _ = ask(worker, {"op": "tokenize", "id": 1, "prompts": ["a circle", "My circle!"]})
+    assert "no features of the caption 'a circle'" in reply["prompts"][0]["refused"]["message"]
+    assert reply["prompts"][1]["vectors"] == 4
 
 
 @pytest.mark.parametrize("text", ["5", "-1", "1.5", "a red circle", "²", "9" * 5000, ""])
 def test_a_prompt_that_is_no_class(classes: Worker, text: str) -> None:
-    reply, _ = ask(classes, {"op": "tokenize", "id": 1, "prompts": ["1", text]})
-    assert (reply["code"], "a number from 0 to 4" in reply["remedy"]) == ("bad-prompt", True)
+    """The others are read all the same."""
+    reply, _ = ask(classes, {"op": "tokenize", "id": 1, "prompts": [text, "1"]})
+    refused, read = reply["prompts"]
+    assert "a number from 0 to 4" in refused["refused"]["remedy"]
+    assert read["conditional"] == classes._adapter.tokenize("1").conditional
 
 
-def test_captions_are_cleaned() -> None:
-    assert cleaned("  A \u201cred\u201d  circle \u2013 on\n(blue) paper* ") == 'a "red" circle - on blue paper'
+def test_features_are_made_for_the_forward_that_feeds_them(captions: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many captions are read, no encoder runs for it; and what a forward made of its own, it leaves."""
+    made: list[tuple[str, weakref.ref[Tensor]]] = []
+    vectors = captions._adapter.vectors
+
+    def watched(prompt: str) -> Tensor:
+        found = vectors(prompt)
+        made.append((prompt, weakref.ref(found)))
+        return found
+
+    monkeypatch.setattr(captions._adapter, "vectors", watched)
+    ask(captions, {"op": "tokenize", "id": 1, "prompts": [CAPTION, OTHER] * 50})
+    assert not made
+    prompts = [tokenized(captions, text, slots, GUIDANCE) for text, slots in ((CAPTION, [3, 0]), (OTHER, [1, 2]))]
+    logits_of(captions, *(Draft(prompt) for prompt in prompts))
+    assert {prompt for prompt, _ in made} == {CAPTION, OTHER}
+    assert [found() for _, found in made] == [None] * len(made)
+
+
+@pytest.mark.parametrize(
+    ("text", "cut"),
+    [
+        ("a red circle a blue", []),
+        ("a red circle a blue square", ["square"]),
+        ("A red circle a blue, 'square' a #circle", [",", "'square'", "a", "circle"]),  # as it was cleaned
+    ],
+)
+def test_what_is_cut_off_a_caption_is_said(captions: Worker, text: str, cut: list[str]) -> None:
+    """5 of the 6 features are left for words."""
+    reply, _ = ask(captions, {"op": "tokenize", "id": 1, "prompts": [text]})
+    assert reply["prompts"][0]["cut"] == cut
+
+
+def test_a_word_across_the_limit_is_named_whole() -> None:
+    tokenizer = Tokenizer(models.WordLevel({letter: i for i, letter in enumerate("abcdefg ")}, unk_token=" "))
+    tokenizer.pre_tokenizer = pre_tokenizers.Split("", "isolated")
+    tokenizer.enable_truncation(5)
+    text = "abc defg abc"
+    assert _cut(text, tokenizer.encode(text)) == ["defg", "abc"]
+
+
+@pytest.mark.parametrize("text", ["", "***", "()", "#12"])
+def test_a_caption_of_which_nothing_is_left_is_the_empty_one(captions: Worker, text: str) -> None:
+    """Equal branches: whoever asks is told that the model can read no word of it."""
+    reply, _ = ask(captions, {"op": "tokenize", "id": 1, "prompts": ["a circle", text]})
+    said = reply["prompts"][1]
+    assert said["conditional"] == said["unconditional"]
+    assert "vectors" not in said
 
 
 def test_the_weights_are_not_copied(folders: Mapping[str, Path], classes: Worker) -> None:

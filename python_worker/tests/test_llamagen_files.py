@@ -51,6 +51,28 @@ def test_names_and_values_are_kept(folders: Path) -> None:
         assert all(torch.equal(converted[name], published[name]) for name in converted)
 
 
+def test_surplus_tensors_are_left_out_and_named(
+    folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    """As the published code does, which loads with strict=False."""
+    stray = {
+        "gpt.pt": [f"layers.0.stray.{n}" for n in range(10)],
+        "vq.pt": ["loss.discriminator.weight", "encoder.conv_blocks.0.res.0.extra"],
+    }
+    for file, names in stray.items():
+        published = torch.load(folders / "classes" / file, weights_only=False)
+        published["model"] |= {name: torch.zeros(3) for name in names}
+        torch.save(published, tmp_path / file)
+    words = ["--gpt", str(tmp_path / "gpt.pt"), "--vq", str(tmp_path / "vq.pt"), "--size", "8", "--heads", "2"]
+    monkeypatch.setattr("sys.argv", ["convert", *words, "--out", str(tmp_path / "out")])
+    assert main() == 0
+    said = capsys.readouterr().out
+    assert all(name in said for name in [*stray["gpt.pt"][:8], "and 2 more", *stray["vq.pt"]])
+    assert "freqs_cis" not in said  # which every file has
+    for file in ("model.safetensors", "vq.safetensors", "config.json"):
+        assert (tmp_path / "out" / file).read_bytes() == (folders / "classes" / file).read_bytes()
+
+
 def test_half_precision_and_other_wrappings(folders: Path, tmp_path: Path) -> None:
     """Of FSDP: no wrapping at all; of the hub: safetensors."""
     gpt = torch.load(folders / "classes/gpt.pt", weights_only=False)["model"]

@@ -19,7 +19,7 @@ from .library import Run, close, forward
 from .tuning import OPTIONS, adapter_of, codes_of
 
 
-@pytest.mark.parametrize("family", ["anole", "lumina", "janus", "emu3"])
+@pytest.mark.parametrize("family", ["anole", "lumina", "janus", "emu3", "lumina2"])
 def test_windows_are_what_decoding_feeds(models: dict[str, Path], family: str) -> None:
     """A batch's logits in training are those of the worker's passes on the same entries, whatever the prompts are."""
     options = OPTIONS.get(family, {})

@@ -88,7 +88,7 @@ def test_without_the_library(folders: Mapping[str, Path], monkeypatch: pytest.Mo
     monkeypatch.setattr("sjd2_worker.adapters.placement.find_spec", lambda name: None)
     with pytest.raises(StartupError, match=f"need {LIBRARY}") as caught:
         load(folders["janus"], None, "cpu", "f32", 1, {"quantize": "nf4"})
-    assert (caught.value.code, '[quantize]"' in caught.value.remedy) == ("missing-library", True)
+    assert (caught.value.code, "[quantize]'" in caught.value.remedy) == ("missing-library", True)
 
 
 @pytest.mark.parametrize("family", WRITERS)

@@ -13,21 +13,30 @@ from sjd2_worker.plan import plan, verdict
 
 from .helpers import ask
 from .test_families import storages
-from .tiny_families import WRITERS
+from .tiny_families import WRITERS, write_lumina_34b
 from .tiny_llamagen import write_captions, write_classes
+from .tiny_published import PUBLISHED
 
 
-@pytest.mark.parametrize("name", ["scenes", "lumina", "anole", "emu3", "janus", "classes", "captions"])
+@pytest.mark.parametrize(
+    "name", ["scenes", "lumina", "lumina-34b", "anole", "emu3", "janus", "classes", "captions", *PUBLISHED]
+)
 @pytest.mark.parametrize(("dtype", "kind"), [("f32", torch.float32), ("bf16", torch.bfloat16)])
 def test_the_plan(
     checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, dtype: str, kind: torch.dtype
 ) -> None:
     """To the byte, and with no weight read."""
-    writers = {**WRITERS, "classes": write_classes, "captions": write_captions}
+    writers = {
+        **WRITERS,
+        **PUBLISHED,
+        "lumina-34b": write_lumina_34b,
+        "classes": write_classes,
+        "captions": write_captions,
+    }
     folder = checkpoint if name == "scenes" else tmp_path
     if name in writers:
         writers[name](folder)
-    options: dict[str, Any] = {"size": (8, 8)} if name in ("lumina", "emu3") else {}
+    options: dict[str, Any] = {"size": (8, 8)} if name in ("lumina", "lumina-34b", "emu3", "lumina2") else {}
     worker = load(folder, None, "cpu", dtype, 6, options)
     adapter: Any = worker._adapter
 

@@ -67,8 +67,7 @@ REFUSED: list[tuple[str, str, Share, Change]] = [
     ("bad-message", "latents should be [1, 32]", GOOD, _tensor("latents", np.zeros((1, 31), np.float32))),
     ("bad-message", "A latent is not finite", GOOD, _set("latents", 5, np.nan)),
     ("bad-message", "a timestep does not lie", GOOD, _set("timesteps", 0, 1.5)),
-    ("bad-message", "Tensor vectors is [1, 31]", GOOD, _tensor("vectors", np.zeros((1, 31), np.float32))),
-    ("bad-message", "should be finite rows of 32", GOOD, _tensor("vectors", np.full((1, 32), np.inf, np.float32))),
+    ("bad-message", "Unknown tensors: vectors", GOOD, _tensor("vectors", np.zeros((1, 32), np.float32))),
     ("bad-message", "Tensor positions is missing", GOOD, _tensor("positions", None)),
     ("bad-message", "Tensor tokens is f32 [3]", GOOD, _tensor("tokens", np.zeros(3, np.float32))),
     ("bad-message", "Unknown tensors: extra", GOOD, _tensor("extra", np.zeros(3, np.float32))),
@@ -84,12 +83,22 @@ REFUSED: list[tuple[str, str, Share, Change]] = [
 ]
 
 
-def test_refuses_an_id_behind_the_vectors(worker: Worker) -> None:
-    head, tensors = forward(GOOD)
-    more = {**tensors, "vectors": np.zeros((1, 32), np.float32)}
-    for token, code in ((13, None), (14, "bad-token")):
+def test_refuses_an_id_behind_the_vectors(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And vectors that are not as many as the request says, before a cell is touched."""
+    monkeypatch.setattr(worker._adapter, "vectors", lambda prompt: torch.zeros(len(prompt), 32))
+    before = worker._slots._keys.clone()
+    for token, prompt, code in ((14, "a", "bad-token"), (13, "two", "bad-message"), (13, "a", None)):
+        head, tensors = forward(GOOD)
         tensors["tokens"][0] = token
-        assert ask(worker, head, more)[0].get("code") == code
+        assert ask(worker, {**head, "vectors": [{"prompt": prompt, "count": 1}]}, tensors)[0].get("code") == code
+        assert torch.equal(before, worker._slots._keys) == (code is not None)
+
+
+def test_a_family_without_vectors_has_none(worker: Worker) -> None:
+    head, tensors = forward(GOOD)
+    tensors["tokens"][0] = 13
+    reply, _ = ask(worker, {**head, "vectors": [{"prompt": "red", "count": 1}]}, tensors)
+    assert (reply["code"], "have no vectors" in reply["message"]) == ("bad-prompt", True)
 
 
 TWICE: list[tuple[bool, Share]] = [

@@ -145,15 +145,16 @@ def test_who_ends_waits_for_the_request_that_runs_and_drops_those_that_wait(
 @pytest.mark.parametrize("revision", [0, 1])
 def test_a_peer_of_an_old_zmtp_is_left_alone(endpoint: str, worker: Worker, revision: int) -> None:
     """ZMTP 1.0, whose greeting is a length and flags, and 2.0: libzmq gives their messages no connection's number."""
-    with bound(endpoint, None, False) as socket, _served(socket, worker), _client(endpoint) as client:
-        with sockets.socket(sockets.AF_UNIX) as old:
-            old.connect(endpoint.removeprefix("ipc://"))
-            if revision == 0:
-                old.sendall(b"\x01\x00\x03\x00ab")
-            else:
-                old.sendall(b"\xff" + bytes(8) + b"\x7f\x01\x05" + b"\x00\x00" + b"\x00\x02ab")
-            for _ in range(20):
-                assert _ask(client, {"op": "stats", "id": 1})["ok"]
+    second = b"\xff" + bytes(8) + b"\x7f\x01\x05" + b"\x00\x00" + b"\x00\x02ab"
+    with ExitStack() as ends:
+        socket = ends.enter_context(bound(endpoint, None, False))
+        ends.enter_context(_served(socket, worker))
+        client = ends.enter_context(_client(endpoint))
+        old = ends.enter_context(sockets.socket(sockets.AF_UNIX))
+        old.connect(endpoint.removeprefix("ipc://"))
+        old.sendall(second if revision else b"\x01\x00\x03\x00ab")
+        for _ in range(20):
+            assert _ask(client, {"op": "stats", "id": 1})["ok"]
 
 
 class Panic(BaseException):

@@ -15,7 +15,12 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch.nn.functional import normalize
-from transformers import ChameleonForConditionalGeneration, Emu3ForConditionalGeneration, Emu3ImageProcessor
+from transformers import (
+    ChameleonForConditionalGeneration,
+    Emu3ForConditionalGeneration,
+    Emu3ImageProcessor,
+    JanusForConditionalGeneration,
+)
 
 from sjd2_worker.adapters.chameleon_pictures import FILE
 from sjd2_worker.errors import StartupError
@@ -100,7 +105,9 @@ def test_nearest_directions(tmp_path: Path, family: str) -> None:
     """As the published encoder has it: the vectors and the codebook on the unit sphere, the nearest by distance."""
     {"janus": write_janus, "llamagen": write_classes}[family](tmp_path / family)
     adapter: Any = adapter_of(tmp_path / family)
-    network = adapter._model.vqmodel if family == "janus" else adapter._vq
+    network = adapter._vq
+    if family == "janus":
+        network = JanusForConditionalGeneration.from_pretrained(tmp_path / family).model.vqmodel
     pictures = pictures_for(adapter)
     with torch.no_grad():
         vectors = network.quant_conv(network.encoder(pictures.permute(0, 3, 1, 2) / 127.5 - 1))

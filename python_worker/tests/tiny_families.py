@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, models, pre_tokenizers
 from torch import nn
 from transformers import (
@@ -36,20 +36,33 @@ WORDS = ("<unk>", "a", "red", "blue", "circle", "square", ".", ",")
 SIZES: dict[str, Any] = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4}
 
 
-def write_lumina(folder: Path) -> None:
-    """As Lumina-mGPT is published: no VQ model within; beside it the decoder of Meta's vqgan.ckpt, finest level first.
+def write_lumina(folder: Path, groups: int = 1, **more: Any) -> None:
+    """As Lumina-mGPT's 7B is published: no VQ model within; beside it the decoder of Meta's vqgan.ckpt, finest level
+    first. Query and key norms are [groups, head width]: groups of heads share a row.
 
-    Pictures' sides are multiples of 4 pixels up to 16.
+    Pictures' sides are multiples of 4 pixels up to 16. `more`: fields of config.json.
     """
     names = [*_CHAMELEON, chameleon.NEW_LINE, *(f"<reserved{8800 + n:05d}>" for n in range(1, 5))]
-    model = _chameleon(names, z_loss_weight=0.0)
+    model = _chameleon(names, z_loss_weight=0.0, **more)
     pictures = _pictures(model.config.vq_config)
     del model.model.vqmodel
     model.save_pretrained(folder)
+    weights = load_file(folder / "model.safetensors")
+    norms = {
+        name: tensor[:: len(tensor) // groups].clone()
+        for name, tensor in weights.items()
+        if name.split(".")[-2] in ("q_norm", "k_norm")
+    }
+    save_file({**weights, **norms}, folder / "model.safetensors", {"format": "pt"})
     _write_tokenizer(folder, model.config.vocabulary_map)
     swapped = {"decoder.up.0.": "decoder.up.1.", "decoder.up.1.": "decoder.up.0."}
     state = {swapped.get(name[:13], name[:13]) + name[13:]: tensor for name, tensor in pictures.state_dict().items()}
     save_file(state, folder / FILE)
+
+
+def write_lumina_34b(folder: Path) -> None:
+    """As its 34B: several groups, fewer key heads than heads, and norms behind attention and MLP instead of before."""
+    write_lumina(folder, groups=2, num_key_value_heads=2, swin_norm=True)
 
 
 def write_anole(folder: Path, side: int = 8) -> None:
@@ -143,9 +156,8 @@ def _chameleon(names: Sequence[str], side: int = 8, **more: Any) -> ChameleonFor
         "base_channels": 32,
     }
     vq |= {"channel_multiplier": [1, 2], "num_res_blocks": 1}
-    config = ChameleonConfig(
-        **SIZES, vocab_size=len(names), num_key_value_heads=4, vocabulary_map=vocabulary, vq_config=vq, **more
-    )
+    own = {**SIZES, "vocab_size": len(names), "num_key_value_heads": 4, **more}
+    config = ChameleonConfig(**own, vocabulary_map=vocabulary, vq_config=vq)
     model = ChameleonForConditionalGeneration(config)
     _randomise(model)
     return model

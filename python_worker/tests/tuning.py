@@ -17,7 +17,11 @@ from sjd2_worker.training import finetune
 from sjd2_worker.training.scenes import render, sample_scene
 
 CPU = torch.device("cpu")
-OPTIONS: dict[str, dict[str, Any]] = {"lumina": {"size": (8, 12)}, "emu3": {"size": (6, 8)}}
+OPTIONS: dict[str, dict[str, Any]] = {
+    "lumina": {"size": (8, 12)},
+    "emu3": {"size": (6, 8)},
+    "lumina2": {"size": (8, 16)},
+}
 FIXED = ["--device", "cpu", "--dtype", "f32", "--batch", "4", "--seed", "1"]
 
 

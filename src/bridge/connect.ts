@@ -3,6 +3,7 @@ import { type Client, connectClient } from './client.js'
 import { whyEnded } from './ending.js'
 import { isBusy, WorkerError } from './error.js'
 import { type CurveKeys, readKeys } from './keys.js'
+import type { HelloReply } from './messages.generated.js'
 import { findRecord, readRecord } from './registry.js'
 import { greet, type Worker } from './worker.js'
 
@@ -18,6 +19,8 @@ export interface ConnectOptions {
   readonly slots: number
   /** Seconds after which a request that was not answered rejects with `worker-lost`; default: none. */
   readonly requestTimeout?: number | undefined
+  /** Tokens of a prompt that these are to have room for; they are made larger where they have not. */
+  readonly promptCells?: number | undefined
   /** Told once, where other runs have the slots and it is waited for them. */
   readonly onBusy?: ((error: WorkerError) => void) | undefined
   readonly signal?: AbortSignal | undefined
@@ -29,7 +32,7 @@ export interface ConnectOptions {
  * @throws WorkerError `no-worker` where nobody answers there, `bad-endpoint`, or the signal's reason
  */
 export async function connectWorker(options: ConnectOptions): Promise<Worker> {
-  const { to, key, slots, requestTimeout, onBusy, signal } = options
+  const { to, key, slots, promptCells, requestTimeout, onBusy, signal } = options
   signal?.throwIfAborted()
   // what another machine calls its memory may be something else here
   const memory = !to.startsWith('tcp://')
@@ -37,7 +40,8 @@ export async function connectWorker(options: ConnectOptions): Promise<Worker> {
   const leave = () => client.close(goneAway(to))
   signal?.addEventListener('abort', leave, { once: true })
   try {
-    const hello = await admitted(client, memory, { slots, onBusy, signal })
+    const said = await admitted(client, memory, { slots, onBusy, signal })
+    const hello = promptCells === undefined ? said : await roomier(client, said, promptCells)
     return {
       pid: readRecord(to)?.pid,
       hello,
@@ -67,6 +71,13 @@ async function admitted(
     if (hello) return hello
     await setTimeout(PATIENCE, undefined, signal && { signal })
   }
+}
+
+/** The worker, with room for prompts of so many tokens. */
+async function roomier(client: Client, hello: HelloReply, tokens: number): Promise<HelloReply> {
+  if (tokens <= hello.promptCells) return hello
+  const { cells, promptCells } = (await client.request({ op: 'reserve', promptCells: tokens })).head
+  return { ...hello, cells, promptCells }
 }
 
 /** A client that closes itself when the connection fails. */

@@ -11,7 +11,7 @@ export type {
   StatsReply,
   TokenizeReply,
 } from './messages.generated.js'
-export type { Ask, Op } from './messages.js'
+export type { Ask, Op, ReplyTo } from './messages.js'
 export type { ProcessOptions } from './process.js'
 export { bytes, floats, floatsOrHalves, type Tensor, type Tensors, tensor } from './tensor.js'
 export { startWorker, type Worker } from './worker.js'

@@ -1,12 +1,13 @@
 // Generated from protocol/schema.json by `npm run protocol`: do not edit.
 
 /**
- * Heads of all messages between orchestrator and worker, protocol version 2. See protocol/README.md.
+ * Heads of all messages between orchestrator and worker, protocol version 5. See protocol/README.md.
  */
 export type Message = Request | Reply
 export type Request =
   | HelloRequest
   | TokenizeRequest
+  | ReserveRequest
   | EmbeddingsRequest
   | ForwardRequest
   | DecodeRequest
@@ -21,6 +22,7 @@ export type Tensors = Tensor[]
 export type Reply =
   | HelloReply
   | TokenizeReply
+  | ReserveReply
   | EmbeddingsReply
   | ForwardReply
   | DecodeReply
@@ -49,6 +51,14 @@ export interface TokenizeRequest {
   id: Id
   prompts: string[]
 }
+export interface ReserveRequest {
+  op: 'reserve'
+  id: Id
+  /**
+   * Tokens of a prompt that slots are to have room for, at most hello's longestPrompt.
+   */
+  promptCells: number
+}
 export interface EmbeddingsRequest {
   op: 'embeddings'
   id: Id
@@ -58,7 +68,7 @@ export interface EmbeddingsRequest {
   of?: 'model' | 'codebook'
 }
 /**
- * Tensors: tokens i32 [N] (-1: the next latent, -2: the anchor), positions i32 [N], rows i32 [R] (entries, counted within their lane, whose logits are wanted), latents f32 or f16 [M, width] (normalised), timesteps f32 [M], vectors f32 or f16 [V, width] (what the ids vocabulary ... vocabulary + V - 1 stand for in this request, as the model takes it; may be absent), mask u8 (for each lane that says mask: entries x ceil(entries/8) bytes, bit i of byte i/8, least significant first; may be absent).
+ * Tensors: tokens i32 [N] (-1: the next latent, -2: the anchor), positions i32 [N], rows i32 [R] (entries, counted within their lane, whose logits are wanted), latents f32 or f16 [M, width] (normalised), timesteps f32 [M], mask u8 (for each lane that says mask: entries x ceil(entries/8) bytes, bit i of byte i/8, least significant first; may be absent).
  */
 export interface ForwardRequest {
   op: 'forward'
@@ -67,6 +77,16 @@ export interface ForwardRequest {
    * @minItems 1
    */
   lanes: Lane[]
+  /**
+   * Prompts whose vectors the ids from the vocabulary's end on name in this request: the first's are vocabulary ... vocabulary + count - 1, the others' follow. Absent: none.
+   */
+  vectors?: {
+    prompt: string
+    /**
+     * As tokenize says.
+     */
+    count: number
+  }[]
   /**
    * How the logits come back.
    */
@@ -187,9 +207,21 @@ export interface HelloReply {
    */
   cells: number
   /**
+   * Tokens of a prompt that a slot has room for; reserve makes it more.
+   */
+  promptCells: number
+  /**
+   * Tokens that a prompt may have at most: behind it, the model's positions have room for a picture.
+   */
+  longestPrompt: number
+  /**
    * The most entries, over all lanes and branches, of one forward.
    */
   maxEntries: number
+  /**
+   * What a user should know of how the model was loaded; absent: nothing.
+   */
+  warnings?: string[]
   model: ModelCard
 }
 /**
@@ -258,36 +290,55 @@ export interface ModelCard {
     topP: number
   }
 }
-/**
- * Tensors, where a prompt has entries that are no token: vectors f32 [V, width], all prompts' one after the other.
- */
 export interface TokenizeReply {
   op: 'tokenize'
   id: Id
   ok: true
-  prompts: {
-    /**
-     * @minItems 1
-     */
-    conditional: Count[]
-    /**
-     * @minItems 1
-     */
-    unconditional: Count[]
-    /**
-     * Words that the model cannot read and that were left out.
-     */
-    unknown: string[]
-    /**
-     * Words that it can read, but that stand past the longest prompt and were left out.
-     */
-    cut?: string[]
-    /**
-     * How many of the vectors are this prompt's: its ids vocabulary, vocabulary + 1 ... stand for them; absent: none.
-     */
-    vectors?: number
-  }[]
-  tensors?: Tensors
+  prompts: (ReadPrompt | RefusedPrompt)[]
+}
+export interface ReadPrompt {
+  /**
+   * @minItems 1
+   */
+  conditional: Count[]
+  /**
+   * @minItems 1
+   */
+  unconditional: Count[]
+  /**
+   * Words that the model cannot read and that were left out.
+   */
+  unknown: string[]
+  /**
+   * Words that it can read, but that stand past the longest prompt and were left out.
+   */
+  cut?: string[]
+  /**
+   * How many vectors the prompt has: its ids vocabulary, vocabulary + 1 ... stand for them; absent: none.
+   */
+  vectors?: number
+}
+/**
+ * A prompt that the model cannot be given: too long, or none of those that it knows.
+ */
+export interface RefusedPrompt {
+  refused: {
+    message: string
+    remedy: string
+  }
+}
+export interface ReserveReply {
+  op: 'reserve'
+  id: Id
+  ok: true
+  /**
+   * Cells of a slot, now.
+   */
+  cells: number
+  /**
+   * Tokens of a prompt that a slot has room for, now.
+   */
+  promptCells: number
 }
 /**
  * Tensors: table f32 [count, width] (rows of the image codes as the model takes them), mean f32 [width], deviation f32 [width]; or, of the codebook, codebook f32 [count, its own width].
@@ -367,6 +418,7 @@ export interface ErrorReply {
     | 'bad-slot'
     | 'bad-token'
     | 'bad-prompt'
+    | 'not-finite'
     | 'out-of-memory'
     | 'internal'
   message: string

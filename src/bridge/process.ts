@@ -25,6 +25,8 @@ export interface ModelOptions {
   /** Weights of 8 or 4 bits, and over how many GPUs the layers are spread: for transformers' families. */
   readonly quantize?: Quantization | undefined
   readonly gpus?: number | undefined
+  /** Tokens of a prompt that slots have room for; default: as the model's adapter says. */
+  readonly promptCells?: number | undefined
   /** The Python interpreter: a path, or a name on the PATH. */
   readonly python: string
   readonly device: 'auto' | 'cpu' | 'cuda'
@@ -49,13 +51,15 @@ export interface WorkerProcess {
 }
 
 /** Arguments that the worker and its planning share. */
-export function modelArgs({ checkpoint, adapter, size, quantize, gpus, device, dtype }: ModelOptions) {
+export function modelArgs(options: ModelOptions) {
+  const { checkpoint, adapter, size, quantize, gpus, promptCells, device, dtype } = options
   return {
     model: checkpointPath(checkpoint),
     ...(adapter !== undefined && { adapter: resolve(adapter) }),
     ...(size !== undefined && { size }),
     ...(quantize !== undefined && { quantize }),
     ...(gpus !== undefined && { gpus }),
+    ...(promptCells !== undefined && { 'prompt-cells': promptCells }),
     device,
     dtype,
   }

@@ -1,7 +1,7 @@
 /** `sjd2 compare`: policies measured on the same prompts. */
 import { numbered } from '../experiment/numbering.js'
 import { choosePolicies } from '../experiment/policy.js'
-import { readPrompts } from '../experiment/prompts.js'
+import { listPrompts, readPrompts } from '../experiment/prompts.js'
 import { randomStream } from '../experiment/random.js'
 import { scenePrompts } from '../experiment/scene-prompts.js'
 import { type Row, summarize } from '../experiment/summary.js'
@@ -28,8 +28,8 @@ export async function compare(
   const progress = createProgress(process.stderr)
   const choices = await choosePolicies([...new Set(specs)])
   const prompts = options.prompts
-    ? await readPrompts(options.prompts)
-    : scenePrompts(options.scenes, randomStream(seed, 'prompts'))
+    ? await readPrompts(options.prompts, signal)
+    : listPrompts(scenePrompts(options.scenes, randomStream(seed, 'prompts')))
   progress.log(`results: ${out}   (stopped? the same command with --out ${out} goes on)`)
   const plan = {
     command: 'compare',
@@ -37,6 +37,8 @@ export async function compare(
     choices: async () => choices,
     guidance: options.guidance ? [...new Set(options.guidance)] : null,
     sampling: options,
+    prompts,
+    skipBadPrompts: options.skipBadPrompts ?? false,
     images: numbered(prompts, { seed }),
     judged: true,
     metrics: [],

@@ -1,20 +1,10 @@
 import { missingNodeModules } from '../../setup/node-modules.mjs'
-import { choosePython, pythonProblem } from '../../setup/python.mjs'
 import { projectRoot } from '../experiment/project.js'
-import { explain, type Failure } from './failure.js'
+import { type Check, type Finding, formatCheck, lookAtPython, lookAtVersions, toCheck } from './checks.js'
+import { explain } from './failure.js'
 import type { JsonOption, WorkerOptions } from './program.js'
 import { withSession } from './session.js'
 import { createProgress } from './terminal.js'
-
-interface Check {
-  readonly name: string
-  readonly ok: boolean
-  readonly detail: string
-  readonly remedy?: string | undefined
-}
-
-/** What a check finds: a detail, or what is wrong. */
-type Finding = string | Pick<Failure, 'message' | 'remedy'>
 
 /** `sjd2 doctor`: exit code 1 where something is missing. */
 export async function doctor(
@@ -27,18 +17,15 @@ export async function doctor(
       .then(find)
       .catch((error: unknown) => explain(error))
     signal.throwIfAborted()
-    const ok = typeof finding === 'string'
-    checks.push({
-      name,
-      ok,
-      ...(ok ? { detail: finding } : { detail: finding.message, remedy: finding.remedy }),
-    })
-    if (!options.json) console.log(format(checks.at(-1)!))
+    checks.push(toCheck(name, finding))
+    if (!options.json) console.log(formatCheck(checks.at(-1)!))
   }
 
   await check('node modules', nodeModules)
-  await check('python', () => python(options.python))
+  await check('python', () => lookAtPython(options.python))
   if (checks.every(({ ok }) => ok)) await check('worker and model', () => worker(options, signal))
+  const old = lookAtVersions(options.python)
+  if (old) await check('versions', () => old)
   const ok = checks.every((entry) => entry.ok)
   if (options.json) console.log(JSON.stringify({ ok, checks }))
   else
@@ -59,13 +46,6 @@ async function nodeModules(): Promise<Finding> {
   return `installed, for Node ${process.version}`
 }
 
-function python(wanted: string | undefined): Finding {
-  const { path, own } = choosePython(projectRoot, wanted, process.env)
-  const problem = pythonProblem(path, projectRoot, process.env)
-  if (!problem) return path
-  return own ? problem : { message: `.venv is not ready: ${problem.message}`, remedy: 'npm start' }
-}
-
 /** The whole way once: the worker starts, loads the checkpoint and answers. */
 function worker(options: Pick<WorkerOptions, 'model' | 'python'>, signal: AbortSignal): Promise<Finding> {
   const progress = createProgress(process.stderr)
@@ -75,8 +55,4 @@ function worker(options: Pick<WorkerOptions, 'model' | 'python'>, signal: AbortS
     const { model, device, dtype, torch, worker: release } = hello
     return `${model.name} on ${device} (${dtype}), torch ${torch}, worker ${release}`
   })
-}
-
-function format({ name, ok, detail, remedy }: Check): string {
-  return `${ok ? '✓' : '✗'} ${name}: ${detail}${remedy ? `\n    ${remedy}` : ''}`
 }

@@ -42,6 +42,14 @@ export const examples: Readonly<Record<string, readonly Example[]>> = {
   inspect: [
     ['inspect pictures/a-red-circle-s0-0-….png', 'the parameters, and the command for the same picture'],
   ],
+  plan: [
+    ['plan --model Emu3-community/Emu3-Gen-hf --dtype bf16 --quantize nf4 --memory 24', 'on a GPU of 24 GiB'],
+  ],
+  'check-model': [
+    ['check-model ./Lumina-mGPT-7B-768', 'what is missing in a folder, and the command that makes it'],
+    ['check-model Emu3-community/Emu3-Gen-hf --dtype bf16 --memory 40', 'before 17 GB are downloaded'],
+    ['check-model ./Janus-Pro-1B --json', 'for a script: exit code 0 only where it will load'],
+  ],
   report: [['report runs/study', 'writes runs/study/report.html, which needs no network']],
 }
 

@@ -21,7 +21,7 @@ export async function runExperiment(
   const study = await readStudy(file)
   const { out = join('runs', basename(file).replace(/\.ya?ml$/, '')) } = options
   const { choices, guidance, sampling, images, judged, metrics, trajectories, prompts } = study
-  const { model, adapter, size, quantize, gpus, device, dtype, imagesAtOnce } = study
+  const { model, adapter, size, quantize, gpus, promptCells, device, dtype, imagesAtOnce } = study
   const { python, connect, key } = options
   progress.log(`results: ${out}   (stopped? the same command goes on)`)
   const plan = {
@@ -30,6 +30,8 @@ export async function runExperiment(
     choices: async () => choices,
     guidance,
     sampling: given(sampling),
+    prompts,
+    skipBadPrompts: study.skipBadPrompts,
     images,
     judged,
     metrics,
@@ -40,7 +42,7 @@ export async function runExperiment(
     device,
     dtype,
     imagesAtOnce,
-    ...given({ model, adapter, size, quantize, gpus, python, connect, key }),
+    ...given({ model, adapter, size, quantize, gpus, promptCells, python, connect, key }),
   })
   await conduct(plan, worker, {
     signal,

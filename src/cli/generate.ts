@@ -5,7 +5,7 @@ import { wantsFastestWindow, withFastestWindow } from '../experiment/fastest-win
 import { MOST_IMAGES } from '../experiment/images.js'
 import { numbered } from '../experiment/numbering.js'
 import { choosePolicy, type PolicyChoice, usualPolicy, withWholeSpec } from '../experiment/policy.js'
-import { readPrompts } from '../experiment/prompts.js'
+import { listPrompts, type Prompt, readPrompts } from '../experiment/prompts.js'
 import type { ImageRecord } from '../experiment/record.js'
 import { mean } from '../experiment/statistics.js'
 import { mark } from '../report/table.js'
@@ -27,7 +27,7 @@ export async function generate(
   const options = await withConnected(asked)
   const { out, json } = options
   const progress = createProgress(process.stderr)
-  const { prompts, count } = await wantedPrompts(args, options)
+  const { prompts, count } = await wantedPrompts(args, options, signal)
   const { seed, index: first } = options
   checkNumbers(prompts.length * count, first)
   const policyFor = await wantedPolicy(options)
@@ -44,6 +44,8 @@ export async function generate(
     },
     guidance: options.guidance === undefined ? null : [options.guidance],
     sampling: options,
+    prompts,
+    skipBadPrompts: options.skipBadPrompts ?? false,
     images: numbered(prompts, { seed, count, first }),
     judged: false,
     metrics: [],
@@ -86,16 +88,17 @@ async function wantedPolicy(options: GenerateOptions): Promise<(model: Model) =>
 async function wantedPrompts(
   args: readonly string[],
   { prompts: file, count }: GenerateOptions,
-): Promise<{ prompts: readonly string[]; count: number }> {
+  signal: AbortSignal,
+): Promise<{ prompts: readonly Prompt[]; count: number }> {
   if (file !== undefined && args.length > 0) {
     throw new UsageError('There are prompts and a file of prompts.', 'Give one or the other.')
   }
   if (args.some((prompt) => prompt.trim() === '')) {
     throw new UsageError('A prompt is empty.', `Say what the picture shows, for example "${DEFAULT_PROMPT}".`)
   }
-  if (file !== undefined) return { prompts: await readPrompts(file), count: count ?? 1 }
-  if (args.length > 0) return { prompts: args, count: count ?? 1 }
-  return { prompts: [DEFAULT_PROMPT], count: count ?? DEFAULT_COUNT }
+  if (file !== undefined) return { prompts: await readPrompts(file, signal), count: count ?? 1 }
+  if (args.length > 0) return { prompts: listPrompts(args), count: count ?? 1 }
+  return { prompts: listPrompts([DEFAULT_PROMPT]), count: count ?? DEFAULT_COUNT }
 }
 
 /** Of a prompt, under a seed. */

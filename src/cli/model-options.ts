@@ -10,7 +10,9 @@ export interface ModelChoice {
   readonly python?: string
 }
 
-interface Particulars {
+export interface Particulars {
+  /** Whether the command takes the checkpoint as its argument, instead of by --model. */
+  readonly argument?: true
   /** The checkpoint where none is named; default: the bundled scenes. */
   readonly usual?: string
   /** The command's own option for precision, where it stands among these. */
@@ -19,10 +21,11 @@ interface Particulars {
 
 export function addModel(
   command: Command,
-  { usual = 'the bundled scenes', dtype }: Particulars = {},
+  { argument, usual = 'the bundled scenes', dtype }: Particulars = {},
 ): Command {
+  if (argument) command.argument('<folder|id>', 'the checkpoint: a folder, or a hub’s id like org/name')
+  else command.option('--model <folder|id>', `checkpoint, or a hub’s id, downloaded once (default: ${usual})`)
   command
-    .option('--model <folder|id>', `checkpoint, or a hub’s id, downloaded once (default: ${usual})`)
     .option('--adapter <file.py>', 'how to run a checkpoint of your own family: see examples/my_adapter.py')
     .option(
       '--size <n|HxW>',

@@ -1,5 +1,5 @@
 /** `sjd2 plan`: what decoding takes, before anything is loaded. */
-import { planMemory } from '../bridge/plan.js'
+import { type MemoryPlan, planMemory } from '../bridge/plan.js'
 import type { PlanOptions } from './program.js'
 import { bundledCheckpoint, findPython } from './session.js'
 import { createProgress, formatTable } from './terminal.js'
@@ -11,23 +11,36 @@ export async function plan(options: PlanOptions, signal: AbortSignal): Promise<v
   progress.show(`reading the shapes of ${checkpoint} …`)
   const python = findPython(options.python)
   const found = await planMemory({ ...options, checkpoint, python, images, signal }).finally(progress.clear)
-  const { weights, cache, logits, latents, memory, remedy, dtype } = found
-  const total = weights + cache + logits + latents
-  if (options.json) console.log(JSON.stringify({ ...found, total, images }))
+  for (const warning of found.warnings) progress.log(warning)
+  if (options.json) console.log(JSON.stringify({ ...found, total: totalOf(found), images }))
   else {
-    console.log(
-      formatTable([
-        ['GiB', dtype, `${images} images at once, window ${options.window}`],
-        ['weights', gib(weights), ''],
-        ['key/value cells', gib(cache), `${gib(cache / images)} each, guided`],
-        ['logits', gib(logits), 'of a pass'],
-        ['latents', gib(latents), 'of a pass, where drafts are noisy'],
-        ['in all', gib(total), `of ${gib(memory)}; besides: a pass’s activations`],
-      ]),
-    )
-    console.log(remedy === null ? 'It fits.' : `It does not fit. ${remedy}`)
+    console.log(formatPlan(found, options))
+    console.log(verdictOf(found))
   }
-  if (remedy !== null) process.exitCode = 1
+  if (found.remedy !== null) process.exitCode = 1
 }
+
+/** What a plan says, as a table. */
+export function formatPlan(
+  plan: MemoryPlan,
+  { imagesAtOnce: images, window }: Pick<PlanOptions, 'imagesAtOnce' | 'window'>,
+): string {
+  const { weights, cache, logits, latents, memory, dtype } = plan
+  return formatTable([
+    ['GiB', dtype, `${images} images at once, window ${window}`],
+    ['weights', gib(weights), ''],
+    ['key/value cells', gib(cache), `${gib(cache / images)} each, guided`],
+    ['logits', gib(logits), 'of a pass'],
+    ['latents', gib(latents), 'of a pass, where drafts are noisy'],
+    ['in all', gib(totalOf(plan)), `of ${gib(memory)}; besides: a pass’s activations`],
+  ])
+}
+
+/** Whether it fits, and what would. */
+export const verdictOf = ({ remedy }: MemoryPlan): string =>
+  remedy === null ? 'It fits.' : `It does not fit. ${remedy}`
+
+const totalOf = ({ weights, cache, logits, latents }: MemoryPlan): number =>
+  weights + cache + logits + latents
 
 const gib = (bytes: number): string => (bytes / 2 ** 30).toFixed(2)

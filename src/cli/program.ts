@@ -7,7 +7,7 @@ import { version } from '../experiment/project.js'
 import { addConnection, type Connection } from './connection.js'
 import { addExamples } from './examples.js'
 import { interruptible } from './interrupt.js'
-import { addModel, type ModelChoice } from './model-options.js'
+import { addModel, type ModelChoice, type Particulars } from './model-options.js'
 import { helpWidth } from './terminal.js'
 import { addFinetune, addShards } from './training-commands.js'
 import { count, natural, notNegative, place, real, seed, share, window } from './values.js'
@@ -18,6 +18,13 @@ export interface ModelOptions extends ModelChoice {
   readonly dtype: 'auto' | 'f32' | 'bf16' | 'f16'
   readonly quantize?: 'int8' | 'nf4'
   readonly gpus?: number
+  readonly promptCells?: number
+}
+
+/** Which prompts. */
+export interface PromptOptions {
+  readonly prompts?: string
+  readonly skipBadPrompts?: true
 }
 
 /** And how much it decodes together. */
@@ -55,14 +62,13 @@ export interface PolicyOptions {
   readonly keepNoisyKeys?: true
 }
 
-export interface GenerateOptions extends WorkerOptions, SamplingOptions, PolicyOptions {
+export interface GenerateOptions extends WorkerOptions, SamplingOptions, PolicyOptions, PromptOptions {
   readonly policy?: string
   readonly seed: number
   readonly index: number
   readonly count?: number
   readonly out: string
   readonly guidance?: number
-  readonly prompts?: string
   readonly json?: boolean
 }
 
@@ -72,9 +78,8 @@ export interface TableOptions {
   readonly markdown?: boolean
 }
 
-export interface CompareOptions extends WorkerOptions, SamplingOptions, TableOptions {
+export interface CompareOptions extends WorkerOptions, SamplingOptions, TableOptions, PromptOptions {
   readonly scenes: number
-  readonly prompts?: string
   readonly guidance?: readonly number[]
   readonly seed: number
   readonly out?: string
@@ -108,9 +113,18 @@ export interface PlanOptions extends ModelOptions, JsonOption {
   readonly memory?: number
 }
 
+/** The model is the command's argument. */
+export type CheckModelOptions = Omit<PlanOptions, 'model'>
+
 export interface JsonOption {
   readonly json?: boolean
 }
+
+const PROMPTS =
+  'a file with one prompt a line (# begins a comment), JSON lines with "prompt", or a table with a column Prompt; -: ' +
+  'standard input'
+const SKIP_BAD_PROMPTS =
+  'leave out prompts that the model cannot be given, too long ones for example, and say which'
 
 export function createProgram(): Command {
   const program = new Command('sjd2')
@@ -136,6 +150,7 @@ export function createProgram(): Command {
   addFinetune(program)
   addShards(program)
   addPlan(program)
+  addCheckModel(program)
   addWorker(program, addModelOptions)
   addDoctor(program)
   addExamples(program)
@@ -156,7 +171,8 @@ function addGenerate(program: Command): void {
     .option('-n, --count <n>', 'pictures of each prompt (default: 1)', count)
     .option('--index <n>', 'number of the first picture of each prompt under the seed', natural, 0)
     .option('-o, --out <folder>', 'where the pictures go, beside those that are there', place, 'pictures')
-    .option('--prompts <file>', 'a text file with one prompt a line; lines that begin with # are comments')
+    .option('--prompts <file>', PROMPTS)
+    .option('--skip-bad-prompts', SKIP_BAD_PROMPTS)
     .option('-g, --guidance <g>', 'classifier-free guidance; 1: off (default: the model’s)', real)
     .option('--json', 'nothing but one JSON object per picture and line on standard output')
   addPolicyOptions(command)
@@ -178,7 +194,8 @@ function addCompare(program: Command): void {
       'Measure policies on the same prompts in one session: passes, compression, seconds, judged quality.',
     )
     .option('-n, --scenes <n>', 'how many prompts to draw in the scenes’ grammar', count, 32)
-    .option('--prompts <file>', 'take the prompts of a text file instead, one a line')
+    .option('--prompts <file>', `instead: ${PROMPTS}`)
+    .option('--skip-bad-prompts', SKIP_BAD_PROMPTS)
     .option('-g, --guidance <g...>', 'one or more guidance scales (default: the model’s)', collect(real))
     .option('-s, --seed <n>', 'of the prompts drawn and of the pictures', seed, 0)
     .option(
@@ -210,8 +227,9 @@ function addReport(program: Command): void {
     )
     .option('-o, --out <file>', 'where the report goes (default: report.html in the folder)', place)
     .option('--json', 'say where it went as one JSON object')
-  addConnection(addModelOptions(command, 'the run’s')).action((folder: string, options: ReportOptions) =>
-    interruptible(async (signal) => (await import('./report.js')).report(folder, options, signal)),
+  addConnection(addModelOptions(command, { usual: 'the run’s' })).action(
+    (folder: string, options: ReportOptions) =>
+      interruptible(async (signal) => (await import('./report.js')).report(folder, options, signal)),
   )
 }
 
@@ -278,13 +296,31 @@ function addPlan(program: Command): void {
   const command = program
     .command('plan')
     .description('Say what memory a checkpoint will take, before anything is loaded, and what would fit.')
-    .option('--window <n>', 'positions decoded in parallel', count, 96)
-    .option('--memory <GiB>', 'of the machine that it will run on (default: what is free here)', notNegative)
-    .option('--json', 'as one JSON object, in bytes')
+  addPlanOptions(command, 'as one JSON object, in bytes')
   addImagesAtOnce(command).action((options: PlanOptions) =>
     interruptible(async (signal) => (await import('./plan.js')).plan(options, signal)),
   )
 }
+
+function addCheckModel(program: Command): void {
+  const command = program
+    .command('check-model')
+    .description(
+      'Say whether a checkpoint will load here: its family, the sizes it draws, all that is missing and where to ' +
+        'get it, the memory it takes. Only headers are read, within seconds; of a hub’s model no weights are ' +
+        'downloaded. Exit code 0 only where it will load.',
+    )
+  addPlanOptions(command, 'as one JSON object, in bytes: family, picture, plan, libraries, faults, loads')
+  addImagesAtOnce(command, { argument: true }).action((model: string, options: CheckModelOptions) =>
+    interruptible(async (signal) => (await import('./check-model.js')).checkModel(model, options, signal)),
+  )
+}
+
+const addPlanOptions = (command: Command, json: string): Command =>
+  command
+    .option('--window <n>', 'positions decoded in parallel', count, 96)
+    .option('--memory <GiB>', 'of the machine that it will run on (default: what is free here)', notNegative)
+    .option('--json', json)
 
 function addDoctor(program: Command): void {
   program
@@ -360,15 +396,14 @@ function addWorkerOptions(command: Command): Command {
   )
 }
 
-const addImagesAtOnce = (command: Command): Command =>
-  addModelOptions(command).option('--images-at-once <n>', 'pictures decoded together', count, 8)
+const addImagesAtOnce = (command: Command, how: Particulars = {}): Command =>
+  addModelOptions(command, how).option('--images-at-once <n>', 'pictures decoded together', count, 8)
 
-/** @param usual the checkpoint where none is named. */
-function addModelOptions(command: Command, usual = 'the bundled scenes'): Command {
+function addModelOptions(command: Command, how: Particulars = {}): Command {
   const dtype = new Option('--dtype <name>', 'precision of the weights')
     .choices(['auto', 'f32', 'bf16', 'f16'])
     .default('auto')
-  return addModel(command.optionsGroup('Model and worker:'), { usual, dtype })
+  return addModel(command.optionsGroup('Model and worker:'), { ...how, dtype })
     .addOption(
       new Option(
         '--quantize <kind>',
@@ -376,6 +411,12 @@ function addModelOptions(command: Command, usual = 'the bundled scenes'): Comman
       ).choices(['int8', 'nf4']),
     )
     .option('--gpus <n>', 'spread the layers over so many GPUs (accelerate)', count)
+    .option(
+      '--prompt-cells <n>',
+      'tokens that a prompt may have: slots have room for them (default: 256, and more where prompts need it, as far as ' +
+        'the model’s positions go)',
+      count,
+    )
 }
 
 const collect =

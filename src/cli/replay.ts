@@ -37,9 +37,10 @@ export async function replay(path: string, options: ReplayOptions, signal: Abort
   const restored = await Promise.all(
     begun.map(async (run) => ({ run, choices: await restorePolicies(run), records: ofRun(run, records) })),
   )
-  for (const [worker, runs] of byWorker(restored, options)) {
+  for (const [asRecorded, runs] of byWorker(restored, options)) {
+    const worker = await withConnected(asRecorded)
     const most = Math.max(...runs.map(({ records }) => records.length))
-    await withSession(await withConnected(worker), most, { signal, progress }, async (session) => {
+    await withSession(worker, most, { signal, progress }, async (session) => {
       for (const one of runs) {
         const result = await again(session, one, worker, options, { signal, progress })
         images.push(...result.images)
@@ -106,11 +107,10 @@ async function again(
     findPython(worker.python),
     worker.adapter,
   )
-  const prompts = [...new Set(records.map(({ prompt }) => prompt))]
-  const tokenized = await tokenize(session, prompts, worker, progress)
-  const byPrompt = new Map(prompts.map((prompt, i) => [prompt, tokenized[i]]))
+  const prompts = records.map(({ prompt }) => ({ text: prompt, where: null }))
+  const { tokenized } = await tokenize(session, prompts, worker, progress)
   try {
-    const images = await replayRun(session, run, choices, records, byPrompt, {
+    const images = await replayRun(session, run, choices, records, tokenized, {
       signal,
       onStep: ({ spec, guidance }, state) => progress.show(`${spec} g=${guidance} · ${formatRun(state)}`),
       onImage(image) {

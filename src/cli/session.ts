@@ -2,10 +2,11 @@
 import { existsSync } from 'node:fs'
 import { isAbsolute, join } from 'node:path'
 import { choosePython } from '../../setup/python.mjs'
-import type { Session, TokenizedPrompt } from '../engine/index.js'
+import type { Session } from '../engine/index.js'
 import type { RunState } from '../experiment/images.js'
 import { projectRoot } from '../experiment/project.js'
-import { checkWords, knownWords } from '../experiment/words.js'
+import type { Prompt } from '../experiment/prompts.js'
+import { knownWords, named, type Reading, readWords } from '../experiment/words.js'
 import { checkConnected } from './connection.js'
 import { UsageError } from './failure.js'
 import type { WorkerOptions } from './program.js'
@@ -40,7 +41,7 @@ async function inSession<T>(
   use: (session: Session) => Promise<T>,
 ): Promise<T> {
   const { model: checkpoint = bundledCheckpoint, imagesAtOnce } = options
-  const { adapter, size, quantize, gpus, device, dtype, connect: to, key } = options
+  const { adapter, size, quantize, gpus, promptCells, device, dtype, connect: to, key } = options
   const python = findPython(options.python)
   const { openSession } = await import('../engine/index.js')
   const { openTrace } = await import('./trace.js')
@@ -53,6 +54,7 @@ async function inSession<T>(
     size,
     quantize,
     gpus,
+    promptCells,
     python,
     device,
     dtype,
@@ -68,6 +70,7 @@ async function inSession<T>(
   })
   try {
     if (to !== undefined) checkConnected(session.hello, options)
+    for (const warning of session.hello.warnings ?? []) progress.log(warning)
     return await use(session)
   } finally {
     await session.close()
@@ -90,18 +93,31 @@ export function findPython(wanted: string | undefined): string {
 }
 
 /**
- * Prompts in the model's ids. Words that it does not know are named on standard error.
- * @throws ExperimentError where it knows no word of a prompt.
+ * Prompts in the model's ids; slots get room for them. Words that the model does not know, and prompts that are left out,
+ * are named on standard error.
+ * @param skip whether prompts that the model cannot be given are left out.
+ * @throws ExperimentError `bad-prompt` naming them otherwise; WorkerError where memory has no room for the longest.
  */
 export async function tokenize(
   session: Session,
-  prompts: readonly string[],
-  { model = bundledCheckpoint }: Pick<WorkerOptions, 'model'>,
+  prompts: readonly Prompt[],
+  { model = bundledCheckpoint, promptCells: most }: Pick<WorkerOptions, 'model' | 'promptCells'>,
   progress: Progress,
-): Promise<TokenizedPrompt[]> {
-  const tokenized = await session.tokenize(prompts)
-  for (const warning of checkWords(prompts, tokenized, await knownWords(model))) progress.log(warning)
-  return tokenized
+  skip = false,
+): Promise<Reading> {
+  const texts = [...new Set(prompts.map(({ text }) => text))]
+  const tokenized = await session.tokenizeEach(texts, (done) => {
+    if (done < texts.length) progress.show(`reading prompts: ${done} of ${texts.length} …`)
+  })
+  const reading = readWords(prompts, tokenized, { known: await knownWords(model), most, skip })
+  for (const warning of reading.warnings) progress.log(warning)
+  for (const line of named(
+    reading.leftOut.map(({ prompt, where, reason }) => `${where ?? prompt}: ${reason}`),
+  )) {
+    progress.log(`Left out: ${line}`)
+  }
+  await session.reserve(reading.longest)
+  return reading
 }
 
 /** The line that says how far a run is. */

@@ -13,6 +13,7 @@ import { SCENES } from '../experiment/metrics/scenes.js'
 import { checkRoom, pictureBytes, withOutput } from '../experiment/output.js'
 import { pictureName } from '../experiment/picture.js'
 import type { PolicyChoice } from '../experiment/policy.js'
+import type { Prompt } from '../experiment/prompts.js'
 import type { ImageRecord } from '../experiment/record.js'
 import { builtIn } from '../experiment/source.js'
 import { Stopping, type WindDown } from '../experiment/stopping.js'
@@ -25,6 +26,7 @@ import {
   type Study,
   type StudyImage,
 } from '../experiment/study.js'
+import type { LeftOut } from '../experiment/words.js'
 import type { Sampling } from '../numerics/index.js'
 import type { SamplingOptions, WorkerOptions } from './program.js'
 import { bundledCheckpoint, findPython, formatRun, tokenize, withSession } from './session.js'
@@ -40,6 +42,10 @@ export interface Plan {
   readonly guidance: readonly number[] | null
   /** What is not given comes from the model's card. */
   readonly sampling: SamplingOptions
+  readonly prompts: readonly Prompt[]
+  /** Whether prompts that the model cannot be given are left out, and their images with them. */
+  readonly skipBadPrompts: boolean
+  /** Of the prompts. */
   readonly images: readonly ManifestImage[]
   readonly judged: boolean
   readonly metrics: readonly MetricChoice[]
@@ -131,16 +137,17 @@ const plural = (count: number): string => (count === 1 ? '1 picture' : `${count}
 
 async function run(
   session: Session,
-  plan: Plan,
+  wanted: Plan,
   options: WorkerOptions,
   files: ReturnType<typeof hashCheckpoint>,
   stopping: Stopping,
   { progress, onImage, onFound }: Conducting,
 ): Promise<Outcome> {
+  const { prompts, skipBadPrompts } = wanted
+  const { tokenized, leftOut } = await tokenize(session, prompts, options, progress, skipBadPrompts)
+  const plan = { ...wanted, images: wanted.images.filter(({ prompt }) => tokenized.has(prompt)) }
   const { command, folder, images, judged, metrics, trajectories, pictures } = plan
-  const prompts = [...new Set(images.map(({ prompt }) => prompt))]
-  const tokenized = await tokenize(session, prompts, options, progress)
-  const asked = images.map((image) => ({ ...image, tokenized: tokenized[prompts.indexOf(image.prompt)] }))
+  const asked = images.map((image) => ({ ...image, tokenized: tokenized.get(image.prompt)! }))
   const { sampling, contenders } = await settle(
     session,
     plan,
@@ -155,7 +162,7 @@ async function run(
     findPython(options.python),
     options.adapter,
   )
-  const asManifest = runOf(plan, options, environment, sampling, contenders)
+  const asManifest = runOf(plan, leftOut, options, environment, sampling, contenders)
   const { id } = await openFolder(folder, command, asManifest)
   const settings = new Map(contenders.map((one, i) => [one, settingsHash(asManifest, asManifest.rows[i])]))
   const hashOf = (contender: Contender, prompt: string) => shortHash(settings.get(contender)!, prompt)
@@ -216,6 +223,7 @@ async function settle(
 
 function runOf(
   { images, judged, metrics }: Plan,
+  leftOut: readonly LeftOut[],
   { model, adapter, size, quantize, gpus, imagesAtOnce }: WorkerOptions,
   environment: Environment,
   sampling: Sampling,
@@ -245,6 +253,7 @@ function runOf(
       }
     }),
     images: [...images],
+    leftOut: [...leftOut],
   }
 }
 

@@ -3,7 +3,7 @@ import { Scratch } from '../decoding/lent.js'
 import { concatenated } from './concatenated.js'
 import { type LanePlan, laneHead, weightOf } from './lane.js'
 import type { RunningImage } from './running-image.js'
-import { type NamedLanes, nameVectors } from './vectors.js'
+import { nameVectors } from './vectors.js'
 
 /** One forward: the lanes of several images, laid end to end. */
 export interface Batch {
@@ -80,12 +80,17 @@ export function collect(
     members.push({ image, weight, rows: sum(step.map(({ plan }) => plan.rows.length)) })
     if (image.alone) break
   }
-  const named = nameVectors(lanes, model.vocabulary, model.width)
+  const named = nameVectors(lanes, model.vocabulary)
   return {
     members,
     weight: taken,
-    ask: { op: 'forward', lanes: named.lanes.map(laneHead), logits: precision(worker) },
-    tensors: endToEnd(named, model.width, scratch),
+    ask: {
+      op: 'forward',
+      lanes: named.lanes.map(laneHead),
+      ...(named.vectors.length > 0 && { vectors: [...named.vectors] }),
+      logits: precision(worker),
+    },
+    tensors: endToEnd(named.lanes, model.width, scratch),
   }
 }
 
@@ -124,7 +129,7 @@ export function handBack(
   return advanced
 }
 
-function endToEnd({ lanes, vectors }: NamedLanes, width: number, scratch: Scratch): Tensors {
+function endToEnd(lanes: readonly LanePlan[], width: number, scratch: Scratch): Tensors {
   const plans = lanes.map(({ plan }) => plan)
   const timesteps = concatenated(
     Float32Array,
@@ -159,7 +164,6 @@ function endToEnd({ lanes, vectors }: NamedLanes, width: number, scratch: Scratc
       [timesteps.length, width],
     ),
     timesteps: tensor(timesteps),
-    ...(vectors && { vectors }),
     ...(masks.length > 0 && { mask: tensor(concatenated(Uint8Array, masks)) }),
   }
 }

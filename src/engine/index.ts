@@ -6,8 +6,9 @@ export {
   WorkerError,
   type WorkerErrorCode,
 } from '../bridge/index.js'
-export type { Job, JobStatistics, TokenizedPrompt } from './job.js'
+export type { Job, JobStatistics, PromptVectors, TokenizedPrompt } from './job.js'
 export type { Picture } from './pictures.js'
+export type { RefusedPrompt } from './prompts.js'
 export type { RunOptions } from './run.js'
 export { type OpenOptions, openSession, type Session } from './session.js'
 export type { Submission } from './submission.js'

@@ -1,10 +1,13 @@
-import type { TokenizeReply } from '../bridge/messages.generated.js'
+import type { ForwardRequest, ReadPrompt } from '../bridge/messages.generated.js'
 import type { Decodable } from '../decoding/pass.js'
 
+/** Vectors that the worker makes of a prompt for the forwards that feed them, and that nobody keeps: how many. */
+export type PromptVectors = NonNullable<ForwardRequest['vectors']>[number]
+
 /** A prompt in the model's ids: with the text, without it, and the words that the model cannot read. */
-export interface TokenizedPrompt extends Omit<TokenizeReply['prompts'][number], 'vectors'> {
-  /** What the ids from the vocabulary's end on stand for, [rows, width]; absent where all ids are tokens. */
-  readonly vectors?: Float32Array
+export interface TokenizedPrompt extends Omit<ReadPrompt, 'vectors'> {
+  /** What the ids from the vocabulary's end on stand for; absent where all ids are tokens. */
+  readonly vectors?: PromptVectors
 }
 
 /** One image to decode. */

@@ -1,5 +1,6 @@
 import type { Lane } from '../bridge/index.js'
 import type { PassPlan } from '../decoding/pass.js'
+import type { PromptVectors } from './job.js'
 
 /** One guidance branch of an image: its key/value slot, and its prompt in ids of the model. */
 export interface Branch {
@@ -12,8 +13,8 @@ export interface LanePlan {
   readonly branches: readonly Branch[]
   readonly guidance: number
   readonly plan: PassPlan
-  /** What the prompt's ids from the vocabulary's end on stand for, [rows, width]. */
-  readonly vectors?: Float32Array | undefined
+  /** What the prompt's ids from the vocabulary's end on stand for. */
+  readonly vectors?: PromptVectors | undefined
 }
 
 /** Entries that a lane adds to a forward, over all its branches. */

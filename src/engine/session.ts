@@ -13,7 +13,7 @@ import { Engine } from './engine.js'
 import type { Job, TokenizedPrompt } from './job.js'
 import { codebookOf, modelOf } from './model.js'
 import { decodePictures, type Picture } from './pictures.js'
-import { tokenizedPrompts } from './prompts.js'
+import { assertRead, longestOf, type RefusedPrompt, tokenizeEach } from './prompts.js'
 import type { RunOptions } from './run.js'
 import type { Submission } from './submission.js'
 import { SupervisedWorker, type WorkerEvent } from './supervised-worker.js'
@@ -30,6 +30,8 @@ export interface OpenOptions {
   /** Weights of 8 or 4 bits; over how many GPUs the layers are spread. */
   readonly quantize?: ProcessOptions['quantize']
   readonly gpus?: ProcessOptions['gpus']
+  /** Tokens of a prompt that slots have room for from the start; `reserve` makes it more. */
+  readonly promptCells?: ProcessOptions['promptCells']
   /** The Python interpreter: a path, or a name on the PATH. */
   readonly python: string
   /** Default: `auto`, CUDA where there is one. */
@@ -55,7 +57,22 @@ export interface Session {
   readonly model: Model
   /** Fetches what the policy needs of the model beyond what all do: its codebook. To be called before it decodes. */
   fit(policy: DecodingPolicy): Promise<void>
+  /**
+   * Prompts in the model's ids; slots get room for them.
+   * @throws WorkerError `bad-prompt` where the model cannot be given one, `out-of-memory` where there is no such room.
+   */
   tokenize(prompts: readonly string[]): Promise<TokenizedPrompt[]>
+  /** The same for many prompts, a bounded number at a time; those that the model cannot be given are told from the others. */
+  tokenizeEach(
+    prompts: readonly string[],
+    onProgress?: (done: number) => void,
+  ): Promise<(TokenizedPrompt | RefusedPrompt)[]>
+  /**
+   * Makes slots larger where prompts are longer than they have room for (`hello.promptCells`). Nothing in them is lost.
+   * @param tokens of the longest prompt, at most `hello.longestPrompt`.
+   * @throws WorkerError `too-large`, or `out-of-memory`
+   */
+  reserve(tokens: number): Promise<void>
   /**
    * Gives the engine an image, at any time; it joins the others at the next pass.
    * @throws WorkerError `queue-full`
@@ -82,13 +99,16 @@ export async function openSession(options: OpenOptions): Promise<Session> {
   const closing = new AbortController()
   const signal = options.signal ? AbortSignal.any([options.signal, closing.signal]) : closing.signal
   const slots = 2 * images
+  // a worker that takes the place of a lost one needs as much room as that had
+  const room = { promptCells: options.promptCells }
   const start = () => {
     if (connect === undefined) {
       const loading = { checkpoint, adapter, size, quantize, gpus, python, device, dtype }
-      return startWorker({ ...loading, slots, signal, requestTimeout })
+      return startWorker({ ...loading, ...room, slots, signal, requestTimeout })
     }
     return connectWorker({
       ...connect,
+      ...room,
       slots,
       signal,
       requestTimeout,
@@ -104,7 +124,7 @@ export async function openSession(options: OpenOptions): Promise<Session> {
 
   try {
     const model = modelOf(worker.hello.model, await worker.request({ op: 'embeddings' }))
-    return sessionOf(worker, model, options, close)
+    return sessionOf(worker, model, options, room, close)
   } catch (error) {
     await close()
     throw error
@@ -115,6 +135,7 @@ function sessionOf(
   worker: SupervisedWorker,
   model: Model,
   { images = 16, queue, onForward, onEvent }: OpenOptions,
+  room: { promptCells: number | undefined },
   close: () => Promise<void>,
 ): Session {
   const engine = new Engine(worker, {
@@ -122,6 +143,15 @@ function sessionOf(
     onForward,
     onFewerEntries: (maxEntries) => onEvent?.({ kind: 'fewer-entries', maxEntries }),
   })
+  const read: Session['tokenizeEach'] = (prompts, onProgress) =>
+    tokenizeEach((ask) => worker.request(ask), prompts, onProgress)
+
+  async function reserve(tokens: number): Promise<void> {
+    if (tokens <= (room.promptCells ?? worker.hello.promptCells)) return
+    const { head } = await worker.request({ op: 'reserve', promptCells: tokens })
+    room.promptCells = head.promptCells
+  }
+
   return {
     hello: worker.hello,
     card: worker.hello.model,
@@ -134,11 +164,14 @@ function sessionOf(
     },
 
     async tokenize(prompts) {
-      return tokenizedPrompts(
-        await worker.request({ op: 'tokenize', prompts: [...prompts] }),
-        model.embeddings.width,
-      )
+      const tokenized = assertRead(await read(prompts))
+      await reserve(longestOf(tokenized))
+      return tokenized
     },
+
+    tokenizeEach: read,
+
+    reserve,
 
     submit: (job) => engine.submit(job),
 

@@ -1,25 +1,34 @@
-import { type Tensor, tensor } from '../bridge/index.js'
 import { ANCHOR } from '../decoding/pass.js'
-import { concatenated } from './concatenated.js'
+import type { PromptVectors } from './job.js'
 import type { LanePlan } from './lane.js'
 
 export interface NamedLanes {
   readonly lanes: readonly LanePlan[]
-  /** [rows, width]; undefined where no lane names any. */
-  readonly vectors: Tensor<Float32Array> | undefined
+  /** The prompts whose vectors the lanes feed. */
+  readonly vectors: readonly PromptVectors[]
 }
 
 /**
  * A prompt may hold entries that are no token: its ids from the vocabulary's end on name its own vectors. In a request
- * such ids name the request's: this gathers the vectors that the lanes feed and numbers them anew.
+ * such ids name those of all its prompts, one prompt's behind the other's: this says which prompts these are, each once, and
+ * numbers the ids anew.
  */
-export function nameVectors(lanes: readonly LanePlan[], vocabulary: number, width: number): NamedLanes {
-  const rows: Float32Array[] = []
+export function nameVectors(lanes: readonly LanePlan[], vocabulary: number): NamedLanes {
+  const prompts: PromptVectors[] = []
+  /** How far each prompt's ids are moved. */
+  const shifts = new Map<string, number>()
+  let total = 0
 
-  function name(id: number, vectors: Float32Array): number {
+  function name(id: number, vectors: PromptVectors): number {
     if (id < vocabulary) return id
-    const start = (id - vocabulary) * width
-    return vocabulary + rows.push(vectors.subarray(start, start + width)) - 1
+    let shift = shifts.get(vectors.prompt)
+    if (shift === undefined) {
+      shift = total
+      total += vectors.count
+      shifts.set(vectors.prompt, shift)
+      prompts.push(vectors)
+    }
+    return id + shift
   }
 
   function named(lane: LanePlan): LanePlan {
@@ -34,10 +43,5 @@ export function nameVectors(lanes: readonly LanePlan[], vocabulary: number, widt
     return { ...lane, branches, plan: { ...plan, tokens: plan.tokens.map((id) => name(id, vectors)) } }
   }
 
-  const all = lanes.map(named)
-  const found = rows.length > 0
-  return {
-    lanes: all,
-    vectors: found ? tensor(concatenated(Float32Array, rows), [rows.length, width]) : undefined,
-  }
+  return { lanes: lanes.map(named), vectors: prompts }
 }

@@ -6,7 +6,6 @@ import { deciding, settingsHash } from './identity.js'
 import {
   type Manifest,
   type ManifestImage,
-  type ManifestRow,
   type ManifestRun,
   manifestFile,
   readManifest,
@@ -80,6 +79,7 @@ const extended = (before: ManifestRun, more: NewRun): ManifestRun => ({
   ...before,
   rows: joined(before.rows, more.rows, ({ id }) => id),
   images: joined(before.images, more.images, imageKey),
+  leftOut: joined(before.leftOut, more.leftOut, ({ prompt }) => prompt),
 })
 
 function refuseUnless(folder: string, before: NewRun, now: NewRun): void {
@@ -110,11 +110,7 @@ const differences = (before: Record<string, unknown>, now: Record<string, unknow
 
 const imageKey = ({ prompt, seed, index }: ManifestImage): string => JSON.stringify([prompt, seed, index])
 
-function joined<T extends ManifestRow | ManifestImage>(
-  before: readonly T[],
-  more: readonly T[],
-  key: (one: T) => string,
-): T[] {
+function joined<T>(before: readonly T[], more: readonly T[], key: (one: T) => string): T[] {
   const known = new Set(before.map(key))
   return [...before, ...more.filter((one) => !known.has(key(one)))]
 }

@@ -3,6 +3,7 @@ import { type DecodingPolicy, type PassRecord, Trajectory } from '../decoding/in
 import type { Job, JobStatistics, Picture, Session, TokenizedPrompt } from '../engine/index.js'
 import type { Sampling } from '../numerics/index.js'
 import type { PolicyOverrides } from '../policies/index.js'
+import type { Fields } from './prompts.js'
 import { keyOfPrompt } from './random.js'
 import { MOMENT, type Stopping, type WindDown } from './stopping.js'
 
@@ -23,6 +24,8 @@ export interface ImageRequest {
   readonly seed: number
   /** The image's number among those of its prompt under its seed. */
   readonly index: number
+  /** What else the prompts' file says of its prompt; it decides nothing. */
+  readonly fields?: Fields | undefined
   /** Told of every pass, after it. */
   readonly onPass?: ((record: PassRecord) => void) | undefined
 }

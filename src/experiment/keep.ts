@@ -44,6 +44,7 @@ export async function keepImage(
   const record: ImageRecord = {
     run,
     ...settings,
+    ...(request.fields && { fields: request.fields }),
     file,
     ...resultOf(image),
     ...(judged ? judgeScene(picture, request.prompt) : { facts: null, right: null }),
@@ -62,8 +63,8 @@ async function measure(
   { request, picture, tokens }: FinishedImage,
   file: string | null,
 ): Promise<Record<string, number>> {
-  const { prompt, spec, guidance, seed, index } = request
-  const measured = { ...picture, prompt, spec, guidance, seed, index, tokens, file }
+  const { prompt, spec, guidance, seed, index, fields } = request
+  const measured = { ...picture, prompt, spec, guidance, seed, index, fields: fields ?? {}, tokens, file }
   const values = await Promise.all(metrics.map((metric) => metric.measure(measured)))
   return Object.assign({}, ...values)
 }

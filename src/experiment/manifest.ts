@@ -9,7 +9,9 @@ import { environmentSchema } from './environment.js'
 import { ExperimentError, reasonOf } from './error.js'
 import { writeWhole } from './output.js'
 import { overridesSchema } from './policy.js'
+import { fieldsSchema } from './prompts.js'
 import { sourceSchema } from './source.js'
+import { leftOutSchema } from './words.js'
 
 /** How the model was named: its folder or hub id, the adapter's file, the pictures' size; null: the default. And how it
  * was loaded, if otherwise than usual. */
@@ -38,6 +40,8 @@ const imageSchema = z.strictObject({
   seed: z.int(),
   /** The image's number among those of its prompt under its seed. */
   index: z.int().nonnegative(),
+  /** What else the prompts' file says of its prompt. */
+  fields: fieldsSchema.optional(),
 })
 
 const runSchema = z.strictObject({
@@ -52,6 +56,8 @@ const runSchema = z.strictObject({
   rows: z.array(rowSchema),
   /** What is made of each row; the lines of results.jsonl hold their files and tokens. */
   images: z.array(imageSchema),
+  /** Prompts that the model could not be given, where the user had these left out. */
+  leftOut: z.array(leftOutSchema).default([]),
 })
 
 const manifestSchema = z.strictObject({

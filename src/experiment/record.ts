@@ -3,6 +3,7 @@ import { z } from 'zod'
 import type { JobStatistics } from '../engine/index.js'
 import type { FinishedImage, ImageRequest } from './images.js'
 import { overridesSchema } from './policy.js'
+import { fieldsSchema } from './prompts.js'
 
 /** With a checkpoint, these decide the image. */
 export const settingsSchema = z.object({
@@ -31,6 +32,8 @@ const bytes = z.int().nonnegative()
 export const recordSchema = settingsSchema.extend({
   /** The `id` of its run in manifest.json. */
   run: z.int().positive(),
+  /** What else the prompts' file says of its prompt. */
+  fields: fieldsSchema.optional(),
   /** The picture's file, in the folder; null where pictures are not kept. */
   file: z.string().nullable(),
   /** Ids over the whole layout. */

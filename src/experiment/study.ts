@@ -10,6 +10,7 @@ import { keepImage } from './keep.js'
 import type { MetricChoice } from './metrics/choice.js'
 import { specSlug } from './picture.js'
 import type { PolicyChoice } from './policy.js'
+import type { Fields } from './prompts.js'
 import type { ImageRecord } from './record.js'
 import { dropResults, type ImageKey, keyOf, mendResults, readResults, sortResults } from './results.js'
 import type { Stopping } from './stopping.js'
@@ -36,6 +37,8 @@ export interface StudyImage {
   readonly seed: number
   /** The image's number among those of its prompt under its seed. */
   readonly index: number
+  /** What else the prompts' file says of its prompt. */
+  readonly fields?: Fields | undefined
 }
 
 export interface Study {

@@ -17,6 +17,8 @@ describe('help', () => {
       'policies',
       'finetune',
       'shards',
+      'plan',
+      'check-model',
       'doctor',
     ])
       expect(stdout).toContain(`  ${command} `)
@@ -104,6 +106,7 @@ describe('a wrong command line', () => {
     ['no study', ['experiment', 'run'], 'study.yaml'],
     ['two forms of a table', ['compare', '--json', '--markdown'], 'cannot be used with'],
     ['two other forms of a table', ['compare', '--markdown', '--csv'], 'cannot be used with'],
+    ['no model to check', ['check-model'], 'missing required argument'],
     ['no folder to report', ['report'], 'missing required argument'],
     ['a Python that is not there', ['generate', '--python', '/no/python'], 'no Python at /no/python'],
   ])('with %s is refused with exit code 2', async (_, args, message) => {

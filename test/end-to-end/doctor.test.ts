@@ -45,3 +45,18 @@ test('says which command adds what a Python lacks, and looks no further', async 
   expect(stdout).not.toContain('worker and model')
   expect(exitCode).toBe(1)
 })
+
+test('says which packages are too old, and what is needed', async () => {
+  const probed = { python: '3.12.1', torch: '2.13.0', worker: '0.1.0', missing: [] }
+  const old = JSON.stringify({ ...probed, old: ['transformers 4.44.2, and needs 5.20 or newer'] })
+  const aged = script(
+    join(folder, 'aged'),
+    `case "$1" in *probe.py) echo '${old}' ;; *) exec "${python}" "$@" ;; esac`,
+  )
+  const { stdout, exitCode } = await doctor('--python', aged)
+  expect(stdout).toMatch(/✓ worker and model/)
+  expect(stdout).toMatch(
+    /✗ versions: .*aged has transformers 4\.44\.2, and needs 5\.20 or newer\.\n {4}.*pip install -e/,
+  )
+  expect(exitCode).toBe(1)
+})

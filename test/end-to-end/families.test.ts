@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -7,6 +7,7 @@ import { decode } from 'fast-png'
 import { afterAll, describe, expect, test } from 'vitest'
 import { sjd2 } from '../cli/sjd2.js'
 import { python } from '../engine/tiny.js'
+import { script } from '../faults/processes.js'
 import { pictureIn } from '../support/pictures.js'
 
 interface Reference {
@@ -46,12 +47,19 @@ describe.each(Object.entries(reference.families))(
       expect(ran.exitCode, ran.stderr).toBe(0)
       const rows: { spec: string; passes: number }[] = JSON.parse(ran.stdout).rows
       const lines = readFileSync(join(out, 'results.jsonl'), 'utf8').trim().split('\n')
-      return { out, rows, images: lines.map((line): readonly number[] => JSON.parse(line).tokens) }
+      return {
+        told: ran.stderr,
+        out,
+        rows,
+        images: lines.map((line): readonly number[] => JSON.parse(line).tokens),
+      }
     }
 
     test('decodes, by the likeliest codes and any policy, what its reference does', async () => {
-      const { images } = await compare(`${family}-greedy`, '--temperature', '0')
+      const { images, told } = await compare(`${family}-greedy`, '--temperature', '0')
       expect(images).toEqual([own.tokens, own.tokens, own.tokens])
+      // the worker's warning, of a size that no published checkpoint was trained at
+      expect(told.includes('pictures of 8x12 may be poor')).toBe(family === 'lumina')
     })
 
     // what differs between the families is behind the tokens already: one with a layout, one without
@@ -96,6 +104,43 @@ describe('sjd2 plan', () => {
     const { exitCode, stderr } = await plan('--model', join(folder, 'nowhere'))
     expect(exitCode).toBe(1)
     expect(stderr).toContain('What to do: Give --model a checkpoint folder that exists.')
+  })
+})
+
+describe('sjd2 check-model', () => {
+  test.each(['lumina', 'classes'])('says that %s will load', async (family) => {
+    const { size } = reference.families[family]
+    const sized = size === null ? [] : ['--size', size]
+    const { stdout, exitCode } = await sjd2(['check-model', join(folder, family), ...sized])
+    expect(exitCode, stdout).toBe(0)
+    expect(stdout).toMatch(/^✓ with: python .*torch .*transformers /)
+    expect(stdout).toMatch(/^✓ pictures: \d+x\d+ pixels .*codes; .*size/m)
+    expect(stdout).toMatch(/^weights +\d.*\nkey\/value cells/m)
+    expect(stdout).toMatch(/It fits\.\nIt will load\.$/)
+  })
+
+  test('says what is missing, with the remedy, as lines and as JSON', async () => {
+    const bare = join(folder, 'bare')
+    mkdirSync(bare)
+    copyFileSync(join(folder, 'janus', 'config.json'), join(bare, 'config.json'))
+    const [lines, json] = await Promise.all([
+      sjd2(['check-model', bare]),
+      sjd2(['check-model', bare, '--json']),
+    ])
+    expect([lines.exitCode, json.exitCode]).toEqual([1, 1])
+    expect(lines.stdout).toMatch(/^✗ missing-checkpoint: There is no .*model\.safetensors\.\n {4}Give/m)
+    expect(lines.stdout).toMatch(/^✗ missing-checkpoint: There is no .*tokenizer\.json\.\n {4}Give/m)
+    expect(lines.stdout).toMatch(/It will not load: mend what is marked ✗\.$/)
+    const said = JSON.parse(json.stdout)
+    expect(said).toMatchObject({ model: bare, family: 'janus', loads: false, plan: null, picture: null })
+    expect(said.faults).toHaveLength(2)
+  })
+
+  test('asks no Python that lacks torch', async () => {
+    const bare = script(join(folder, 'python'), `exec "${python}" -S "$@"`)
+    const { stdout, exitCode } = await sjd2(['check-model', join(folder, 'janus'), '--python', bare])
+    expect(exitCode).toBe(1)
+    expect(stdout).toMatch(/✗ no-python: .*has no torch\.\n {4}.*pip install torch==/)
   })
 })
 

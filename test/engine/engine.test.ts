@@ -72,6 +72,28 @@ describe('many images in one batch', () => {
     expect(jobs[1].image.passes).toBeLessThan(12)
   })
 
+  test('end early where they are told to: none begins any more, and of those begun only the kept go on', async () => {
+    const jobs = someJobs(9).map((job) => ({ ...job, guidance: 1 }))
+    const kept = jobs.slice(1, 3)
+    const asked: Job[] = []
+    function* queue() {
+      for (const job of jobs) {
+        asked.push(job)
+        yield job
+      }
+    }
+    const stop = new AbortController()
+    const done: Job[] = []
+    await run(queue(), [new FakeWorker({ slots: 4 })], {
+      early: { signal: stop.signal, keeps: (job) => kept.includes(job as GreedyJob) },
+      onStep: () => stop.abort(),
+      onDone: (job) => done.push(job),
+    })
+    expect(new Set(done)).toEqual(new Set(kept))
+    expectRightImages(kept)
+    expect(asked.length).toBeLessThanOrEqual(5)
+  })
+
   test('leave their slots to those who wait, who are asked for only then', async () => {
     const jobs = someJobs(6).map((job) => ({ ...job, guidance: 3 }))
     const asked: Job[] = []

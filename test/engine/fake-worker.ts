@@ -34,6 +34,8 @@ const hello: HelloReply = {
   dtype: 'f32',
   slots: 8,
   cells: 64,
+  promptCells: 52,
+  longestPrompt: 52,
   maxEntries: 64,
   model: {
     family: 'fake',

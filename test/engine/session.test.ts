@@ -1,6 +1,8 @@
 import { relative } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Job, openSession, type Session } from '../../src/engine/index.js'
+import { Trajectory } from '../../src/index.js'
+import { composePolicy } from '../../src/policies/index.js'
 import { Greedy } from './greedy.js'
 import { python, tinyCheckpoint } from './tiny.js'
 
@@ -52,6 +54,28 @@ describe('a session with the worker', () => {
       expect(squares / rows).toBeGreaterThan(0.9)
       expect(squares / rows).toBeLessThan(1.1)
     }
+  })
+
+  test('fetches the codebook for a policy that compares codes by it, and for no other', async () => {
+    const { model } = session
+    await session.fit(composePolicy('mc-sjd', {}))
+    expect(model.codebook).toBeUndefined()
+    const lantern = composePolicy('lantern', {})
+    const [prompt] = await session.tokenize(prompts)
+    const sampling = { temperature: 1, topK: 0, topP: 1 }
+    const decoded = () => {
+      const image = new Trajectory({ model, policy: lantern, sampling, seed: 1, index: 0 })
+      return session.run([{ prompt, guidance: 1, image }]).then(() => image.done)
+    }
+    await expect(decoded()).rejects.toThrow('codebook of the pictures was not fetched')
+    await session.fit(lantern)
+    // three dimensions of eight levels each: the first two codes differ in the lowest digit alone
+    expect(model.codebook?.width).toBe(3)
+    expect([...(model.codebook?.table.slice(0, 6) ?? [])]).toEqual([
+      ...[-0.875, -0.875, -0.875],
+      ...[-0.625, -0.875, -0.875],
+    ])
+    expect(await decoded()).toBe(true)
   })
 
   test('tells when each stage of a forward began, by one clock for both processes', async () => {

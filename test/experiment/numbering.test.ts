@@ -3,8 +3,9 @@ import { numbered } from '../../src/experiment/numbering.js'
 import { keyOfPrompt } from '../../src/experiment/random.js'
 import { ImageRandom } from '../../src/numerics/index.js'
 
+const list = (...texts: string[]) => texts.map((text) => ({ text }))
 const of = (prompts: readonly string[], wanted: string, count = 1) =>
-  numbered(prompts, { seed: 3, count }).filter(({ prompt }) => prompt === wanted)
+  numbered(list(...prompts), { seed: 3, count }).filter(({ prompt }) => prompt === wanted)
 
 test('a picture’s index counts those of its own prompt, whatever stands beside it in the list', () => {
   const alone = of(['🦊'], '🦊', 2)
@@ -15,8 +16,21 @@ test('a picture’s index counts those of its own prompt, whatever stands beside
 
 test('a prompt that occurs again goes on with its index', () => {
   expect(
-    numbered(['a', 'b', 'a'], { seed: 0, count: 2, first: 5 }).map(({ prompt, index }) => prompt + index),
+    numbered(list('a', 'b', 'a'), { seed: 0, count: 2, first: 5 }).map(({ prompt, index }) => prompt + index),
   ).toEqual(['a5', 'a6', 'b5', 'b6', 'a7', 'a8'])
+})
+
+test('what a file says of a prompt goes with its own pictures', () => {
+  const prompts = [
+    { text: 'a', fields: { tag: 'one' } },
+    { text: 'b' },
+    { text: 'a', fields: { tag: 'two' } },
+  ]
+  expect(numbered(prompts, { seed: 0 })).toEqual([
+    { prompt: 'a', seed: 0, index: 0, fields: { tag: 'one' } },
+    { prompt: 'b', seed: 0, index: 0 },
+    { prompt: 'a', seed: 0, index: 1, fields: { tag: 'two' } },
+  ])
 })
 
 test('prompts that differ in anything have random numbers of their own, under every seed', () => {

@@ -69,6 +69,7 @@ export const run: ManifestRun = {
     },
   ],
   images: [{ prompt: 'red', seed: 0, index: 0 }],
+  leftOut: [],
 }
 
 export const manifest: Manifest = { format: 2, command: 'compare', runs: [run] }

@@ -12,9 +12,10 @@ from transformers import ChameleonVQVAE, ChameleonVQVAEConfig, JanusVQVAEConfig
 from transformers.models.janus.modeling_janus import JanusVQVAEDecoder
 
 from ..checkpoint import Blank, fill, read_header, read_part
-from ..errors import StartupError
+from ..errors import StartupError, command
 
 FILE = "vqgan.safetensors"
+SOURCE = "vqgan.ckpt is Meta's, in original_tokenizers/ of Alpha-VLLM/Chameleon_7B_mGPT, too"
 WITHIN = "model.vqmodel."  # the decoder's place in a checkpoint that has it
 PARTS = ("quantize.embedding.", "post_quant_conv.", "decoder.")
 ENCODING = ("encoder.", "quant_conv.", "quantize.embedding.")
@@ -47,8 +48,7 @@ def find_pictures(folder: Path, weights: list[Path]) -> tuple[list[Path], str]:
     if paths:
         return weights, WITHIN
     message = f"There is no {folder / FILE}, and the weights beside it hold no picture decoder either."
-    remedy = f"Make it of Meta's vqgan.ckpt: python -m sjd2_worker.convert.vqgan vqgan.ckpt {folder / FILE}"
-    raise StartupError("missing-checkpoint", message, remedy)
+    raise StartupError("missing-checkpoint", message, f"Make it: {_conversion(folder / FILE)}")
 
 
 def load_pictures(
@@ -76,7 +76,11 @@ def load_encoder(config: ChameleonVQVAEConfig, paths: list[Path], prefix: str, d
     tensors = {name: tensor for name, tensor in found.items() if name.startswith(ENCODING)}
     if not any(name.startswith("encoder.") for name in tensors):
         message = f"{paths[0]} holds no encoder of pictures."
-        remedy = f"Make it anew of Meta's vqgan.ckpt: python -m sjd2_worker.convert.vqgan vqgan.ckpt {paths[0]}"
-        raise StartupError("missing-checkpoint", message, remedy)
+        raise StartupError("missing-checkpoint", message, f"Make it anew: {_conversion(paths[0].with_name(FILE))}")
     fill(network, tensors, paths[0])
     return network
+
+
+def _conversion(target: Path) -> str:
+    """The command, and where its source is published."""
+    return f"{command('-m', 'sjd2_worker.convert.vqgan', 'vqgan.ckpt', str(target))}   ({SOURCE})"

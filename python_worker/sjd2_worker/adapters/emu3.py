@@ -5,6 +5,7 @@ Prompts, layout and recommended sampling are those of the published inference co
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,9 +15,9 @@ from torch.nn import functional as F
 from transformers import Emu3Config, Emu3ForConditionalGeneration, Emu3TextConfig, Emu3VQVAEConfig
 from transformers.models.emu3.modeling_emu3 import Emu3ImageVocabularyMapping, Emu3VQVAE
 
-from ..checkpoint import Blank, existing, fill, hash_files, hash_part, read_config, read_json, read_part
+from ..checkpoint import Blank, existing, hash_files, hash_part, names_of, read_config, read_json
 from ..errors import StartupError
-from .base import Adapter, Attend, Encode, Entries, TokenizedPrompt
+from .base import Adapter, Attend, Encode, Entries, Sizes, TokenizedPrompt
 from .denoising import check_denoising, read_denoising
 from .library import (
     SLOTS,
@@ -28,7 +29,9 @@ from .library import (
     load_model,
     read_library_config,
     read_tokenizer,
+    read_vq,
     special_ids,
+    standard_parts,
     tokenize,
 )
 
@@ -41,6 +44,8 @@ NEGATIVE = (
 )
 SAMPLING = {"guidance": 3.0, "temperature": 1.0, "topK": 2048, "topP": 1.0}
 SIZE = (720, 720)
+NORMALISATION = "preprocessor_config.json"  # of pictures, for the VQ model
+ENCODING = ("model.vqmodel.encoder.", "model.vqmodel.quant_conv.")  # what drawing does not need
 
 
 class Emu3Adapter(Adapter):
@@ -73,15 +78,19 @@ class Emu3Adapter(Adapter):
         layout = ([-1] * columns + [end_of_line]) * rows + [end_of_frame, end]
         check_length(text, layout, path)
 
-        weights = check_model(Emu3ForConditionalGeneration, config, folder)
-        processor = existing(folder / "preprocessor_config.json")
+        weights = check_model(Emu3ForConditionalGeneration, config, folder, spare=ENCODING)
+        processor = existing(folder / NORMALISATION)
         paths = [path, *weights, processor, *check_denoising(values, folder)]
         self._mean, self._deviation = _normalisation(processor, device)
         self._model = load_model(
             Emu3ForConditionalGeneration, config, folder, device, dtype, layers="model.text_model.layers",
             quantize=quantize, gpus=gpus, attn_implementation={"text_config": SLOTS},
         )  # fmt: skip
-        del self._model.model.vqmodel.encoder  # pictures are only drawn
+        del self._model.model.vqmodel
+        with Blank():
+            self.pictures = Emu3VQVAE(vq)
+        del self.pictures.encoder, self.pictures.quant_conv  # pictures are only drawn
+        read_vq(self.pictures, weights, device)
         # the library reads and writes the files' names by rules of its own
         self.trained = {"text_model.model.": self._model.model.text_model, "text_model.lm_head.": self._model.lm_head}
         self._weights, self._vq = weights, vq
@@ -92,9 +101,10 @@ class Emu3Adapter(Adapter):
         denoising = read_denoising(values, folder, table)
         self.embeddings, self.timestep = denoising.embeddings, denoising.timestep
         self.cache = cache_shape(text, len(layout))
+        self.sizes = Sizes(SIZE, stride)
         self.card = {
             "family": "emu3",
-            "name": values.get("name", folder.resolve().name),
+            "name": values.get("name", names_of(folder)[0]),
             "hash": hash_files(paths, f"{height}x{width}{quantize or ''}"),
             "vocabulary": text.vocab_size,
             "image": {"first": ids.start, "count": len(ids)},
@@ -118,18 +128,17 @@ class Emu3Adapter(Adapter):
         return F.linear(hidden, self._model.lm_head.weight[self._rows])
 
     def decode(self, codes: Tensor) -> Tensor:
-        pictures = self._model.model.vqmodel.decode(self._codes[codes].view(-1, *self._grid))
-        pictures = pictures.float().permute(0, 2, 3, 1) * self._deviation + self._mean
-        return (pictures * 255).clamp(0, 255).to(torch.uint8)  # the original cuts off, too
+        pictures = self.pictures.decode(self._codes[codes].view(-1, *self._grid))
+        pictures = pictures.permute(0, 2, 3, 1) * self._deviation + self._mean
+        return pictures * 255  # the original cuts off, too
 
     def codebook(self) -> Tensor:
-        return self._model.model.vqmodel.quantize.embedding.weight[self._codes]
+        return self.pictures.quantize.embedding.weight[self._codes]
 
     def encoder(self) -> Encode:
         with Blank():
             whole: Any = Emu3VQVAE(self._vq)
-        device, prefix = self._codes.device, "vqmodel."
-        fill(whole, read_part(self._weights, prefix, device, torch.float32), self._weights[0])
+        read_vq(whole, self._weights, self._codes.device)
         numbers, sizes = self._codes.argsort(), self.card["picture"]
 
         def encode(pictures: Tensor) -> Tensor:
@@ -149,6 +158,7 @@ class Emu3Adapter(Adapter):
 
 
 load = Emu3Adapter
+parts = partial(standard_parts, names=[NORMALISATION])
 
 
 def _normalisation(path: Path, device: torch.device) -> tuple[Tensor, Tensor]:

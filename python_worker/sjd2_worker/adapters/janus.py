@@ -11,9 +11,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import JanusConfig, JanusForConditionalGeneration
+from transformers import JanusConfig, JanusForConditionalGeneration, JanusVQVAE
 
-from ..checkpoint import hash_files, hash_part, read_config
+from ..checkpoint import Blank, hash_files, hash_part, names_of, read_config
 from ..errors import StartupError
 from ..models.llamagen_vq import encode_normalised
 from .base import Adapter, Attend, Encode, Entries, TokenizedPrompt, pixels
@@ -22,12 +22,13 @@ from .library import (
     SLOTS,
     cache_shape,
     check_model,
-    check_prompt,
     hidden_states,
     load_model,
     read_library_config,
     read_tokenizer,
+    read_vq,
     special_ids,
+    standard_parts,
 )
 
 BEGIN, PADDING = "<\uff5cbegin\u2581of\u2581sentence\uff5c>", "<\uff5c\u2581pad\u2581\uff5c>"
@@ -36,6 +37,8 @@ PROMPT = {
     "template": BEGIN + "<|User|>: {prompt}\n\n<|Assistant|>:" + START,
     "unconditional": f"{BEGIN}{PADDING}…{START}",  # as long as with the prompt
 }
+# what sees and writes, and what reads pictures: drawing needs none of these
+SEEING = ("lm_head.", "model.vision_model.", "model.aligner.", "model.vqmodel.encoder.", "model.vqmodel.quant_conv.")
 SAMPLING = {"guidance": 5.0, "temperature": 1.0, "topK": 0, "topP": 1.0}
 
 
@@ -59,9 +62,9 @@ class JanusAdapter(Adapter):
                 message = f"{folder / 'config.json'}: vq_config.{name} is {getattr(vq, name)} and should be "
                 message += f"text_config.hidden_size, {text.hidden_size}."
                 raise StartupError("wrong-config", message, "Restore the file.")
-        self._weights = check_model(JanusForConditionalGeneration, config, folder)
+        weights = check_model(JanusForConditionalGeneration, config, folder, spare=SEEING)
         self._vq_said = values.get("vq_config")
-        paths = [folder / "config.json", *self._weights]
+        paths = [folder / "config.json", *weights]
         paths += check_denoising(values, folder)
         self._tokenizer = read_tokenizer(folder, text.vocab_size)
         special = special_ids(self._tokenizer, (BEGIN, PADDING, START), folder / "tokenizer.json")
@@ -70,8 +73,13 @@ class JanusAdapter(Adapter):
             JanusForConditionalGeneration, config, folder, device, dtype, layers="model.language_model.layers",
             quantize=quantize, gpus=gpus, attn_implementation={"text_config": SLOTS},
         )  # fmt: skip
-        self._model = loaded.model
+        self._model, self._weights, self._vq = loaded.model, weights, vq
         del loaded.lm_head, loaded.model.vision_model, loaded.model.aligner  # they see and write; drawing needs neither
+        del loaded.model.vqmodel
+        with Blank():
+            self.pictures = JanusVQVAE(vq)
+        del self.pictures.encoder, self.pictures.quant_conv
+        read_vq(self.pictures, weights, device)
         parts = ("language_model", "generation_embeddings", "generation_aligner", "generation_head")
         self.trained = {f"model.{name}.": getattr(self._model, name) for name in parts}
         self._first = text.vocab_size
@@ -82,7 +90,7 @@ class JanusAdapter(Adapter):
         pixels = side * 2 ** (len(vq.channel_multiplier) - 1)
         self.card = {
             "family": "janus",
-            "name": values.get("name", folder.resolve().name),
+            "name": values.get("name", names_of(folder)[0]),
             "hash": hash_files(paths, quantize or ""),
             "vocabulary": self._first + vq.num_embeddings,
             "image": {"first": self._first, "count": vq.num_embeddings},
@@ -97,7 +105,7 @@ class JanusAdapter(Adapter):
 
     def tokenize(self, prompt: str) -> TokenizedPrompt:
         whole = PROMPT["template"].replace("{prompt}", prompt.strip())
-        ids = check_prompt(self._tokenizer.encode(whole, add_special_tokens=False).ids)
+        ids = self._tokenizer.encode(whole, add_special_tokens=False).ids
         return TokenizedPrompt(ids, [self._begin, *[self._padding] * (len(ids) - 2), self._start], [])
 
     def embed(self, ids: Tensor) -> Tensor:
@@ -109,14 +117,16 @@ class JanusAdapter(Adapter):
         return self._model.generation_head(hidden_states(self._model.language_model, entries, attend))
 
     def decode(self, codes: Tensor) -> Tensor:
-        pictures = self._model.vqmodel.decode(codes).permute(0, 2, 3, 1).float()
-        return ((pictures + 1) / 2 * 255).clamp(0, 255).to(torch.uint8)
+        return (self.pictures.decode(codes).permute(0, 2, 3, 1) + 1) / 2 * 255
 
     def codebook(self) -> Tensor:
-        return self._model.vqmodel.quantize.embedding.weight
+        return self.pictures.quantize.embedding.weight
 
     def encoder(self) -> Encode:
-        return lambda pictures: encode_normalised(self._model.vqmodel, pixels(pictures))
+        with Blank():
+            whole = JanusVQVAE(self._vq)
+        read_vq(whole, self._weights, self.embeddings.table.device)
+        return lambda pictures: encode_normalised(whole, pixels(pictures))
 
     def encoder_hash(self) -> str:
         return hash_part(self._weights, "model.vqmodel.", self._vq_said)
@@ -126,4 +136,4 @@ class JanusAdapter(Adapter):
         return self._model.generation_aligner(self._model.generation_embeddings(codes))
 
 
-load = JanusAdapter
+load, parts = JanusAdapter, standard_parts

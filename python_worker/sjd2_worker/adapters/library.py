@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,13 +18,14 @@ from torch import Tensor, nn
 from transformers import AttentionInterface, PretrainedConfig, PreTrainedModel
 from transformers.utils import logging
 
-from ..checkpoint import check_weights, existing
-from ..errors import RequestError, StartupError, ran_out_of_memory
-from .base import Attend, CacheShape, Entries, TokenizedPrompt, cells
+from ..checkpoint import check_weights, existing, fill, read_header, read_part, unlike
+from ..errors import StartupError, ran_out_of_memory
+from .base import PROMPT_CELLS, Attend, CacheShape, Entries, Parts, TokenizedPrompt, cells
 from .placement import available, round_blank, rounded, spread
 
 SLOTS = "slots"  # the name of our attention in the library
-PROMPT_CELLS = 256  # room for a prompt
+
+VQ = ("model.vqmodel.", "vqmodel.")  # where the image tokenizer's tensors are, by the files' names
 
 Config = TypeVar("Config", bound=PretrainedConfig)
 Model = TypeVar("Model", bound=PreTrainedModel)
@@ -46,8 +48,9 @@ def cache_shape(config: PretrainedConfig, length: int) -> CacheShape:
     """Slots for a decoder of this (text) config and images of `length` positions."""
     heads = config.num_attention_heads
     head_width = getattr(config, "head_dim", None) or config.hidden_size // heads
-    size = cells(PROMPT_CELLS, length)
-    return CacheShape(config.num_hidden_layers, size, config.num_key_value_heads or heads, head_width)
+    positions = config.max_position_embeddings
+    size = cells(max(min(PROMPT_CELLS, positions - length), 1), length)
+    return CacheShape(config.num_hidden_layers, size, config.num_key_value_heads or heads, head_width, positions)
 
 
 def hidden_states(decoder: PreTrainedModel, entries: Entries, attend: Attend) -> Tensor:
@@ -73,10 +76,18 @@ def read_library_config(kind: type[Config], folder: Path) -> Config:
         return kind.from_pretrained(folder, local_files_only=True)
 
 
-def check_model(kind: type[Model], config: PretrainedConfig, folder: Path, spare: str = "") -> list[Path]:
+def standard_parts(folder: Path, names: Sequence[str] = ()) -> Parts:
+    """A module's `parts` (see base.py): the weights, tokenizer.json, and files of other names."""
+    files = (partial(existing, folder / name) for name in ("tokenizer.json", *names))
+    return partial(check_weights, folder), *files
+
+
+def check_model(
+    kind: type[Model], config: PretrainedConfig, folder: Path, spare: str | tuple[str, ...] = ()
+) -> list[Path]:
     """Whether the folder's weights are those of such a model, without reading one; returns their files.
 
-    Tensors whose names begin with `spare`, if it is given, need not be there.
+    Tensors whose names, as the library has them, begin with `spare` or one of these need not be there.
     Raises `missing-checkpoint`, `corrupt-checkpoint` or `wrong-config`.
     """
     paths = check_weights(folder)
@@ -86,10 +97,10 @@ def check_model(kind: type[Model], config: PretrainedConfig, folder: Path, spare
             output_loading_info=True, ignore_mismatched_sizes=True,
         )  # fmt: skip
     found = said[1]
-    for name, has, should in sorted(found["mismatched_keys"]):
-        raise _unlike(paths[0], f"{name} is {list(has)} and should be {list(should)}")
-    for name in sorted(name for name in found["missing_keys"] if not spare or not name.startswith(spare)):
-        raise _unlike(paths[0], f"{name} is absent")
+    wrong = [f"{name} is {[*has]} and should be {[*should]}" for name, has, should in sorted(found["mismatched_keys"])]
+    wrong += [f"{name} is absent" for name in sorted(found["missing_keys"]) if not name.startswith(spare)]
+    if wrong:
+        raise unlike(paths[0], wrong)
     return paths
 
 
@@ -127,6 +138,24 @@ def load_model(
     return model.eval().requires_grad_(False)
 
 
+def read_vq(network: nn.Module, paths: list[Path], device: torch.device) -> None:
+    """Gives the model's image tokenizer, or a part of it, built `Blank`, its tensors in checked files, in f32.
+
+    It is read apart from the language model, whose dtype is too coarse for pictures.
+    Raises `missing-checkpoint` where an encoder is asked for and there is none, `wrong-config` where nothing fits.
+    """
+    names = {name for path in paths for name in read_header(path)}
+    prefix = next((prefix for prefix in VQ if any(name.startswith(prefix) for name in names)), VQ[0])
+    parts = {name for name, _ in network.named_children()}
+    found = read_part(paths, prefix, device, torch.float32)
+    tensors = {name: tensor for name, tensor in found.items() if name.split(".")[0] in parts}
+    if "encoder" in parts and not any(name.startswith("encoder.") for name in tensors):
+        message = f"{paths[0]} holds no encoder of pictures, of which fine-tuning makes its data."
+        remedy = "Fetch the whole checkpoint, or give --data shards that were made with it."
+        raise StartupError("missing-checkpoint", message, remedy)
+    fill(network, tensors, paths[0])
+
+
 def image_ids(codes: Mapping[int, int], count: int, path: Path) -> range:
     """The ids of the image codes, from a vocabulary's {id: code}. They must be one run, and the VQ model's `count`."""
     ids = range(min(codes, default=0), max(codes, default=-1) + 1)
@@ -142,6 +171,9 @@ def read_tokenizer(folder: Path, vocabulary: int, name: str = "tokenizer.json") 
     path = existing(folder / name)
     with _faults_of(path):
         tokenizer = Tokenizer.from_file(str(path))
+    # the file holds what whoever saved it had switched on: a prompt would lose its end, or gain padding
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
     largest = max(tokenizer.get_vocab(with_added_tokens=True).values(), default=0)
     if largest >= vocabulary:
         message = f"{path} has ids up to {largest}, the model's vocabulary has {vocabulary}."
@@ -169,18 +201,10 @@ def check_length(config: PretrainedConfig, layout: list[int], path: Path) -> Non
         raise StartupError("wrong-config", message, "Choose a smaller --size.")
 
 
-def check_prompt(ids: list[int]) -> list[int]:
-    """Raises `too-large` where a prompt has no room in a slot."""
-    if len(ids) > PROMPT_CELLS:
-        message = f"The prompt has {len(ids)} tokens; a slot has room for {PROMPT_CELLS}."
-        raise RequestError("too-large", message, "Say it in fewer words.")
-    return ids
-
-
 def tokenize(tokenizer: Tokenizer, said: Mapping[str, str], prompt: str) -> TokenizedPrompt:
-    """A prompt in the words of a card's `prompt`: its template, and what it says for none. Raises `too-large`."""
+    """A prompt in the words of a card's `prompt`: its template, and what it says for none."""
     texts = said["template"].replace("{prompt}", prompt), said["unconditional"]
-    conditional, unconditional = (check_prompt(tokenizer.encode(one, add_special_tokens=False).ids) for one in texts)
+    conditional, unconditional = (tokenizer.encode(one, add_special_tokens=False).ids for one in texts)
     return TokenizedPrompt(conditional, unconditional, unknown=[])
 
 
@@ -196,8 +220,3 @@ def _faults_of(path: Path) -> Iterator[None]:
             raise
         reason = str(error).strip().split("\n")[0] or type(error).__name__
         raise StartupError("wrong-config", f"{path} cannot be used: {reason}.", "Restore the checkpoint.") from error
-
-
-def _unlike(path: Path, what: str) -> StartupError:
-    message = f"{path} does not fit its config.json: {what}."
-    return StartupError("wrong-config", message, "Use the config.json and the weights of one and the same checkpoint.")

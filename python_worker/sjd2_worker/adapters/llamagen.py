@@ -7,6 +7,7 @@ of the published files. A prompt is the number of a class, or a caption, whose f
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import NoneType
 from typing import Any
@@ -14,13 +15,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..checkpoint import check_fit, fill, hash_files, hash_part, read_config, read_header, read_tensors
+from ..checkpoint import check_fit, fill, hash_files, hash_part, names_of, read_config, read_header, read_tensors
 from ..errors import RequestError, StartupError
 from ..models.llamagen import LlamaGenConfig, LlamaGenTransformer
 from ..models.llamagen_vq import VQConfig, build_vq, encode_normalised, library_names
-from .base import Adapter, Attend, CacheShape, Encode, Entries, TokenizedPrompt, cells, pixels
+from .base import Adapter, Attend, CacheShape, Encode, Entries, Parts, TokenizedPrompt, cells, pixels
 from .captions import Captions
 from .denoising import check_denoising, read_denoising
+from .library import standard_parts
 
 FILES = ("model.safetensors", "vq.safetensors")
 # of the published sampling scripts
@@ -36,7 +38,8 @@ class LlamaGenAdapter(Adapter):
         config, vq = read_shapes(values, folder / "config.json")
         weights = [folder / name for name in FILES]
         shapes = [{name: tensor["shape"] for name, tensor in read_header(path).items()} for path in weights]
-        self._transformer, self._vq = check_weights(config, vq, weights, shapes)
+        self._transformer, self._vq = modules = build(config, vq)
+        check_weights(modules, weights, shapes)
         self._vq_file, self._vq_said = weights[1], values["vq"]
         paths = [folder / "config.json", *weights, *check_denoising(values, folder)]
         self._captions = None
@@ -49,7 +52,7 @@ class LlamaGenAdapter(Adapter):
             paths += self._captions.paths
         fill(self._transformer, read_tensors(weights[0], device, dtype), weights[0])
         fill(self._vq, library_names(read_tensors(weights[1], device, torch.float32)), weights[1])
-        self.trained = {"": self._transformer}
+        self.trained, self.pictures = {"": self._transformer}, self._vq
         denoising = read_denoising(values, folder, self._transformer.tok_embeddings.weight)
         self.embeddings, self.timestep = denoising.embeddings, denoising.timestep
         self._conditions = self._transformer.conditions()  # [conditions, width]
@@ -58,7 +61,7 @@ class LlamaGenAdapter(Adapter):
         self.cache = CacheShape(config.layers, cells(prompt, length), config.heads, config.width // config.heads)
         self.card = {
             "family": "llamagen",
-            "name": values.get("name", folder.resolve().name),
+            "name": values.get("name", names_of(folder)[0]),
             "hash": hash_files(paths),
             "vocabulary": config.codes + config.conditions,
             "image": {"first": 0, "count": config.codes},
@@ -73,11 +76,17 @@ class LlamaGenAdapter(Adapter):
     def tokenize(self, prompt: str) -> TokenizedPrompt:
         if self._captions is None:
             return self._tokenize_class(prompt)
-        entries = self._transformer.caption(self._captions(prompt))
-        vocabulary, end, count = self._config.codes + self._config.caption, self._config.caption, len(entries)
+        count, cut = self._captions.read(prompt)
+        vocabulary, end = self._config.codes + self._config.caption, self._config.caption
+        if not count:  # nothing of the caption can be read: it is the empty one
+            nothing = [vocabulary - 1]
+            return TokenizedPrompt(nothing, nothing, [])
         # the published code pads captions on the left, hides the padding, and hides as much of the empty caption
         empty = [self._config.codes + row for row in range(end - count, end)]
-        return TokenizedPrompt([vocabulary + row for row in range(count)], empty, [], vectors=entries)
+        return TokenizedPrompt([vocabulary + row for row in range(count)], empty, [], cut, vectors=count)
+
+    def vectors(self, prompt: str) -> Tensor:
+        return self._transformer.caption(self._captions(prompt)) if self._captions else super().vectors(prompt)
 
     def _tokenize_class(self, prompt: str) -> TokenizedPrompt:
         config = self._config
@@ -96,8 +105,8 @@ class LlamaGenAdapter(Adapter):
         return self._transformer(entries.embeddings[None], entries.positions[None], attend, entries.rows)[0]
 
     def decode(self, codes: Tensor) -> Tensor:
-        pictures = self._vq.decode(codes).permute(0, 2, 3, 1).clamp(-1, 1)
-        return ((pictures + 1) / 2 * 255 + 0.5).to(torch.uint8)
+        pictures = self._vq.decode(codes).permute(0, 2, 3, 1)
+        return (pictures + 1) / 2 * 255 + 0.5
 
     def codebook(self) -> Tensor:
         return self._vq.quantize.embedding.weight
@@ -110,6 +119,13 @@ class LlamaGenAdapter(Adapter):
 
 
 load = LlamaGenAdapter
+
+
+def parts(folder: Path) -> Parts:
+    """See base.py."""
+    encoder = read_config(folder).get("t5")
+    files = tuple(partial(read_header, folder / name) for name in FILES)
+    return *files, *(standard_parts(folder / encoder) if isinstance(encoder, str) else ())
 
 
 def read_shapes(values: dict[str, Any], path: Path) -> tuple[LlamaGenConfig, VQConfig]:
@@ -138,16 +154,18 @@ def read_shapes(values: dict[str, Any], path: Path) -> tuple[LlamaGenConfig, VQC
     return config, shapes
 
 
-def check_weights(
-    config: LlamaGenConfig, vq: VQConfig, paths: Sequence[Path], shapes: Sequence[Mapping[str, list[int]]]
-) -> tuple[LlamaGenTransformer, Any]:
-    """Both modules without weights, once it is known that tensors of these shapes are theirs. Raises `wrong-config`."""
+def build(config: LlamaGenConfig, vq: VQConfig) -> tuple[LlamaGenTransformer, Any]:
+    """The transformer and the picture tokenizer, on the meta device: shapes without contents."""
     with torch.device("meta"):
-        transformer = LlamaGenTransformer(config)
-    pictures = build_vq(vq, config.codes, config.side)
-    check_fit(transformer, shapes[0], paths[0])
-    check_fit(pictures, library_names(shapes[1]), paths[1])
-    return transformer, pictures
+        return LlamaGenTransformer(config), build_vq(vq, config.codes, config.side)
+
+
+def check_weights(
+    modules: tuple[LlamaGenTransformer, Any], paths: Sequence[Path], shapes: Sequence[Mapping[str, list[int]]]
+) -> None:
+    """Raises `wrong-config` unless tensors of these shapes, by their published names, are those of both modules."""
+    check_fit(modules[0], shapes[0], paths[0])
+    check_fit(modules[1], library_names(shapes[1]), paths[1])
 
 
 def _wrong(path: Path, what: str) -> StartupError:

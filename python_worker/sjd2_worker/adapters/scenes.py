@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..checkpoint import Blank, existing, fill, hash_files, hash_part, part, read_config, read_tensors
+from ..checkpoint import Blank, existing, fill, hash_files, hash_part, names_of, part, read_config, read_tensors
 from ..errors import StartupError
 from ..models.lean import LeanScenes
 from ..models.tokenizer import CODES, STRIDE, ScenesTokenizer
@@ -33,7 +33,7 @@ class ScenesAdapter(Adapter):
         with Blank():
             self._transformer = ScenesTransformer(config)
             timestep = TimestepEmbedding(config.width) if _denoises(values, weights, paths) else None
-            self._tokenizer = ScenesTokenizer()
+            self._tokenizer = self.pictures = ScenesTokenizer()
         fill(self._transformer, weights, paths[1], "transformer.")
         fill(self._tokenizer, pictures, paths[2])
         if timestep:
@@ -47,7 +47,7 @@ class ScenesAdapter(Adapter):
         sampling = values.get("sampling", {})
         self.card = {
             "family": "scenes",
-            "name": values.get("name", folder.resolve().name),
+            "name": values.get("name", names_of(folder)[0]),
             "hash": hash_files(paths),
             "vocabulary": config.vocabulary,
             "image": {"first": config.first_code, "count": config.codes},
@@ -74,7 +74,7 @@ class ScenesAdapter(Adapter):
     def decode(self, codes: Tensor) -> Tensor:
         grid = codes.view(-1, self._config.rows, self._config.columns)
         pictures = self._tokenizer.decode(grid).permute(0, 2, 3, 1)
-        return ((pictures + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+        return ((pictures + 1) * 127.5).round()
 
     @cached_property
     def _lean(self) -> LeanScenes:

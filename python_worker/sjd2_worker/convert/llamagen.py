@@ -11,9 +11,9 @@ from typing import Any
 
 from torch import Tensor
 
-from ..adapters.llamagen import FILES, check_weights, read_shapes
-from ..errors import StartupError
-from ..models.llamagen_vq import STATISTIC
+from ..adapters.llamagen import FILES, build, check_weights, read_shapes
+from ..errors import StartupError, listed
+from ..models.llamagen_vq import library_names
 from .reading import read_published, write_whole
 
 HELP = """\
@@ -26,7 +26,7 @@ the two files that LlamaGen publishes: the transformer and the image tokenizer t
 
 A .pt file is a pickle. It is read with torch's weights_only: tensors, plain values and the training's arguments (an
 argparse.Namespace, which is data) are built, anything else is refused before it runs. Weights keep their names and
-their precision.
+their precision. Tensors that the model does not have are left out and named; one that it lacks is an error.
 
 Captions need features of a T5 encoder. --t5 names the folder of one (flan-t5-xl, in transformers' layout, with
 safetensors and tokenizer.json), which is read where it lies; or DIR/features.safetensors holds, by caption, features
@@ -41,12 +41,16 @@ HEADS = {
     (48, 1536): 24,  # XXL
     (24, 3200): 32,  # 3B
 }
-LEFT_OUT = ("freqs_cis", STATISTIC)  # what is computed, and what no picture depends on
+KNOWN = {"freqs_cis", "quantize.codebook_used"}  # in every file, and no weights: computed; a statistic of training
 
 
-def convert(gpt: Path, vq: Path, size: int, out: Path, heads: int | None = None, t5: Path | None = None) -> None:
-    """Pictures have `size` by `size` pixels. Raises `StartupError`."""
-    weights, pictures = read_published(gpt, LEFT_OUT), read_published(vq, LEFT_OUT)
+def convert(
+    gpt: Path, vq: Path, size: int, out: Path, heads: int | None = None, t5: Path | None = None
+) -> dict[Path, list[str]]:
+    """Pictures have `size` by `size` pixels. Returns the names of the tensors that were left out of each file, but for
+    those that are known to be no weights. Raises `StartupError`.
+    """
+    weights, pictures = read_published(gpt), read_published(vq)
     values: dict[str, Any] = {"model_type": "llamagen", "vq": _vq_shapes(pictures, vq)}
     stride = 2 ** (len(values["vq"]["multipliers"]) - 1)
     values |= _shapes(weights, gpt, heads) | {"side": size // stride}
@@ -55,12 +59,21 @@ def convert(gpt: Path, vq: Path, size: int, out: Path, heads: int | None = None,
     if t5 is not None:
         within = t5.resolve().is_relative_to(out.resolve())  # then both may be moved together
         values["t5"] = str(t5.resolve().relative_to(out.resolve()) if within else t5.resolve())
-    shapes = [{name: list(tensor.shape) for name, tensor in tensors.items()} for tensors in (weights, pictures)]
-    check_weights(*read_shapes(values, out / "config.json"), (gpt, vq), shapes)
+    modules = build(*read_shapes(values, out / "config.json"))
+    kept, surplus = [], {}
+    # of each file, its tensors by the names that the module gives them
+    files = ((gpt, weights, {name: name for name in weights}), (vq, pictures, library_names({n: n for n in pictures})))
+    for module, (path, tensors, names) in zip(modules, files, strict=True):
+        belongs = {names[name] for name in module.state_dict().keys() & names.keys()}
+        kept.append({name: tensor for name, tensor in tensors.items() if name in belongs})
+        surplus[path] = sorted(tensors.keys() - belongs - KNOWN)
+    shapes = [{name: list(tensor.shape) for name, tensor in tensors.items()} for tensors in kept]
+    check_weights(modules, (gpt, vq), shapes)
     out.mkdir(parents=True, exist_ok=True)
-    for name, tensors in zip(FILES, (weights, pictures), strict=True):
+    for name, tensors in zip(FILES, kept, strict=True):
         write_whole(tensors, out / name)
     (out / "config.json").write_text(json.dumps(values, indent=1) + "\n", "utf-8")
+    return {path: names for path, names in surplus.items() if names}
 
 
 def _shapes(weights: dict[str, Tensor], path: Path, heads: int | None) -> dict[str, int]:
@@ -122,10 +135,12 @@ def main() -> int:
     add("--heads", type=int, help="for sizes that were not published: heads of the attention")
     said = parser.parse_args()
     try:
-        convert(said.gpt, said.vq, said.size, said.out, said.heads, said.t5)
+        surplus = convert(said.gpt, said.vq, said.size, said.out, said.heads, said.t5)
     except StartupError as error:
         print(f"{error.message}\n{error.remedy}", file=sys.stderr)
         return 1
+    for path, names in surplus.items():
+        print(f"{path}: left out, since the model has no such tensors: {listed(names)}.")
     print(f"{said.out}: try `sjd2 generate --model {said.out}`")
     return 0
 

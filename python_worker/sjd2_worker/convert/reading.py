@@ -6,7 +6,7 @@ import argparse
 import pickle
 import re
 import zipfile
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from ..errors import StartupError
 WRAPPED = ("model", "module", "state_dict")  # where training scripts put the weights
 
 
-def read_published(path: Path, left_out: Collection[str] = ()) -> dict[str, Tensor]:
+def read_published(path: Path) -> dict[str, Tensor]:
     """The weights in a .pt, .ckpt or .safetensors file. Raises `missing-` or `corrupt-checkpoint`."""
     if existing(path).suffix == ".safetensors":
         read_header(path)
@@ -31,7 +31,7 @@ def read_published(path: Path, left_out: Collection[str] = ()) -> dict[str, Tens
     if not (isinstance(weights, dict) and all(isinstance(tensor, Tensor) for tensor in weights.values())):
         message = f"{path} holds no weights: neither a map of tensors nor one under {', '.join(WRAPPED)}."
         raise StartupError("corrupt-checkpoint", message, "Download it again.")
-    return {name: tensor for name, tensor in weights.items() if name not in left_out}
+    return weights
 
 
 def _unpickled(path: Path) -> Any:

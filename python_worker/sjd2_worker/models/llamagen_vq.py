@@ -23,7 +23,6 @@ NAMES = (
     (r"\.mid\.1\.", ".mid.attn_1."),
     (r"\.mid\.2\.", ".mid.block_2."),
 )
-STATISTIC = "quantize.codebook_used"  # of training; no weight
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,7 @@ def encode_normalised(vq: Any, pictures: Tensor) -> Tensor:
 
 def library_names(tensors: Mapping[str, T]) -> dict[str, T]:
     """Published weights, or what is said of them, by transformers' names."""
-    return {_library_name(name): tensor for name, tensor in tensors.items() if name != STATISTIC}
+    return {_library_name(name): tensor for name, tensor in tensors.items()}
 
 
 def _library_name(name: str) -> str:

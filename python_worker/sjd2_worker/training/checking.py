@@ -109,7 +109,7 @@ def _of_caption(adapter: Adapter, caption: str) -> tuple[str | None, list[str]]:
     except UnicodeEncodeError as error:
         return f"its caption holds half a character (the lone surrogate U+{ord(caption[error.start]):04X})", []
     try:
-        said = adapter.tokenize(caption)
+        said = adapter.read(caption)
     except RequestError as error:
         return f"caption {_short(caption)}: {error.message} {error.remedy}", []
     except Exception as error:  # of a tokenizer, or of a user's adapter

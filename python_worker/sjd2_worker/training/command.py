@@ -17,7 +17,7 @@ from typing import Any
 from ..__main__ import _size
 from ..adapters.base import Adapter
 from ..errors import StartupError, ran_out_of_memory
-from ..loading import choose, open_adapter
+from ..loading import choose, open_adapter, warnings_of
 from .loop import StoppedError
 
 
@@ -39,7 +39,11 @@ def add_data(parser: argparse.ArgumentParser) -> None:
 def load_adapter(arguments: argparse.Namespace, dtype: str = "f32") -> Adapter:
     """Raises `StartupError`."""
     device, kind = choose(arguments.device, dtype)
-    return open_adapter(arguments.model, arguments.adapter, device, kind, {"size": arguments.size})
+    adapter = open_adapter(arguments.model, arguments.adapter, device, kind, {"size": arguments.size})
+    if os.environ.get("RANK", "0") == "0":
+        for warning in warnings_of(adapter, arguments.device):
+            print(warning, file=sys.stderr, flush=True)
+    return adapter
 
 
 def run(command: Callable[[], dict[str, Any]]) -> int:

@@ -112,12 +112,12 @@ def read_data(path: Path, adapter: Adapter, checks: Checks | None = None) -> Dat
 
     def prompt(row: int, conditional: bool) -> Prompt:
         with torch.no_grad():
-            said = adapter.tokenize(captions[row])
+            said = adapter.read(captions[row])
             ids = torch.tensor(said.conditional if conditional else said.unconditional, device=device)
-            if said.vectors is None or not conditional:
+            if not said.vectors or not conditional:
                 return Prompt(ids)
             given = ids - adapter.card["vocabulary"]
-            known, vectors = torch.where(given < 0, ids, 0), said.vectors[given.clamp(min=0)]
+            known, vectors = torch.where(given < 0, ids, 0), adapter.vectors(captions[row])[given.clamp(min=0)]
             return Prompt(known, torch.where(given[:, None] < 0, adapter.embed(known), vectors))
 
     said = hashlib.sha256(json.dumps(captions).encode()).hexdigest()

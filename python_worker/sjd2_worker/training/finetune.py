@@ -30,8 +30,8 @@ from torch import nn
 
 from ..__main__ import _watch, positive
 from ..adapters.base import Adapter
-from ..checkpoint import found
 from ..errors import StartupError
+from ..hub import found
 from .attention import can_compile
 from .checking import Checks
 from .command import add_data, add_model, load_adapter, run

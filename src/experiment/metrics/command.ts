@@ -8,7 +8,7 @@ import type { MeasuredPicture } from './metric.js'
 
 /**
  * A metric that another program computes. It is started once, reads a JSON object for each picture from its standard
- * input, a line each (`file`: the PNG's path, `prompt`, `spec`, `guidance`, `seed`, `index`), and answers each with a line
+ * input, a line each (`file`: the PNG's path, `prompt`, `spec`, `guidance`, `seed`, `index`, `fields`), and answers each with a line
  * on its standard output: a number, or an object of numbers. No shell is involved.
  * @param command the program and its arguments.
  * @param folder that it is run in.

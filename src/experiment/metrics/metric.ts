@@ -1,5 +1,7 @@
 /** The seam for measures of one's own. */
 
+import type { Fields } from '../prompts.js'
+
 /** A picture, with what it was made of. */
 export interface MeasuredPicture {
   readonly width: number
@@ -12,6 +14,8 @@ export interface MeasuredPicture {
   readonly guidance: number
   readonly seed: number
   readonly index: number
+  /** What else the prompts' file says of the prompt: its category, say. Empty where nothing. */
+  readonly fields: Fields
   /** [length] ids over the whole layout. */
   readonly tokens: Int32Array
   /** The PNG file's path; null where pictures are not kept. */

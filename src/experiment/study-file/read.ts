@@ -10,9 +10,10 @@ import { SCENES } from '../metrics/scenes.js'
 import { numbered } from '../numbering.js'
 import { choosePolicies, type PolicyChoice } from '../policy.js'
 import { problemsOf } from '../problems.js'
-import { readPrompts } from '../prompts.js'
+import { listPrompts, type Prompt, promptFault, readPrompts } from '../prompts.js'
 import { randomStream } from '../random.js'
 import { scenePrompts } from '../scene-prompts.js'
+import { readUtf8 } from '../utf8.js'
 import { Finder } from './finder.js'
 import { knownKeys, type PolicyText, type StudyText, studySchema } from './schema.js'
 import { parseYaml } from './source-map.js'
@@ -24,7 +25,7 @@ export interface StudyFile
   readonly choices: readonly PolicyChoice[]
   /** null: what the model's card recommends. */
   readonly guidance: readonly number[] | null
-  readonly prompts: readonly string[]
+  readonly prompts: readonly Prompt[]
   readonly seeds: readonly number[]
   /** Every prompt under every seed. */
   readonly images: readonly ManifestImage[]
@@ -138,29 +139,39 @@ async function findPrompts(
   prompts: StudyText['prompts'],
   folder: string,
   seed: number,
-): Promise<string[]> {
-  if (Array.isArray(prompts)) return prompts
-  const { file, scenes = 1 } = prompts
-  if (file !== undefined) {
-    const read = () => readPrompts(from(folder, file))
-    return finder.find(['prompts', 'file'], read, [])
+): Promise<Prompt[]> {
+  if (Array.isArray(prompts)) {
+    return prompts.flatMap((text, i) => {
+      const fault = promptFault(text)
+      if (fault === undefined) return [{ text, where: `prompts[${i}]` }]
+      finder.problem(['prompts', i], `${fault}.`)
+      return []
+    })
   }
-  const draw = async () => scenePrompts(scenes, randomStream(seed, 'prompts'))
+  const { file, scenes = 1 } = prompts
+  if (file !== undefined) return finder.find(['prompts', 'file'], () => readPrompts(from(folder, file)), [])
+  const draw = async () => listPrompts(scenePrompts(scenes, randomStream(seed, 'prompts')))
   return finder.find(['prompts', 'scenes'], draw, [])
 }
 
 function readText(file: string): string {
+  const refuse = (reason: string, cause?: unknown) =>
+    new ExperimentError(
+      'bad-study',
+      `Cannot read the study ${file}: ${reason}.`,
+      'Give a YAML file; examples/study.yaml is one.',
+      { cause },
+    )
+  let bytes: Buffer
   try {
-    return readFileSync(file, 'utf8')
+    bytes = readFileSync(file)
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
-    throw new ExperimentError(
-      'bad-study',
-      `Cannot read the study ${file}: ${code === 'ENOENT' ? 'it does not exist' : message}.`,
-      'Give a YAML file; examples/study.yaml is one.',
-      { cause: error },
-    )
+    throw refuse(code === 'ENOENT' ? 'it does not exist' : message, error)
   }
+  const read = readUtf8(bytes)
+  if ('reason' in read) throw refuse(read.reason)
+  return read.text
 }
 
 const listOf = <T>(value: T | readonly T[]): readonly T[] => (Array.isArray(value) ? value : [value as T])

@@ -33,16 +33,20 @@ export const studySchema = z.strictObject({
   /** Weights of 8 or 4 bits, and layers over several GPUs, for transformers' families. */
   quantize: z.enum(['int8', 'nf4']).optional(),
   gpus: z.int().positive().optional(),
+  /** Tokens that a prompt may have; default: as the prompts need. */
+  promptCells: z.int().positive().optional(),
   device: z.enum(['auto', 'cpu', 'cuda']).default('auto'),
   dtype: z.enum(['auto', 'f32', 'bf16', 'f16']).default('auto'),
   imagesAtOnce: z.int().positive().default(8),
-  /** A list, a text file with one a line, or so many captions drawn in the scenes' grammar. */
+  /** A list, a file (as `readPrompts` takes it), or so many captions drawn in the scenes' grammar. */
   prompts: z.union([
     z.array(text).min(1),
     z
       .strictObject({ file: text.optional(), scenes: z.int().positive().optional() })
       .refine(one, 'give either a file or a number of scenes.'),
   ]),
+  /** Whether prompts that the model cannot be given are left out, instead of ending the study. */
+  skipBadPrompts: z.boolean().default(false),
   /** `name`, `name:key=value,…` or `file.ts`; or a map with `policy`, in which lists are swept over. */
   policies: z.array(policy).min(1),
   seeds: sweep(z.int().nonnegative()),

@@ -23,6 +23,7 @@ const picture = (rgb: readonly number[], index = 0): MeasuredPicture => ({
   spec: 'sjd2',
   guidance: 3,
   seed: 7,
+  fields: {},
   index,
   tokens: Int32Array.of(1, 2),
   file: '/pictures/a.png',

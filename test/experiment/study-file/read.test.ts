@@ -121,6 +121,11 @@ describe('what is refused, by line and key', () => {
       'policies: [sjd2]\nprompts: { scenes: 5000000 }',
       'study.yaml:2: prompts.scenes: 5,000,000 scenes are more than',
     ],
+    [
+      'half a character',
+      'policies: [sjd2]\nprompts:\n  - red\n  - "\\uD83D red"',
+      'study.yaml:4: prompts[1]: it holds half a surrogate pair',
+    ],
     ['no policies', 'prompts: [red]', 'study.yaml:1: policies: it is missing; it must be a list.'],
     [
       'a wrong type',
