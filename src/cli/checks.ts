@@ -28,7 +28,9 @@ export function lookAtPython(wanted: string | undefined): Finding {
   const { path, own } = choosePython(projectRoot, wanted, process.env)
   const problem = pythonProblem(path, projectRoot, process.env)
   if (!problem) return path
-  return own ? problem : { message: `.venv is not ready: ${problem.message}`, remedy: 'npm start' }
+  return own
+    ? problem
+    : { message: `The Python environment is not ready: ${problem.message}`, remedy: 'sjd2 setup' }
 }
 
 /** What of that Python's packages is too old; null where nothing is. */

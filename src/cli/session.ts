@@ -86,7 +86,7 @@ export function findPython(wanted: string | undefined): string {
       ? new UsageError(`There is no Python at ${path}.`, 'Correct --python or SJD2_PYTHON.')
       : new UsageError(
           'The Python environment is not set up yet.',
-          'Run npm start, which sets it up, or name a Python that has torch and the worker with --python.',
+          'Run sjd2 setup, or name a Python that has torch and the worker with --python.',
         )
   }
   return path

@@ -40,6 +40,8 @@ export function fakeProject(env: Record<string, string> = {}): FakeProject {
   mkdirSync(join(root, 'path'))
   script(join(root, 'path', 'python3'), ...PYTHON)
   script(join(root, 'path', 'npm'), ...NPM)
+  write('package.json', '{ "version": "1.0.0" }')
+  write('src/index.ts', '') // a clone
   write('python_worker/pyproject.toml', 'version = 1')
   write('package-lock.json', lockfile({ 'node_modules/a': '1.0.0' }))
   return {
