@@ -8,6 +8,9 @@ import { fileURLToPath } from 'node:url'
 /** The folder that holds package.json. */
 export const root = fileURLToPath(new URL('..', import.meta.url))
 
+/** The checkpoint that comes with sjd2. */
+export const bundledCheckpoint = join(root, 'checkpoints', 'scenes')
+
 /** @type {string} */
 export const version = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).version
 

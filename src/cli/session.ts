@@ -1,6 +1,7 @@
 /** Opens a session as the options say, and closes it whatever happens. */
 import { existsSync } from 'node:fs'
-import { isAbsolute, join } from 'node:path'
+import { isAbsolute } from 'node:path'
+import { bundledCheckpoint } from '../../setup/installation.mjs'
 import { choosePython } from '../../setup/python.mjs'
 import type { Session } from '../engine/index.js'
 import type { RunState } from '../experiment/images.js'
@@ -12,8 +13,7 @@ import { UsageError } from './failure.js'
 import type { WorkerOptions } from './program.js'
 import type { Progress } from './terminal.js'
 
-/** The checkpoint that comes with sjd2. */
-export const bundledCheckpoint = join(projectRoot, 'checkpoints', 'scenes')
+export { bundledCheckpoint }
 
 interface Surroundings {
   readonly signal: AbortSignal
