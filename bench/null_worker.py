@@ -77,7 +77,8 @@ class NullWorker:
 
     def _hello(self, head: Head, tensors: dict[str, Array]) -> tuple[Head, dict[str, Array]]:
         said = {"protocol": VERSION, "worker": __version__, "torch": "none", "device": "none", "dtype": self._dtype}
-        return {**said, "slots": self._slots, "cells": self._cells, "maxEntries": 16_384, "model": self._card}, {}
+        room = {"cells": self._cells, "promptCells": 256, "longestPrompt": 1024, "maxEntries": 16_384}
+        return {**said, "slots": self._slots, **room, "model": self._card}, {}
 
     def _embeddings(self, head: Head, tensors: dict[str, Array]) -> tuple[Head, dict[str, Array]]:
         zero, one = np.zeros(self._width, np.float32), np.ones(self._width, np.float32)
