@@ -8,6 +8,7 @@ import type { RunState } from '../experiment/images.js'
 import { projectRoot } from '../experiment/project.js'
 import type { Prompt } from '../experiment/prompts.js'
 import { knownWords, named, type Reading, readWords } from '../experiment/words.js'
+import { commandName } from './command-name.js'
 import { checkConnected } from './connection.js'
 import { UsageError } from './failure.js'
 import type { WorkerOptions } from './program.js'
@@ -86,7 +87,7 @@ export function findPython(wanted: string | undefined): string {
       ? new UsageError(`There is no Python at ${path}.`, 'Correct --python or SJD2_PYTHON.')
       : new UsageError(
           'The Python environment is not set up yet.',
-          'Run sjd2 setup, or name a Python that has torch and the worker with --python.',
+          `Run ${commandName} setup, or name a Python that has torch and the worker with --python.`,
         )
   }
   return path

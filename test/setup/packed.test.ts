@@ -119,9 +119,13 @@ test('an error of a policy is of the class that it imports from sjd2', async () 
 })
 
 test('what is missing is mended by commands that an installed package has', async () => {
-  const bare = { ...inProject, env: { SJD2_PYTHON: '', HOME: project } }
-  const { stderr } = await execa(process.execPath, [join(installed, 'bin/sjd2.mjs'), 'generate'], bare)
-  expect(stderr).toMatch(/not set up yet\.\n {2}What to do: Run sjd2 setup/)
+  const byNpx = { ...inProject, env: { SJD2_PYTHON: '', HOME: project, npm_lifecycle_event: 'npx' } }
+  const npx = (...args: string[]) =>
+    execa(process.execPath, [join(installed, 'bin/sjd2.mjs'), ...args], byNpx)
+  expect((await npx('generate')).stderr).toMatch(/not set up yet\.\n {2}What to do: Run npx sjd2 setup/)
+  expect((await npx('--help')).stdout).toContain(
+    ' npx sjd2 experiment run node_modules/sjd2/examples/study.yaml',
+  )
   const { stdout } = await sjd2('doctor', '--model', checkpoint.folder)
   expect(stdout).toMatch(/✓ node modules[\s\S]*✓ python[\s\S]*✓ worker and model: tiny/)
   expect((await sjd2('setup')).stdout).toBe(`The worker runs on ${python}.`)
