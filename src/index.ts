@@ -15,5 +15,5 @@ export type {
 } from './engine/index.js'
 export type { MeasuredPicture, Measurement, Metric } from './experiment/metrics/metric.js'
 export * from './numerics/index.js'
-export { openSession } from './open-session.js'
+export { openSession, type SessionOptions } from './open-session.js'
 export * from './policies/index.js'

@@ -2,11 +2,12 @@
 import { commandOf, type Parameters, quoted, readParameters } from '../experiment/parameters.js'
 import { formatSpec, splitSpec } from '../experiment/policy.js'
 import { mark } from '../report/table.js'
+import { commandName } from './command-name.js'
 import type { JsonOption } from './program.js'
 
 export function inspect(file: string, { json }: JsonOption): void {
   const parameters = readParameters(file)
-  const command = quoted(['sjd2', ...commandOf(parameters)])
+  const command = `${commandName} ${quoted(commandOf(parameters))}`
   console.log(json ? JSON.stringify({ ...parameters, command }) : `${describe(parameters)}\n\n${command}`)
 }
 

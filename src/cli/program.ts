@@ -8,6 +8,7 @@ import { addConnection, type Connection } from './connection.js'
 import { addExamples } from './examples.js'
 import { interruptible } from './interrupt.js'
 import { addModel, type ModelChoice, type Particulars } from './model-options.js'
+import { addSetup } from './setup.js'
 import { helpWidth } from './terminal.js'
 import { addFinetune, addShards } from './training-commands.js'
 import { count, natural, notNegative, place, real, seed, share, window } from './values.js'
@@ -152,6 +153,7 @@ export function createProgram(): Command {
   addPlan(program)
   addCheckModel(program)
   addWorker(program, addModelOptions)
+  addSetup(program)
   addDoctor(program)
   addExamples(program)
   return program

@@ -1,19 +1,20 @@
 /** Opens a session as the options say, and closes it whatever happens. */
 import { existsSync } from 'node:fs'
-import { isAbsolute, join } from 'node:path'
+import { isAbsolute } from 'node:path'
+import { bundledCheckpoint } from '../../setup/installation.mjs'
 import { choosePython } from '../../setup/python.mjs'
 import type { Session } from '../engine/index.js'
 import type { RunState } from '../experiment/images.js'
 import { projectRoot } from '../experiment/project.js'
 import type { Prompt } from '../experiment/prompts.js'
 import { knownWords, named, type Reading, readWords } from '../experiment/words.js'
+import { commandName } from './command-name.js'
 import { checkConnected } from './connection.js'
 import { UsageError } from './failure.js'
 import type { WorkerOptions } from './program.js'
 import type { Progress } from './terminal.js'
 
-/** The checkpoint that comes with sjd2. */
-export const bundledCheckpoint = join(projectRoot, 'checkpoints', 'scenes')
+export { bundledCheckpoint }
 
 interface Surroundings {
   readonly signal: AbortSignal
@@ -86,7 +87,7 @@ export function findPython(wanted: string | undefined): string {
       ? new UsageError(`There is no Python at ${path}.`, 'Correct --python or SJD2_PYTHON.')
       : new UsageError(
           'The Python environment is not set up yet.',
-          'Run npm start, which sets it up, or name a Python that has torch and the worker with --python.',
+          `Run ${commandName} setup, or name a Python that has torch and the worker with --python.`,
         )
   }
   return path
