@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sjd2_worker.adapters.base import SPARE_CELLS
 from sjd2_worker.endpoint import bound
 from sjd2_worker.lanes import Lanes, Limits, read_lanes
 from sjd2_worker.passes import pack
@@ -27,7 +26,6 @@ from sjd2_worker.worker import Room
 VOCABULARY = 131_072
 STEADY = 7  # positions at the front whose rows stay
 PREPARED = 256  # rows
-PROMPT_CELLS = 768  # of a slot, before the image's
 SPREAD = 2.5  # deviation of the logits
 
 
@@ -58,7 +56,7 @@ class NullWorker:
         logits = random.standard_normal((PREPARED, count), np.float32) * np.float32(SPREAD)
         self._logits = {"f32": logits, "f16": logits.astype(np.float16)}
         self._table = random.standard_normal((count, self._width), np.float32)
-        self._cells = PROMPT_CELLS + self._length + SPARE_CELLS
+        self._cells = self._length + 1024
         self._limits = Limits(slots, self._cells, 16_384, VOCABULARY, self._length, self._width)
 
     @property
@@ -78,8 +76,8 @@ class NullWorker:
 
     def _hello(self, head: Head, tensors: dict[str, Array]) -> tuple[Head, dict[str, Array]]:
         said = {"protocol": VERSION, "worker": "null", "torch": "none", "device": "none", "dtype": self._dtype}
-        room = {"cells": self._cells, "promptCells": PROMPT_CELLS, "longestPrompt": PROMPT_CELLS}
-        return {**said, **room, "slots": self._slots, "maxEntries": 16_384, "model": self._card}, {}
+        room = {"cells": self._cells, "promptCells": 256, "longestPrompt": 1024, "maxEntries": 16_384}
+        return {**said, "slots": self._slots, **room, "model": self._card}, {}
 
     def _embeddings(self, head: Head, tensors: dict[str, Array]) -> tuple[Head, dict[str, Array]]:
         zero, one = np.zeros(self._width, np.float32), np.ones(self._width, np.float32)

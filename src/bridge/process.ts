@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { execa } from 'execa'
 import { type Ending, endingError } from './ending.js'
 import type { WorkerError } from './error.js'
-import { waitingThreads } from './threads.js'
+import { threadSettings } from './threads.js'
 
 /** The worker is run in its own folder: what lies where the user happens to be is never imported. */
 export const workerFolder = fileURLToPath(new URL('../../python_worker/', import.meta.url))
@@ -90,7 +90,7 @@ export function workerCommand(
     cwd: workerFolder,
     stdin: 'ignore',
     stdout: 'ignore',
-    env: waitingThreads(),
+    env: threadSettings(),
     reject: false,
     forceKillAfterDelay: 1000,
   } as const

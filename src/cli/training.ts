@@ -1,7 +1,7 @@
 /** Runs a command of the worker's training room: `python -m sjd2_worker.training.<name>`. */
 import { execa } from 'execa'
 import { pathOf, workerFolder } from '../bridge/process.js'
-import { waitingThreads } from '../bridge/threads.js'
+import { threadSettings } from '../bridge/threads.js'
 import { findPython } from './session.js'
 
 /** What such a command is given, by the names of its options; `true` is a flag, what is undefined is left out. */
@@ -50,7 +50,7 @@ export async function runTraining(
     cwd: workerFolder,
     stdin: 'ignore',
     stderr: 'inherit',
-    env: waitingThreads(),
+    env: threadSettings(),
     reject: false,
     forceKillAfterDelay: false, // a large state takes its time to be written
     cancelSignal: signal,

@@ -72,8 +72,10 @@ export class Run implements Source {
       onStep: (statistics) => this.#guard(() => onStep?.(job, statistics)),
       onDone: (statistics) => this.#end(ticket, () => onDone?.(job, statistics)),
       onFailed: (error) => {
-        this.#firstError ??= onFailed ? undefined : { error }
-        this.#end(ticket, () => onFailed?.(job, error))
+        this.#end(ticket, () => {
+          if (onFailed) onFailed(job, error)
+          else this.#firstError ??= { error }
+        })
       },
     })
     this.#open.add(ticket)
@@ -96,7 +98,7 @@ export class Run implements Source {
   #windDown(keeps: (job: Job) => boolean): void {
     this.#exhausted = true
     for (const ticket of [...this.#open]) {
-      if (keeps(ticket.job)) continue
+      if (ticket.job.image.done || keeps(ticket.job)) continue
       this.#open.delete(ticket)
       ticket.cancel()
     }

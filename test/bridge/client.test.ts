@@ -131,3 +131,12 @@ test('a request that is not answered in time rejects as if the worker were dead;
   expect(greeted).toBe(false)
   hasty.close(new WorkerError('worker-lost', 'The test is over.', ''))
 })
+
+test.each([
+  ['ipc:///tmp/'.padEnd(200, 'x'), 'TMPDIR'],
+  ['tcp://nowhere', 'tcp://HOST:PORT'],
+])('an endpoint that there cannot be is refused with what to do: %s', (endpoint, remedy) => {
+  expect(() => connectClient(endpoint)).toThrow(
+    expect.objectContaining({ code: 'bad-endpoint', remedy: expect.stringContaining(remedy) }),
+  )
+})

@@ -204,7 +204,9 @@ class Adapter(ABC):
     def codebook(self) -> Tensor:
         """The picture tokenizer's vectors of the image codes, [count, any width]. Raises `RequestError`."""
         message = f"The adapter of {self.card['name']} does not give the codebook of its picture tokenizer."
-        raise RequestError("bad-message", message, "Give it the method `codebook`, or use a policy other than lantern.")
+        raise RequestError(
+            "bad-message", message, "Give it the method `codebook`, or use a policy that does not ask for it."
+        )
 
     def encoder(self) -> Encode:
         """The family's own image tokenizer, loaded when it is asked for. Raises `StartupError`."""

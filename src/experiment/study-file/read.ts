@@ -13,6 +13,7 @@ import { problemsOf } from '../problems.js'
 import { listPrompts, type Prompt, promptFault, readPrompts } from '../prompts.js'
 import { randomStream } from '../random.js'
 import { scenePrompts } from '../scene-prompts.js'
+import { readUtf8 } from '../utf8.js'
 import { Finder } from './finder.js'
 import { knownKeys, type PolicyText, type StudyText, studySchema } from './schema.js'
 import { parseYaml } from './source-map.js'
@@ -154,17 +155,23 @@ async function findPrompts(
 }
 
 function readText(file: string): string {
+  const refuse = (reason: string, cause?: unknown) =>
+    new ExperimentError(
+      'bad-study',
+      `Cannot read the study ${file}: ${reason}.`,
+      'Give a YAML file; examples/study.yaml is one.',
+      { cause },
+    )
+  let bytes: Buffer
   try {
-    return readFileSync(file, 'utf8')
+    bytes = readFileSync(file)
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
-    throw new ExperimentError(
-      'bad-study',
-      `Cannot read the study ${file}: ${code === 'ENOENT' ? 'it does not exist' : message}.`,
-      'Give a YAML file; examples/study.yaml is one.',
-      { cause: error },
-    )
+    throw refuse(code === 'ENOENT' ? 'it does not exist' : message, error)
   }
+  const read = readUtf8(bytes)
+  if ('reason' in read) throw refuse(read.reason)
+  return read.text
 }
 
 const listOf = <T>(value: T | readonly T[]): readonly T[] => (Array.isArray(value) ? value : [value as T])
