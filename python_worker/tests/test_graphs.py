@@ -223,13 +223,30 @@ def _stale(run: Callable[[], Tensor]) -> Replay:
     return lambda: result
 
 
+def _no_number(run: Callable[[], Tensor]) -> Replay:
+    result = run()
+    return lambda: torch.full_like(result, torch.nan)
+
+
+def _one_is_none(run: Callable[[], Tensor]) -> Replay:
+    result = run().clone()
+    result[-1, -1] = torch.nan
+    return lambda: result
+
+
 def _refused(run: Callable[[], Tensor]) -> Replay:
     raise RuntimeError("CUDA error: operation not permitted\nCompile with `TORCH_USE_CUDA_DSA`")
 
 
 @pytest.mark.parametrize(
     ("how", "says"),
-    [(_wrong, "a replay was"), (_stale, "a replay was"), (_refused, "CUDA error: operation not permitted.")],
+    [
+        (_wrong, "a replay was"),
+        (_stale, "a replay was"),
+        (_no_number, "a replay was"),
+        (_one_is_none, "a replay was"),
+        (_refused, "CUDA error: operation not permitted."),
+    ],
 )
 def test_what_cannot_be_repeated_is_called(
     adapter: ScenesAdapter, worker: Worker, how: Any, says: str, capsys: pytest.CaptureFixture[str]

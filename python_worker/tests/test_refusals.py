@@ -77,6 +77,9 @@ REFUSED: list[tuple[str, str, Share, Change]] = [
     ("bad-message", "keep [1, 9] is not", PAIR, _lane(keep=[1, 9])),  # cell -1 of the second branch's slot
     ("bad-message", "keep [284, 288] is not", PAIR, _lane(keep=[284, 288])),
     ("bad-message", "is not an ascending list", PAIR, _lane(keep=list(range(7)))),
+    # more than there is room for before the second branch's base, or either's
+    ("bad-message", "end at the bases [8, 6]", PAIR, _lane(keep=list(range(2, 9)))),
+    ("bad-message", "end at the bases [8, 6]", PAIR, _lane(keep=list(range(2, 11)))),
     ("bad-message", "must be one of ['f32', 'f16']", GOOD, lambda head, _: head.update(logits="f64")),
     ("bad-message", "must not contain {'speed'} properties", GOOD, lambda head, _: head.update(speed=1)),
     ("bad-message", "must contain at least 1 items", GOOD, _lane(branches=[])),
