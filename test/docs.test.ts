@@ -1,10 +1,13 @@
 /** README.md and docs/: their commands are understood, their links lead somewhere, and README stays short. */
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
+import { choosePolicy } from '../src/experiment/policy.js'
 import { policyNames } from '../src/index.js'
 import { commandLines, MISSING, mentions, misunderstood, unresolvedLinks } from './support/pages.js'
+import { toy } from './support/toy-model.js'
 
 const project = fileURLToPath(new URL('../', import.meta.url))
 const markdown = (folder: string) =>
@@ -18,6 +21,19 @@ test('README has at most 150 lines', () => {
 
 test('README leads to every page of docs', () => {
   for (const page of markdown('docs')) expect(text('README.md')).toContain(`](${page})`)
+})
+
+test('the policy that README shows is one, and exact', async () => {
+  const [, source] = /^```ts\n(.*?)^```/ms.exec(text('README.md')) ?? []
+  const folder = mkdtempSync(join(tmpdir(), 'readme-'))
+  try {
+    const file = join(folder, 'shown.ts')
+    writeFileSync(file, source)
+    const { create } = await choosePolicy(file)
+    expect(create(toy({ layout: [-1, -1, -1], rowLength: 3, codes: 4 }).model)).toMatchObject({ exact: true })
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
 })
 
 test('docs/policies.md has a row for each policy', () => {
