@@ -39,5 +39,7 @@ export {
 } from './proposal.js'
 export { reuse } from './reuse.js'
 export { type RowPieces, rowParallel } from './row-parallel.js'
+export type { RowStarts } from './rows.js'
 export { runnersUp } from './runners-up.js'
 export { Trajectory, type TrajectoryOptions } from './trajectory.js'
+export { type WavefrontPieces, wavefront } from './wavefront.js'
