@@ -9,7 +9,7 @@ const project = fileURLToPath(new URL('../', import.meta.url))
 const folder = mkdtempSync(join(tmpdir(), 'rooms-'))
 afterAll(() => rmSync(folder, { recursive: true }))
 
-// Imports between the rooms of src go one way (README.md shows which); the linter holds them to it.
+// Imports between the rooms of src go one way (docs/developing.md shows which); the linter holds them to it.
 test('imports against the direction between rooms are refused, others are not', async () => {
   const wrong = {
     'src/numerics/x.ts': '../decoding/index.js',
