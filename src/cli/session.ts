@@ -67,6 +67,11 @@ async function inSession<T>(
       if (event.kind === 'worker-lost') {
         progress.log(`${event.error.message} ${to ? 'Connecting' : 'Starting it'} again; the images go on.`)
       }
+      if (event.kind === 'fewer-entries') {
+        progress.log(
+          `The device’s memory ran out: passes have ${event.maxEntries} entries at most from now on, and the images go on.`,
+        )
+      }
     },
   })
   try {

@@ -31,9 +31,9 @@ import { guidedConditional } from '../support/guided.js'
 import { enumerate, type ToyOptions, toy } from '../support/toy-model.js'
 
 // Whatever pieces, sampling, guidance and picture: 2,000 images of each composition against up to 81 sequences, by a
-// chi-square test. A right policy fails for 1 seed in a million. The seed is fixed; on a slow machine fewer are tried.
+// chi-square test. A right policy fails for 1 seed in 100,000. The seed is fixed; on a slow machine fewer are tried.
 const SAMPLES = 2000
-const ALARM = 1e-6
+const ALARM = 1e-5
 const COMPOSITIONS = 60
 const LIMIT = 20_000
 
@@ -45,28 +45,29 @@ const pictures: fc.Arbitrary<ToyOptions> = fc
     between: fc.nat(1),
     before: fc.nat(1),
     behind: fc.nat(1),
-    fewer: fc.nat(2),
+    more: fc.nat(3),
+    sharpness: fc.constantFrom(2, 4),
     seed: fc.nat(1000),
   })
-  .map(({ codes, rowLength: columns, between, before, behind, fewer, seed }) => {
-    const free = (codes === 2 ? 6 : 4) - fewer
+  .map(({ codes, rowLength: columns, between, before, behind, more, sharpness, seed }) => {
+    const free = codes === 2 ? 3 + more : 3 + (more % 2)
     const cells = Array.from({ length: free }, (_, i) => [
       -1,
       ...((i + 1) % columns === 0 ? Array<number>(between).fill(6) : []),
     ])
     const layout = [...Array<number>(before).fill(4), ...cells.flat(), ...Array<number>(behind).fill(7)]
-    return { codes, rowLength: columns + between, layout, seed }
+    return { codes, rowLength: columns + between, layout, sharpness, seed }
   })
 
 const samplings: fc.Arbitrary<Sampling> = fc.record({
-  temperature: fc.constantFrom(0.6, 1, 1.4),
-  topK: fc.constantFrom(0, 2),
-  topP: fc.constantFrom(0.8, 1),
+  temperature: fc.constantFrom(1, 0.7, 1.4),
+  topK: fc.constantFrom(0, 0, 2),
+  topP: fc.constantFrom(1, 1, 0.8),
 })
 
 /** One width, or one for each length of what was committed last: wider, narrower, none. */
 const windows: fc.Arbitrary<ChainPieces['window']> = fc.oneof(
-  fc.integer({ min: 0, max: 6 }),
+  fc.integer({ min: 1, max: 6 }),
   fc.array(fc.nat(6), { minLength: 2, maxLength: 4 }).map((widths) => {
     const following = ({ history }: ImagePast) => widths[(history.at(-1) ?? 0) % widths.length]
     return Object.assign(following, { [fc.toStringMethod]: () => `widths ${widths}` })
@@ -105,21 +106,28 @@ const starts = fc.oneof(
 
 const none = fc.constant<Branching | null>(null)
 
+/** Maximal coupling believes what drafts say of themselves: with it most can go wrong. */
 const verifications = fc.oneof(
-  fc.record({ verify: fc.constant(independent), branches: none }),
-  fc.record({
-    verify: fc.constant(maximal),
-    branches: fc.oneof(
-      none,
-      fc
-        .tuple(fc.integer({ min: 2, max: 3 }), fc.integer({ min: 1, max: 3 }))
-        .map(([width, depth]) => fanOut(width, depth)),
-    ),
-  }),
-  fc.record({
-    verify: fc.constant(gumbel),
-    branches: fc.oneof(none, fc.integer({ min: 1, max: 9 }).map(runnersUp)),
-  }),
+  { weight: 1, arbitrary: fc.record({ verify: fc.constant(independent), branches: none }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      verify: fc.constant(maximal),
+      branches: fc.oneof(
+        none,
+        fc
+          .tuple(fc.integer({ min: 2, max: 3 }), fc.integer({ min: 1, max: 3 }))
+          .map(([width, depth]) => fanOut(width, depth)),
+      ),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      verify: fc.constant(gumbel),
+      branches: fc.oneof(none, fc.integer({ min: 1, max: 9 }).map(runnersUp)),
+    }),
+  },
 )
 
 const refinements = fc.oneof(
