@@ -11,9 +11,21 @@ import { mean } from '../experiment/statistics.js'
 import { mark } from '../report/table.js'
 import { withConnected } from './connection.js'
 import { UsageError } from './failure.js'
-import type { GenerateOptions } from './program.js'
+import type { PromptOptions, SamplingOptions } from './options.js'
+import type { PolicyOptions } from './policy-options.js'
 import { conduct, type Plan } from './study.js'
 import { createProgress, formatTable } from './terminal.js'
+import type { WorkerOptions } from './worker-options.js'
+
+export interface GenerateOptions extends WorkerOptions, SamplingOptions, PolicyOptions, PromptOptions {
+  readonly policy?: string
+  readonly seed: number
+  readonly index: number
+  readonly count?: number
+  readonly out: string
+  readonly guidance?: number
+  readonly json?: boolean
+}
 
 /** What is made where nobody says what. */
 const DEFAULT_PROMPT = 'a striped red circle left of a plain blue square on a wavy green background'

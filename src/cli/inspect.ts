@@ -2,7 +2,7 @@
 import { commandOf, type Parameters, quoted, readParameters } from '../experiment/parameters.js'
 import { formatSpec, splitSpec } from '../experiment/policy.js'
 import { mark } from '../report/table.js'
-import type { JsonOption } from './program.js'
+import type { JsonOption } from './options.js'
 
 export function inspect(file: string, { json }: JsonOption): void {
   const parameters = readParameters(file)

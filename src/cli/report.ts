@@ -4,11 +4,16 @@ import type { Session } from '../engine/index.js'
 import { ExperimentError } from '../experiment/error.js'
 import { checkOutput } from '../experiment/output.js'
 import { type Run, readRun, writeReport } from '../report/report.js'
-import { withConnected } from './connection.js'
-import type { ReportOptions } from './program.js'
+import { type Connection, withConnected } from './connection.js'
+import type { ModelOptions } from './model-options.js'
+import type { JsonOption } from './options.js'
 import { withSession } from './session.js'
 import { createProgress, type Progress } from './terminal.js'
 import { given } from './values.js'
+
+export interface ReportOptions extends ModelOptions, Connection, JsonOption {
+  readonly out?: string
+}
 
 export async function report(folder: string, options: ReportOptions, signal: AbortSignal): Promise<void> {
   const progress = createProgress(process.stderr)

@@ -7,10 +7,11 @@ import type { RunState } from '../experiment/images.js'
 import { projectRoot } from '../experiment/project.js'
 import type { Prompt } from '../experiment/prompts.js'
 import { knownWords, named, type Reading, readWords } from '../experiment/words.js'
+import { loadingOf } from '../model-options.js'
 import { checkConnected } from './connection.js'
 import { UsageError } from './failure.js'
-import type { WorkerOptions } from './program.js'
 import type { Progress } from './terminal.js'
+import type { WorkerOptions } from './worker-options.js'
 
 /** The checkpoint that comes with sjd2. */
 export const bundledCheckpoint = join(projectRoot, 'checkpoints', 'scenes')
@@ -41,7 +42,7 @@ async function inSession<T>(
   use: (session: Session) => Promise<T>,
 ): Promise<T> {
   const { model: checkpoint = bundledCheckpoint, imagesAtOnce } = options
-  const { adapter, size, quantize, gpus, promptCells, device, dtype, connect: to, key } = options
+  const { adapter, device, dtype, connect: to, key } = options
   const python = findPython(options.python)
   const { openSession } = await import('../engine/index.js')
   const { openTrace } = await import('./trace.js')
@@ -51,10 +52,7 @@ async function inSession<T>(
     ...(to !== undefined && { connect: { to, key } }),
     checkpoint,
     adapter,
-    size,
-    quantize,
-    gpus,
-    promptCells,
+    ...loadingOf(options),
     python,
     device,
     dtype,

@@ -7,6 +7,7 @@ import { ExperimentError } from '../experiment/error.js'
 import type { Trial } from '../experiment/fastest-window.js'
 import { type NewRun, openFolder } from '../experiment/folder.js'
 import { settingsHash, shortHash } from '../experiment/identity.js'
+import { checkpointOf } from '../experiment/loading.js'
 import type { Manifest, ManifestImage } from '../experiment/manifest.js'
 import type { MetricChoice } from '../experiment/metrics/choice.js'
 import { SCENES } from '../experiment/metrics/scenes.js'
@@ -28,10 +29,11 @@ import {
 } from '../experiment/study.js'
 import type { LeftOut } from '../experiment/words.js'
 import type { Sampling } from '../numerics/index.js'
-import type { SamplingOptions, WorkerOptions } from './program.js'
+import type { SamplingOptions } from './options.js'
 import { bundledCheckpoint, findPython, formatRun, tokenize, withSession } from './session.js'
 import { formatDuration, type Progress } from './terminal.js'
 import { given } from './values.js'
+import type { WorkerOptions } from './worker-options.js'
 
 /** What a user asks for, before the model is known. */
 export interface Plan {
@@ -224,7 +226,7 @@ async function settle(
 function runOf(
   { images, judged, metrics }: Plan,
   leftOut: readonly LeftOut[],
-  { model, adapter, size, quantize, gpus, imagesAtOnce }: WorkerOptions,
+  options: WorkerOptions,
   environment: Environment,
   sampling: Sampling,
   contenders: readonly Contender[],
@@ -232,11 +234,8 @@ function runOf(
   const own = metrics.map(({ name, source }) => ({ name, source }))
   return {
     environment,
-    checkpoint: {
-      ...{ model: model ?? null, adapter: adapter ?? null, size: size ?? null },
-      ...given({ quantize, gpus }),
-    },
-    imagesAtOnce,
+    checkpoint: checkpointOf(options),
+    imagesAtOnce: options.imagesAtOnce,
     sampling,
     metrics: judged ? [{ name: SCENES, source: builtIn(SCENES) }, ...own] : own,
     rows: contenders.map((contender) => {
