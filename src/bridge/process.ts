@@ -2,7 +2,13 @@ import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { execa } from 'execa'
-import { type DEVICES, type DTYPES, flagName, type LoadingOptions, loadingOf } from '../model-options.js'
+import {
+  type DEVICES,
+  type DTYPES,
+  flagName,
+  type LoadingOptions,
+  loadingOf,
+} from '../common/model-options.js'
 import { type Ending, endingError } from './ending.js'
 import type { WorkerError } from './error.js'
 import { waitingThreads } from './threads.js'

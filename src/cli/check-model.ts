@@ -1,5 +1,5 @@
 /** `sjd2 check-model`: whether a checkpoint will load, from its files' headers. */
-import { checkModel as askModel, type ModelCheck, type PictureSize } from '../bridge/plan.js'
+import { checkModel as askModel, type ModelCheck, type PictureSize } from '../bridge/index.js'
 import { formatCheck, lookAtPython, toCheck } from './checks.js'
 import { formatPlan, type PlanOptions, verdictOf } from './plan.js'
 import { findPython } from './session.js'

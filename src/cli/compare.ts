@@ -1,11 +1,15 @@
 /** `sjd2 compare`: policies measured on the same prompts. */
-import { numbered } from '../experiment/numbering.js'
-import { choosePolicies } from '../experiment/policy.js'
-import { listPrompts, readPrompts } from '../experiment/prompts.js'
-import { randomStream } from '../experiment/random.js'
-import { scenePrompts } from '../experiment/scene-prompts.js'
-import { type Row, summarize } from '../experiment/summary.js'
-import { csv, NOTES, table } from '../report/table.js'
+import {
+  choosePolicies,
+  listPrompts,
+  numbered,
+  type Row,
+  randomStream,
+  readPrompts,
+  scenePrompts,
+  summarize,
+} from '../experiment/index.js'
+import { csv, NOTES, table } from '../report/index.js'
 import { withConnected } from './connection.js'
 import type { PromptOptions, SamplingOptions, TableOptions } from './options.js'
 import { conduct } from './study.js'

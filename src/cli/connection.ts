@@ -1,7 +1,7 @@
 /** A worker that runs already: what it runs takes the place of what starts one. */
 import type { Command } from 'commander'
+import { fixedNames, flagName, loadingOf } from '../common/model-options.js'
 import type { HelloReply } from '../engine/index.js'
-import { fixedNames, flagName, loadingOf } from '../model-options.js'
 import { UsageError } from './failure.js'
 import type { ModelOptions } from './model-options.js'
 
@@ -34,8 +34,8 @@ export async function withConnected<O extends Partial<ModelOptions> & Connection
       'Say with --model which checkpoint it is, for the records: a folder here, or a name.',
     )
   }
-  const { findRecord } = await import('../bridge/registry.js')
-  const { checkpointPath } = await import('../bridge/process.js')
+  const { findRecord } = await import('../bridge/index.js')
+  const { checkpointPath } = await import('../bridge/index.js')
   const { checkpoint, python, ...started } = findRecord(connect)
   const loaded = loadingOf(started, fixedNames)
   const other =

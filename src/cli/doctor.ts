@@ -1,5 +1,5 @@
 import { missingNodeModules } from '../../setup/node-modules.mjs'
-import { projectRoot } from '../experiment/project.js'
+import { projectRoot } from '../common/project.js'
 import { type Check, type Finding, formatCheck, lookAtPython, lookAtVersions, toCheck } from './checks.js'
 import { explain } from './failure.js'
 import type { ModelOptions } from './model-options.js'

@@ -1,10 +1,7 @@
 /** `sjd2 experiment run`: what a study file says, measured. */
 import { basename, join } from 'node:path'
-import { costsOf } from '../experiment/costs.js'
-import { randomStream } from '../experiment/random.js'
-import { readStudy } from '../experiment/study-file/read.js'
-import { summarize } from '../experiment/summary.js'
-import { loadingOf } from '../model-options.js'
+import { loadingOf } from '../common/model-options.js'
+import { costsOf, randomStream, readStudy, summarize } from '../experiment/index.js'
 import { show } from './compare.js'
 import { type Connection, withConnected } from './connection.js'
 import { COSTS_NOTES, costsTable } from './costs-table.js'

@@ -1,14 +1,22 @@
 /** `sjd2 generate`: pictures of prompts. */
 import { join } from 'node:path'
 import type { Model } from '../decoding/index.js'
-import { wantsFastestWindow, withFastestWindow } from '../experiment/fastest-window.js'
-import { MOST_IMAGES } from '../experiment/images.js'
-import { numbered } from '../experiment/numbering.js'
-import { choosePolicy, type PolicyChoice, usualPolicy, withWholeSpec } from '../experiment/policy.js'
-import { listPrompts, type Prompt, readPrompts } from '../experiment/prompts.js'
-import type { ImageRecord } from '../experiment/record.js'
-import { mean } from '../experiment/statistics.js'
-import { mark } from '../report/table.js'
+import {
+  choosePolicy,
+  type ImageRecord,
+  listPrompts,
+  MOST_IMAGES,
+  mean,
+  numbered,
+  type PolicyChoice,
+  type Prompt,
+  readPrompts,
+  usualPolicy,
+  wantsFastestWindow,
+  withFastestWindow,
+  withWholeSpec,
+} from '../experiment/index.js'
+import { mark } from '../report/index.js'
 import { withConnected } from './connection.js'
 import { UsageError } from './failure.js'
 import type { PromptOptions, SamplingOptions } from './options.js'

@@ -1,7 +1,13 @@
 /** `sjd2 inspect`: how a picture was made. */
-import { commandOf, type Parameters, quoted, readParameters } from '../experiment/parameters.js'
-import { formatSpec, splitSpec } from '../experiment/policy.js'
-import { mark } from '../report/table.js'
+import {
+  commandOf,
+  formatSpec,
+  type Parameters,
+  quoted,
+  readParameters,
+  splitSpec,
+} from '../experiment/index.js'
+import { mark } from '../report/index.js'
 import type { JsonOption } from './options.js'
 
 export function inspect(file: string, { json }: JsonOption): void {

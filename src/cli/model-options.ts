@@ -8,7 +8,7 @@ import {
   type LoadingOptions,
   loadingNames,
   loadingOptions,
-} from '../model-options.js'
+} from '../common/model-options.js'
 import { count, size } from './values.js'
 
 /** Which model, and where it runs. */

@@ -1,5 +1,5 @@
 /** `sjd2 plan`: what decoding takes, before anything is loaded. */
-import { type MemoryPlan, planMemory } from '../bridge/plan.js'
+import { type MemoryPlan, planMemory } from '../bridge/index.js'
 import type { ModelOptions } from './model-options.js'
 import type { JsonOption } from './options.js'
 import { bundledCheckpoint, findPython } from './session.js'

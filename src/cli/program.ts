@@ -3,7 +3,7 @@
  * runs, so that help is there at once.
  */
 import { Command } from 'commander'
-import { version } from '../experiment/project.js'
+import { version } from '../common/project.js'
 import { addCompare } from './compare-command.js'
 import { addDoctor } from './doctor-command.js'
 import { addExamples } from './examples.js'

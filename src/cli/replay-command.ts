@@ -1,6 +1,6 @@
 /** The arguments and options of `sjd2 replay`. */
 import { type Command, Option } from 'commander'
-import { DEVICES, DTYPES } from '../model-options.js'
+import { DEVICES, DTYPES } from '../common/model-options.js'
 import { addConnection } from './connection.js'
 import { interruptible } from './interrupt.js'
 import type { ReplayOptions } from './replay.js'

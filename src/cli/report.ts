@@ -1,9 +1,8 @@
 /** `sjd2 report`: a finished run as one page. */
 import { dirname, join } from 'node:path'
 import type { Session } from '../engine/index.js'
-import { ExperimentError } from '../experiment/error.js'
-import { checkOutput } from '../experiment/output.js'
-import { type Run, readRun, writeReport } from '../report/report.js'
+import { checkOutput, ExperimentError } from '../experiment/index.js'
+import { type Run, readRun, writeReport } from '../report/index.js'
 import { type Connection, withConnected } from './connection.js'
 import type { ModelOptions } from './model-options.js'
 import type { JsonOption } from './options.js'

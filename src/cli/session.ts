@@ -2,12 +2,17 @@
 import { existsSync } from 'node:fs'
 import { isAbsolute, join } from 'node:path'
 import { choosePython } from '../../setup/python.mjs'
+import { loadingOf } from '../common/model-options.js'
+import { projectRoot } from '../common/project.js'
 import type { Session } from '../engine/index.js'
-import type { RunState } from '../experiment/images.js'
-import { projectRoot } from '../experiment/project.js'
-import type { Prompt } from '../experiment/prompts.js'
-import { knownWords, named, type Reading, readWords } from '../experiment/words.js'
-import { loadingOf } from '../model-options.js'
+import {
+  knownWords,
+  named,
+  type Prompt,
+  type Reading,
+  type RunState,
+  readWords,
+} from '../experiment/index.js'
 import { checkConnected } from './connection.js'
 import { UsageError } from './failure.js'
 import type { Progress } from './terminal.js'

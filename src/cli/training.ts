@@ -1,8 +1,7 @@
 /** Runs a command of the worker's training room: `python -m sjd2_worker.training.<name>`. */
 import { execa } from 'execa'
-import { pathOf, workerFolder } from '../bridge/process.js'
-import { waitingThreads } from '../bridge/threads.js'
-import { flagName } from '../model-options.js'
+import { pathOf, waitingThreads, workerFolder } from '../bridge/index.js'
+import { flagName } from '../common/model-options.js'
 import { findPython } from './session.js'
 
 /** What such a command is given, by the names of its options; `true` is a flag, what is undefined is left out. */

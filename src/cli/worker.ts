@@ -1,9 +1,15 @@
 /** `sjd2 worker`: workers that stay, with their model loaded, for several runs. */
 
-import { WorkerError } from '../bridge/index.js'
-import { makeKey } from '../bridge/keys.js'
-import { findRecord, forgetRecord, recordNames } from '../bridge/registry.js'
-import { askWarmWorker, startWarmWorker, stopWarmWorker } from '../bridge/warm.js'
+import {
+  askWarmWorker,
+  findRecord,
+  forgetRecord,
+  makeKey,
+  recordNames,
+  startWarmWorker,
+  stopWarmWorker,
+  WorkerError,
+} from '../bridge/index.js'
 import type { ModelOptions } from './model-options.js'
 import type { JsonOption } from './options.js'
 import { bundledCheckpoint, findPython } from './session.js'

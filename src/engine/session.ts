@@ -7,9 +7,8 @@ import {
   type StatsReply,
   startWorker,
 } from '../bridge/index.js'
-import type { Model } from '../decoding/model.js'
-import type { DecodingPolicy } from '../decoding/policy.js'
-import { type LoadingOptions, loadingOf } from '../model-options.js'
+import { type LoadingOptions, loadingOf } from '../common/model-options.js'
+import type { DecodingPolicy, Model } from '../decoding/index.js'
 import { Engine } from './engine.js'
 import type { Job, TokenizedPrompt } from './job.js'
 import { codebookOf, modelOf } from './model.js'

@@ -1,7 +1,7 @@
 /** What each row of a run took, and what metrics of one's own say of it. */
 import type { ImageRecord } from './record.js'
+import { type RowKey, recordsOf } from './rows.js'
 import { bootstrapMean, byPrompt, type Estimate, mean } from './statistics.js'
-import { type RowKey, recordsOf } from './study.js'
 
 export interface Costs {
   readonly spec: string

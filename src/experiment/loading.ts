@@ -8,7 +8,7 @@ import {
   loadingNames,
   loadingOf,
   loadingOptions,
-} from '../model-options.js'
+} from '../common/model-options.js'
 
 function schemaOf(type: (typeof loadingOptions)[LoadingName]['type']): z.ZodType {
   if (type === 'count') return z.int().positive()

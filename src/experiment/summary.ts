@@ -1,7 +1,7 @@
 /** A comparison's table: one row for each policy and guidance scale. */
 import type { ImageRecord } from './record.js'
+import { type RowKey, recordsOf } from './rows.js'
 import { bootstrapMean, byPrompt, type Estimate, mean } from './statistics.js'
-import { type RowKey, recordsOf } from './study.js'
 
 export interface Row {
   readonly spec: string

@@ -1,5 +1,5 @@
 /** What stands in a report, as the page's script reads it. */
-import type { Estimate } from '../experiment/statistics.js'
+import type { Estimate } from '../experiment/index.js'
 import type { CommitBin, Progress } from './passes.js'
 
 export interface PageData {

@@ -1,6 +1,5 @@
 /** What passes committed, seen by where they begin, by how much, and by where it lies in the picture. */
-import type { ImageRecord } from '../experiment/record.js'
-import { bootstrapRatios, type Estimate, type RatioPart } from '../experiment/statistics.js'
+import { bootstrapRatios, type Estimate, type ImageRecord, type RatioPart } from '../experiment/index.js'
 
 /** Codes committed, pass by pass, of one image. */
 type Passes = readonly number[]

@@ -1,6 +1,6 @@
 /** What a study file may say. */
 import { z } from 'zod'
-import { DEVICES, DTYPES } from '../../model-options.js'
+import { DEVICES, DTYPES } from '../../common/model-options.js'
 import { loadingShape } from '../loading.js'
 import { overrideTypes } from '../policy.js'
 

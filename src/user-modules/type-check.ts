@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import type ts from 'typescript'
-import type { Expected } from './module.js'
+import type { Expected } from './expected.js'
 
 const fromProject = (path: string) => fileURLToPath(new URL(`../../${path}`, import.meta.url))
 
