@@ -1,12 +1,12 @@
 /** `sjd2 generate`: pictures of prompts. */
 import { join } from 'node:path'
+import { mean } from '../common/statistics.js'
 import type { Model } from '../decoding/index.js'
 import {
   choosePolicy,
   type ImageRecord,
   listPrompts,
   MOST_IMAGES,
-  mean,
   numbered,
   type PolicyChoice,
   type Prompt,

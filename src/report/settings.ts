@@ -1,9 +1,9 @@
 /** Results as rows of the report's table and as what its plots draw. */
+import { mean } from '../common/statistics.js'
 import {
   deciding,
   type ImageRecord,
   type ManifestRun,
-  mean,
   type RecordedTrajectory,
   type Row,
   summarize,

@@ -1,5 +1,6 @@
 import { csvFormat } from 'd3-dsv'
-import type { Estimate, Row } from '../experiment/index.js'
+import type { Estimate } from '../common/statistics.js'
+import type { Row } from '../experiment/index.js'
 
 /** How a policy is marked wherever it is named. */
 export const mark = ({ exact }: { exact: boolean }): string => (exact ? 'exact' : 'relaxed')
