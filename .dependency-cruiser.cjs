@@ -8,7 +8,8 @@ const rooms = {
   bridge: [],
   engine: ['numerics', 'decoding', 'bridge'],
   'user-modules': ['numerics', 'decoding', 'policies'],
-  experiment: ['numerics', 'decoding', 'policies', 'engine', 'user-modules'],
+  judge: [],
+  experiment: ['numerics', 'decoding', 'policies', 'engine', 'user-modules', 'judge'],
   report: ['numerics', 'decoding', 'policies', 'engine', 'experiment'],
   cli: ['numerics', 'decoding', 'policies', 'bridge', 'engine', 'experiment', 'report'],
 }
