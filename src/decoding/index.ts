@@ -1,6 +1,6 @@
 export { type Branching, SPARE_CELLS } from './branches.js'
 export { type ChainPieces, chain, type ImagePast } from './chain.js'
-export { type Draft, NO_CODE, type Noise } from './draft.js'
+export { type Draft, NO_CODE, type Noise, parentOf } from './draft.js'
 export { type Draw, type Drawn, greedy, gumbel, independent, maximal } from './draw.js'
 export { fanOut } from './fan-out.js'
 export { grouped } from './grouped.js'

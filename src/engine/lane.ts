@@ -1,5 +1,5 @@
 import type { Lane } from '../bridge/index.js'
-import type { PassPlan } from '../decoding/pass.js'
+import type { PassPlan } from '../decoding/index.js'
 import type { PromptVectors } from './job.js'
 
 /** One guidance branch of an image: its key/value slot, and its prompt in ids of the model. */

@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises'
-import type { Decodable } from '../decoding/pass.js'
+import type { Decodable } from '../decoding/index.js'
 
 /**
  * Waits for a promise, and lets images prepare their next pass until it settles: a little at a time, and before each

@@ -1,4 +1,4 @@
-import type { Decodable } from '../decoding/pass.js'
+import type { Decodable } from '../decoding/index.js'
 import { decodePictures, type Picture } from './pictures.js'
 import type { SupervisedWorker } from './supervised-worker.js'
 

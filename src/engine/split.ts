@@ -1,5 +1,5 @@
 import { WorkerError } from '../bridge/index.js'
-import { LATENT, type PassPlan } from '../decoding/pass.js'
+import { LATENT, type PassPlan } from '../decoding/index.js'
 
 /**
  * Cuts a plan into plans of at most `limit` entries that, forwarded one after the other, come to the same: what one

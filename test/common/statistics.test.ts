@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
+import { bootstrapMean, bootstrapRatios, byPrompt } from '../../src/common/statistics.js'
 import { randomStream } from '../../src/experiment/random.js'
-import { bootstrapMean, bootstrapRatios, byPrompt } from '../../src/experiment/statistics.js'
 
 describe('the bootstrap', () => {
   test('of equal values has no width', () => {
