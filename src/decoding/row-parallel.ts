@@ -119,7 +119,12 @@ export function rowParallel(pieces: RowPieces): DecodingPolicy {
     const places = new Map(
       drafts.flatMap(({ position, role }, i) => (role === undefined ? [[position, i]] : [])),
     )
-    for (const { positions, settled, reach } of underWay(model, pass.behind(-1).position, settledIn(drafts), starts)) {
+    for (const { positions, settled, reach } of underWay(
+      model,
+      pass.behind(-1).position,
+      settledIn(drafts),
+      starts,
+    )) {
       let node = drafts.findIndex((_, i) => pass.behind(i).position === positions[settled])
       for (const position of positions.slice(settled, reach)) {
         const place = places.get(position)

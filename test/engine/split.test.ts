@@ -22,7 +22,8 @@ function scatteredPlan(entries: number, seed: number): PassPlan {
   const mask = new Uint8Array(entries * stride)
   for (let i = 0; i < entries; i++) {
     for (let bit = 0; bit <= 3 + i; bit++) {
-      if (bit === 3 + i || ((i + 1) * (bit + 2) * seed) % 7 < 4) mask[i * stride + (bit >> 3)] |= 1 << (bit & 7)
+      if (bit === 3 + i || ((i + 1) * (bit + 2) * seed) % 7 < 4)
+        mask[i * stride + (bit >> 3)] |= 1 << (bit & 7)
     }
   }
   return { ...chainPlan(entries), mask, before: 3 }
@@ -104,7 +105,10 @@ describe('a plan in pieces', () => {
   })
 
   test('says of cells before it what it said as a whole', () => {
-    const shape = fc.record({ entries: fc.integer({ min: 1, max: 30 }), seed: fc.integer({ min: 1, max: 6 }) })
+    const shape = fc.record({
+      entries: fc.integer({ min: 1, max: 30 }),
+      seed: fc.integer({ min: 1, max: 6 }),
+    })
     fc.assert(
       fc.property(shape, fc.integer({ min: 1, max: 30 }), ({ entries, seed }, limit) => {
         const whole = scatteredPlan(entries, seed)

@@ -71,7 +71,10 @@ export class FakeWorker {
     const last = seen.at(-1)
     const isChain = last === undefined || same([...last.seen, last], seen)
     if (isChain) return last?.cell
-    return seen.reduce((before: Cell | undefined, { cell }) => this.#toy.absorb(before, [2, cell.seen]), undefined)
+    return seen.reduce(
+      (before: Cell | undefined, { cell }) => this.#toy.absorb(before, [2, cell.seen]),
+      undefined,
+    )
   }
 
   /** Decodes an image to its end. */
