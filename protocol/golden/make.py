@@ -172,8 +172,8 @@ MESSAGES: dict[str, tuple[str, dict[str, Any], Tensors]] = {
         },
     ),
     "forward-hidden-request": (
-        "Two entries, of positions 2 and 5: the first sees five cells before it, of the two behind these and of the other"
-        " entry none; the second sees all but one.",
+        "Two entries, of positions 2 and 5: the first sees the first seven cells, not the two behind these, nor the"
+        " other entry; the second sees all but one.",
         {"op": "forward", "id": 10, "lanes": [ROWS], "logits": "f32"},
         {
             "tokens": ("i32", [2], [7, 9]),

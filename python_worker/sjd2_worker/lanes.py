@@ -42,7 +42,7 @@ class Lanes:
     guidance: NDArray[np.float32]  # [R]: of the row's lane, 1 where it has one branch
     latents: NDArray[np.float32]  # [M, width]
     timesteps: NDArray[np.float32]  # [M]
-    visible: list[NDArray[np.bool_] | None]  # for each lane: who sees what, [entries, before + entries]; None is a chain
+    visible: list[NDArray[np.bool_] | None]  # each lane: who sees what, [entries, before + entries]; None: a chain
 
 
 def read_lanes(head: Head, tensors: dict[str, Array], limits: Limits) -> Lanes:

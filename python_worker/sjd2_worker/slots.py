@@ -157,7 +157,7 @@ class Batch:
     all_seen: bool  # every entry sees all C cells
     bases: Tensor  # int64 [B]; of this and the next two one row serves all streams that are alike
     own: Tensor  # int64 [B, T]: which of its stream's entries each is
-    visible: Tensor | None  # bool [B, T, before + T]: who sees what from so many cells before; None where all are chains
+    visible: Tensor | None  # bool [B, T, before + T]: who sees what; None where all are chains
     padding: Tensor | None  # int64 [B * T]: the batch's entry at each place; None where nothing is padded
 
     @property
