@@ -34,8 +34,7 @@ export async function withConnected<O extends Partial<ModelOptions> & Connection
       'Say with --model which checkpoint it is, for the records: a folder here, or a name.',
     )
   }
-  const { findRecord } = await import('../bridge/index.js')
-  const { checkpointPath } = await import('../bridge/index.js')
+  const { checkpointPath, findRecord } = await import('../bridge/index.js')
   const { checkpoint, python, ...started } = findRecord(connect)
   const loaded = loadingOf(started, fixedNames)
   const other =

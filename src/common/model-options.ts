@@ -53,7 +53,7 @@ export type LoadingName = keyof typeof loadingOptions
 
 type ValueOf<T> = T extends readonly (infer Word)[] ? Word : T extends 'count' ? number : string
 
-/** Values of these options; what is not given is as the model's adapter says. */
+/** Values of these options, whose `help` says what they are; what is not given is as the model's adapter says. */
 export type LoadingOptions = {
   readonly [Name in LoadingName]?: ValueOf<(typeof loadingOptions)[Name]['type']> | undefined
 }
