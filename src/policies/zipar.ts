@@ -1,6 +1,6 @@
 import { gumbel, random, rowParallel } from '../decoding/index.js'
-import type { PolicyDefinition } from './definition.js'
-import { allowOnly } from './overrides.js'
+import { builtIn } from './built-in.js'
+import { lag } from './changes.js'
 
 /**
  * ZipAR. Row `r + 1` starts as soon as row `r` has `lag` codes (the paper's window `s`); each pass draws one code
@@ -8,23 +8,21 @@ import { allowOnly } from './overrides.js'
  * rows and `C` columns takes `C + (R - 1) min(lag, C)` passes. Its official code feeds one entry a row and keeps the keys that each first had;
  * here they are computed anew (see `rowParallel`). The paper's adaptive window is not here.
  */
-export const zipar: PolicyDefinition = {
+export const zipar = builtIn({
   name: 'zipar',
   summary: 'one code for each of several rows in a pass, a row starting when the one above is ahead: relaxed',
   paper:
     'He et al., ZipAR: parallel autoregressive image generation through spatial locality, arXiv 2412.04062',
   defaults: 'the official code’s (LlamaGen; for Lumina-mGPT it says lag 16)',
-  create(overrides) {
-    allowOnly('zipar', ['lag'], overrides)
-    const { lag = 8 } = overrides
-    return rowParallel({
-      name: 'zipar',
-      rows: Infinity,
-      lag,
-      window: 0,
-      initialize: random,
-      verify: gumbel,
-      refine: gumbel,
-    })
-  },
-}
+  parameters: { lag: lag(8) },
+  changes: [],
+  pieces: ({ lag }) => ({
+    rows: Infinity,
+    lag,
+    window: 0,
+    initialize: random,
+    verify: gumbel,
+    refine: gumbel,
+  }),
+  compose: rowParallel,
+})
