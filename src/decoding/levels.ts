@@ -12,7 +12,7 @@ export interface Denoising {
 
 /** One step a pass (SJD2, arXiv 2510.08994). */
 export function denoiseByPasses(levels: number): Denoising {
-  return { name: `by passes, ${levels} levels`, levels, next: (level) => level - 1 }
+  return { name: 'by passes', levels, next: (level) => level - 1 }
 }
 
 /**
@@ -24,7 +24,7 @@ export function denoiseByDistance(levels: number, margin: number, window: number
   const target = (distance: number) =>
     distance < margin ? 0 : Math.ceil((levels * (distance - margin + 1)) / Math.max(1, window - margin))
   return {
-    name: `by distance, ${levels} levels, ${margin} clean drafts at the front`,
+    name: 'by distance',
     levels,
     next: (level, distance) => Math.min(level, target(distance)),
   }

@@ -48,10 +48,15 @@ export type PolicyOverrides = {
 }
 
 /** Every parameter that some policy has, as the first that has it declares it. */
-export const builtInParameters: Parameters = definitions.reduce<Parameters>(
-  (all, { parameters }) => ({ ...all, ...parameters, ...all }),
-  {},
-)
+export const builtInParameters: Parameters = everyParameter()
+
+function everyParameter(): Parameters {
+  const all: Record<string, Parameter> = {}
+  for (const { parameters } of definitions) {
+    for (const [name, parameter] of Object.entries(parameters)) all[name] ??= parameter
+  }
+  return all
+}
 
 /** What there is to choose from, `exact` as the default settings make it. */
 export function describePolicies(): (Pick<BuiltInPolicy, 'name' | 'summary' | 'paper' | 'defaults'> & {
