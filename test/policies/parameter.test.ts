@@ -62,12 +62,15 @@ describe('values of parameters', () => {
 })
 
 describe('policies by name', () => {
-  test.each(policyNames)('%s takes its own defaults, and is then what it was', (name) => {
-    const { parameters, pieces } = findPolicy(name)
-    const defaults = valuesOf(name, parameters, {})
-    expect(Object.keys(defaults)).toEqual(Object.keys(parameters))
-    expect(Object.keys(pieces({}))).toContain('verify')
-  })
+  test.each(policyNames)(
+    '%s has a default in range for each of its parameters, and pieces made of these',
+    (name) => {
+      const { parameters, pieces } = findPolicy(name)
+      const defaults = valuesOf(name, parameters, {})
+      expect(Object.keys(defaults)).toEqual(Object.keys(parameters))
+      expect(Object.keys(pieces({}))).toContain('verify')
+    },
+  )
 
   test.each(policyNames)('%s calls a parameter what others call it', (name) => {
     for (const [key, { kind, values, description }] of Object.entries(findPolicy(name).parameters)) {
