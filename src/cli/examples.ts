@@ -45,6 +45,11 @@ export const examples: Readonly<Record<string, readonly Example[]>> = {
   inspect: [
     ['inspect pictures/a-red-circle-s0-0-….png', 'the parameters, and the command for the same picture'],
   ],
+  policies: [
+    ['policies', 'all of them'],
+    ['policies sjd2', 'what can be changed of it, and what it is made of'],
+    ['policies ./mine.ts', 'the parameters of a policy of your own'],
+  ],
   plan: [
     ['plan --model Emu3-community/Emu3-Gen-hf --dtype bf16 --quantize nf4 --memory 24', 'on a GPU of 24 GiB'],
   ],

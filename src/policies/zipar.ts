@@ -1,6 +1,6 @@
 import { gumbel, wavefront } from '../decoding/index.js'
-import type { PolicyDefinition } from './definition.js'
-import { allowOnly } from './overrides.js'
+import { builtIn } from './built-in.js'
+import { lag } from './changes.js'
 
 /**
  * ZipAR. Row `r + 1` starts as soon as row `r` has `lag` codes (the paper's window `s`); each pass feeds one entry of every
@@ -12,15 +12,14 @@ import { allowOnly } from './overrides.js'
  * its 16 starts a row behind 15 codes, which is lag 15 here; LlamaGen's 8 is lag 8. In LlamaGen, its entries also see the
  * empty cells of positions that were not fed yet, as keys of zeros; here they see none. The paper's adaptive window is not here.
  */
-export const zipar: PolicyDefinition = {
+export const zipar = builtIn({
   name: 'zipar',
   summary: 'one code for each of several rows in a pass, a row starting when the one above is ahead: relaxed',
   paper:
     'He et al., ZipAR: parallel autoregressive image generation through spatial locality, arXiv 2412.04062',
   defaults: 'the official code’s (Lumina-mGPT; for LlamaGen it says lag 8)',
-  create(overrides) {
-    allowOnly('zipar', ['lag'], overrides)
-    const { lag = 16 } = overrides
-    return wavefront({ name: 'zipar', lag, draw: gumbel })
-  },
-}
+  parameters: { lag: lag(16) },
+  changes: [],
+  pieces: ({ lag }) => ({ lag, draw: gumbel }),
+  compose: wavefront,
+})
