@@ -1,7 +1,7 @@
 /** Reads a study and finds all that it names, before anything runs. */
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, isAbsolute, join } from 'node:path'
-import { builtInParameters } from '../../policies/by-name.js'
+import { builtInParameters } from '../../policies/index.js'
 import { ExperimentError } from '../error.js'
 import { MOST_IMAGES } from '../images.js'
 import type { ManifestImage } from '../manifest.js'

@@ -1,5 +1,5 @@
 /** Sweeps: a policy whose parameters have several values stands for all their combinations. */
-import type { Value } from '../../policies/parameter.js'
+import type { Value } from '../../policies/index.js'
 import { formatSpec } from '../policy.js'
 import type { PolicyText } from './schema.js'
 
