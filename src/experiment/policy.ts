@@ -6,12 +6,15 @@ import { builtInParameters, findPolicy } from '../policies/by-name.js'
 import { didYouMean } from '../policies/did-you-mean.js'
 import { composePolicy, createPolicy } from '../policies/index.js'
 import { openPolicyFile, type UserPolicy } from '../policies/load.js'
-import { type Overrides, type Parameters, parseValue, type Value } from '../policies/parameter.js'
+import {
+  type Changes,
+  type Overrides,
+  type Parameters,
+  parseValue,
+  type Value,
+} from '../policies/parameter.js'
 import { ExperimentError } from './error.js'
 import { builtIn, ofFiles, type Source } from './source.js'
-
-/** What is changed of a policy, by the parameter's name. */
-export type Changes = Readonly<Record<string, Value>>
 
 export interface PolicyChoice {
   /** As it was asked for: `mc-sjd:window=96,init=above`; a policy's other name is replaced by its own. */
