@@ -5,6 +5,7 @@ import { didYouMean } from '../common/did-you-mean.js'
 import type { DecodingPolicy, Model } from '../decoding/index.js'
 import {
   builtInParameters,
+  type Changes,
   composePolicy,
   createPolicy,
   findPolicy,
@@ -16,9 +17,6 @@ import {
 import { openPolicyFile, type UserPolicy } from '../user-modules/index.js'
 import { ExperimentError } from './error.js'
 import { builtIn, ofFiles, type Source } from './source.js'
-
-/** What is changed of a policy, by the parameter's name. */
-export type Changes = Readonly<Record<string, Value>>
 
 export interface PolicyChoice {
   /** As it was asked for: `mc-sjd:window=96,init=above`; a policy's other name is replaced by its own. */

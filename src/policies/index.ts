@@ -11,6 +11,7 @@ export {
 export { definePolicy, type PolicyDefinition } from './definition.js'
 export * as parameter from './parameter.js'
 export {
+  type Changes,
   type Overrides,
   type Parameter,
   type Parameters,

@@ -35,6 +35,9 @@ export type Values<P extends Parameters> = {
 /** What a user changes, by the parameter's name; undefined: nothing. */
 export type Overrides = Readonly<Record<string, Value | undefined>>
 
+/** What is changed of a policy, by the parameter's name. */
+export type Changes = Readonly<Record<string, Value>>
+
 /** Both ends belong to the range; one that is left out is not limited. */
 export interface Range {
   readonly least?: number
