@@ -14,7 +14,7 @@ import { Trajectory } from '../src/decoding/index.js'
 import { openSession, type Session } from '../src/engine/index.js'
 import { withFastestWindow } from '../src/experiment/fastest-window.js'
 import { choosePolicy } from '../src/experiment/policy.js'
-import type { StudyImage } from '../src/experiment/study.js'
+import type { StudyImage } from '../src/experiment/rows.js'
 import { python, runPython } from './null-worker.js'
 
 const { values } = parseArgs({

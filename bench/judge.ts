@@ -5,7 +5,7 @@
  */
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { judgeScene, observeScene } from '../src/experiment/judge/index.js'
+import { judgeScene, observeScene } from '../src/judge/index.js'
 import { changesOf, placeOf } from '../test/support/caption-changes.js'
 import { type DrawnScene, drawScenes } from '../test/support/scenes.js'
 

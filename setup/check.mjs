@@ -17,6 +17,7 @@ await script(async () => {
     nodeStep('biome', '@biomejs/biome/bin/biome', ['ci', '--error-on-warnings']),
     nodeStep('tsc', 'typescript/bin/tsc', ['--noEmit']),
     nodeStep('tsc, for the browser', 'typescript/bin/tsc', ['--noEmit', '-p', 'src/report/browser']),
+    nodeStep('imports', 'dependency-cruiser/bin/dependency-cruise.mjs', ['src']),
     pythonStep('ruff check', ['ruff', 'check', ...SETTINGS, ...RUFF_FOLDERS]),
     pythonStep('ruff format', ['ruff', 'format', '--check', ...SETTINGS, ...RUFF_FOLDERS]),
     pythonStep('mypy', [

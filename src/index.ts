@@ -1,8 +1,7 @@
 /**
- * What a researcher imports from 'sjd2': the pieces of decoding, the published policies, the numerics
- * beneath; and what a metric is.
+ * What a researcher imports from 'sjd2': the pieces of decoding, the published policies, the numerics beneath; a session
+ * that draws pictures; and what a policy file and a metric are.
  */
-export * from './decoding/index.js'
 export type {
   Job,
   JobStatistics,
@@ -13,7 +12,7 @@ export type {
   TokenizedPrompt,
   WorkerEvent,
 } from './engine/index.js'
-export type { MeasuredPicture, Measurement, Metric } from './experiment/metrics/metric.js'
-export * from './numerics/index.js'
+export type { MeasuredPicture, Measurement, Metric } from './experiment/index.js'
+export * from './library.js'
 export { openSession, type SessionOptions } from './open-session.js'
-export * from './policies/index.js'
+export { loadPolicyFile, type PolicyFactory } from './user-modules/index.js'

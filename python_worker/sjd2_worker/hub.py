@@ -68,8 +68,8 @@ def _asked(model: Path, ask: Callable[[str], T]) -> T:
 
 
 def _cached(name: str) -> Path | None:
-    """The whole model in the cache; None where there is nothing, or the part that an interrupted download left, or files
-    that other programs fetched alone, such as the tokenizer: the library does not know that these are not all."""
+    """The whole model in the cache; None where there is nothing, or the part that an interrupted download left, or
+    files that other programs fetched alone, such as the tokenizer: the library does not know that these are not all."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 

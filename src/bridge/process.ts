@@ -2,6 +2,13 @@ import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { execa } from 'execa'
+import {
+  type DEVICES,
+  type DTYPES,
+  flagName,
+  type LoadingOptions,
+  loadingOf,
+} from '../common/model-options.js'
 import { type Ending, endingError } from './ending.js'
 import type { WorkerError } from './error.js'
 import { threadSettings } from './threads.js'
@@ -12,25 +19,16 @@ export const workerFolder = fileURLToPath(new URL('../../python_worker/', import
 /** How many of the last lines of the worker's standard error are kept to be shown. */
 const tailLines = 40
 
-export type Quantization = 'int8' | 'nf4'
-
 /** Which model, and how it is loaded. */
-export interface ModelOptions {
+export interface ModelOptions extends LoadingOptions {
   /** Folder of the checkpoint, or a hub's id (`org/name`). */
   readonly checkpoint: string
   /** A Python file with `load`, for a family of one's own. */
   readonly adapter?: string | undefined
-  /** `768` or `512x768`, height and width in pixels, for families that draw several sizes. */
-  readonly size?: string | undefined
-  /** Weights of 8 or 4 bits, and over how many GPUs the layers are spread: for transformers' families. */
-  readonly quantize?: Quantization | undefined
-  readonly gpus?: number | undefined
-  /** Tokens of a prompt that slots have room for; default: as the model's adapter says. */
-  readonly promptCells?: number | undefined
   /** The Python interpreter: a path, or a name on the PATH. */
   readonly python: string
-  readonly device: 'auto' | 'cpu' | 'cuda'
-  readonly dtype: 'auto' | 'f32' | 'bf16' | 'f16'
+  readonly device: (typeof DEVICES)[number]
+  readonly dtype: (typeof DTYPES)[number]
 }
 
 export interface ProcessOptions extends ModelOptions {
@@ -52,21 +50,18 @@ export interface WorkerProcess {
 
 /** Arguments that the worker and its planning share. */
 export function modelArgs(options: ModelOptions) {
-  const { checkpoint, adapter, size, quantize, gpus, promptCells, device, dtype } = options
+  const { checkpoint, adapter, device, dtype } = options
   return {
     model: checkpointPath(checkpoint),
     ...(adapter !== undefined && { adapter: resolve(adapter) }),
-    ...(size !== undefined && { size }),
-    ...(quantize !== undefined && { quantize }),
-    ...(gpus !== undefined && { gpus }),
-    ...(promptCells !== undefined && { 'prompt-cells': promptCells }),
+    ...loadingOf(options),
     device,
     dtype,
   }
 }
 
 export const flagsOf = (args: Record<string, string | number>): string[] =>
-  Object.entries(args).flatMap(([name, value]) => [`--${name}`, String(value)])
+  Object.entries(args).flatMap(([name, value]) => [`--${flagName(name)}`, String(value)])
 
 /** A Python as it can be started from another folder. */
 export const pathOf = (python: string): string => (python.includes('/') ? resolve(python) : python)

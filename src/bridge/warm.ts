@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { closeSync, ftruncateSync, openSync } from 'node:fs'
 import { basename, resolve } from 'node:path'
 import { tryLock } from 'fs-native-extensions'
+import { fixedNames, loadingOf } from '../common/model-options.js'
 import { connectClient } from './client.js'
 import { connectTo, reachable } from './connect.js'
 import { type Ending, endingError } from './ending.js'
@@ -46,14 +47,12 @@ export async function startWarmWorker(options: WarmOptions): Promise<WarmWorker>
   signal?.addEventListener('abort', stop, { once: true })
   try {
     await ready(endpoint, key, worker.ended)
-    const { adapter, size, quantize, gpus, python, device, dtype } = options
+    const { adapter, python, device, dtype } = options
     const checkpoint = checkpointPath(options.checkpoint)
     const model = {
       checkpoint,
       adapter: adapter && resolve(adapter),
-      size,
-      quantize,
-      gpus,
+      ...loadingOf(options, fixedNames),
       python: pathOf(python),
       device,
       dtype,

@@ -1,10 +1,12 @@
 /** `sjd2 check-model`: whether a checkpoint will load, from its files' headers. */
-import { checkModel as askModel, type ModelCheck, type PictureSize } from '../bridge/plan.js'
+import { checkModel as askModel, type ModelCheck, type PictureSize } from '../bridge/index.js'
 import { formatCheck, lookAtPython, toCheck } from './checks.js'
-import { formatPlan, verdictOf } from './plan.js'
-import type { CheckModelOptions } from './program.js'
+import { formatPlan, type PlanOptions, verdictOf } from './plan.js'
 import { findPython } from './session.js'
 import { createProgress } from './terminal.js'
+
+/** The model is the command's argument. */
+export type CheckModelOptions = Omit<PlanOptions, 'model'>
 
 /** Exit code 0 only where it will load. */
 export async function checkModel(

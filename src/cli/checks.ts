@@ -1,6 +1,6 @@
 /** What `sjd2 doctor` and `sjd2 check-model` look at, and how it is told. */
 import { choosePython, oldPackages, pythonProblem } from '../../setup/python.mjs'
-import { projectRoot } from '../experiment/project.js'
+import { projectRoot } from '../common/project.js'
 import { commandName } from './command-name.js'
 import type { Failure } from './failure.js'
 

@@ -1,15 +1,31 @@
 /** `sjd2 compare`: policies measured on the same prompts. */
-import { numbered } from '../experiment/numbering.js'
-import { choosePolicies } from '../experiment/policy.js'
-import { listPrompts, readPrompts } from '../experiment/prompts.js'
-import { randomStream } from '../experiment/random.js'
-import { scenePrompts } from '../experiment/scene-prompts.js'
-import { type Row, summarize } from '../experiment/summary.js'
-import { csv, NOTES, table } from '../report/table.js'
+import {
+  choosePolicies,
+  listPrompts,
+  numbered,
+  type Row,
+  randomStream,
+  readPrompts,
+  scenePrompts,
+  summarize,
+} from '../experiment/index.js'
+import { csv, NOTES, table } from '../report/index.js'
 import { withConnected } from './connection.js'
-import type { CompareOptions, TableOptions } from './program.js'
+import type { PromptOptions, SamplingOptions, TableOptions } from './options.js'
 import { conduct } from './study.js'
 import { createProgress, formatMarkdown, formatTable } from './terminal.js'
+import type { WorkerOptions } from './worker-options.js'
+
+export interface CompareOptions extends WorkerOptions, SamplingOptions, TableOptions, PromptOptions {
+  readonly scenes: number
+  readonly guidance?: readonly number[]
+  readonly seed: number
+  readonly out?: string
+  readonly pictures?: boolean
+  readonly trajectories?: number
+  readonly report?: boolean
+  readonly csv?: boolean
+}
 
 /** Of so many prompts, a report shows how their pictures came to be, where nobody says of how many. */
 const RECORDED_PROMPTS = 2

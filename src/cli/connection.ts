@@ -1,17 +1,15 @@
 /** A worker that runs already: what it runs takes the place of what starts one. */
 import type { Command } from 'commander'
+import { fixedNames, flagName, loadingOf } from '../common/model-options.js'
 import type { HelloReply } from '../engine/index.js'
 import { UsageError } from './failure.js'
-import type { ModelOptions } from './program.js'
+import type { ModelOptions } from './model-options.js'
 
 export interface Connection {
   /** A worker's name or address. */
   readonly connect?: string
   readonly key?: string
 }
-
-/** How a model is loaded, besides from where. */
-const HOW = ['size', 'quantize', 'gpus'] as const
 
 export function addConnection(command: Command): Command {
   return command
@@ -36,26 +34,24 @@ export async function withConnected<O extends Partial<ModelOptions> & Connection
       'Say with --model which checkpoint it is, for the records: a folder here, or a name.',
     )
   }
-  const { findRecord } = await import('../bridge/registry.js')
-  const { checkpointPath } = await import('../bridge/process.js')
+  const { checkpointPath, findRecord } = await import('../bridge/index.js')
   const { checkpoint, python, ...started } = findRecord(connect)
+  const loaded = loadingOf(started, fixedNames)
   const other =
     (model !== undefined && checkpointPath(model) !== checkpoint) ||
     (adapter !== undefined && checkpointPath(adapter) !== started.adapter) ||
-    HOW.some((name) => options[name] !== undefined && options[name] !== started[name])
+    fixedNames.some((name) => options[name] !== undefined && options[name] !== loaded[name])
   if (other) {
     throw new UsageError(
-      `The worker ${connect} has loaded ${[checkpoint, started.adapter, ...HOW.map((name) => started[name])].filter(Boolean).join(', ')}.`,
-      `Leave --model, --adapter, ${HOW.map((name) => `--${name}`).join(', ')} out, or start another worker: sjd2 worker start --model …`,
+      `The worker ${connect} has loaded ${[checkpoint, started.adapter, ...Object.values(loaded)].filter(Boolean).join(', ')}.`,
+      `Leave --model, --adapter, ${fixedNames.map((name) => `--${flagName(name)}`).join(', ')} out, or start another worker: sjd2 worker start --model …`,
     )
   }
   return {
     ...options,
     model: checkpoint,
     ...(started.adapter !== undefined && { adapter: started.adapter }),
-    ...Object.fromEntries(
-      HOW.flatMap((name) => (started[name] === undefined ? [] : [[name, started[name]]])),
-    ),
+    ...loaded,
     python: options.python ?? python,
   }
 }

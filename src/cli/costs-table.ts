@@ -1,4 +1,4 @@
-import type { Costs } from '../experiment/costs.js'
+import type { Costs } from '../experiment/index.js'
 
 /** What stands below the table of costs. */
 export const COSTS_NOTES = [

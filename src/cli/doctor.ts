@@ -1,17 +1,17 @@
 import { isClone } from '../../setup/installation.mjs'
 import { missingNodeModules } from '../../setup/node-modules.mjs'
-import { projectRoot } from '../experiment/project.js'
+import { projectRoot } from '../common/project.js'
 import { type Check, type Finding, formatCheck, lookAtPython, lookAtVersions, toCheck } from './checks.js'
 import { explain } from './failure.js'
-import type { JsonOption, WorkerOptions } from './program.js'
+import type { ModelOptions } from './model-options.js'
+import type { JsonOption } from './options.js'
 import { withSession } from './session.js'
 import { createProgress } from './terminal.js'
 
+export interface DoctorOptions extends JsonOption, Pick<ModelOptions, 'model' | 'python'> {}
+
 /** `sjd2 doctor`: exit code 1 where something is missing. */
-export async function doctor(
-  options: JsonOption & Pick<WorkerOptions, 'model' | 'python'>,
-  signal: AbortSignal,
-): Promise<void> {
+export async function doctor(options: DoctorOptions, signal: AbortSignal): Promise<void> {
   const checks: Check[] = []
   const check = async (name: string, find: () => Finding | Promise<Finding>) => {
     const finding = await Promise.resolve()
@@ -49,7 +49,7 @@ async function nodeModules(): Promise<Finding> {
 }
 
 /** The whole way once: the worker starts, loads the checkpoint and answers. */
-function worker(options: Pick<WorkerOptions, 'model' | 'python'>, signal: AbortSignal): Promise<Finding> {
+function worker(options: DoctorOptions, signal: AbortSignal): Promise<Finding> {
   const progress = createProgress(process.stderr)
   const settings = { ...options, device: 'auto', dtype: 'auto', imagesAtOnce: 1 } as const
   return withSession(settings, 1, { signal, progress }, async ({ hello }) => {

@@ -1,16 +1,20 @@
 /** `sjd2 experiment run`: what a study file says, measured. */
 import { basename, join } from 'node:path'
-import { costsOf } from '../experiment/costs.js'
-import { randomStream } from '../experiment/random.js'
-import { readStudy } from '../experiment/study-file/read.js'
-import { summarize } from '../experiment/summary.js'
+import { loadingOf } from '../common/model-options.js'
+import { costsOf, randomStream, readStudy, summarize } from '../experiment/index.js'
 import { show } from './compare.js'
-import { withConnected } from './connection.js'
+import { type Connection, withConnected } from './connection.js'
 import { COSTS_NOTES, costsTable } from './costs-table.js'
-import type { ExperimentOptions } from './program.js'
+import type { TableOptions } from './options.js'
 import { conduct } from './study.js'
 import { createProgress, formatMarkdown, formatTable } from './terminal.js'
 import { given } from './values.js'
+import type { WorkerOptions } from './worker-options.js'
+
+export interface ExperimentOptions extends Pick<WorkerOptions, 'python'>, Connection, TableOptions {
+  readonly out?: string
+  readonly report?: boolean
+}
 
 export async function runExperiment(
   file: string,
@@ -21,7 +25,7 @@ export async function runExperiment(
   const study = await readStudy(file)
   const { out = join('runs', basename(file).replace(/\.ya?ml$/, '')) } = options
   const { choices, guidance, sampling, images, judged, metrics, trajectories, prompts } = study
-  const { model, adapter, size, quantize, gpus, promptCells, device, dtype, imagesAtOnce } = study
+  const { model, adapter, device, dtype, imagesAtOnce } = study
   const { python, connect, key } = options
   progress.log(`results: ${out}   (stopped? the same command goes on)`)
   const plan = {
@@ -42,7 +46,8 @@ export async function runExperiment(
     device,
     dtype,
     imagesAtOnce,
-    ...given({ model, adapter, size, quantize, gpus, promptCells, python, connect, key }),
+    ...loadingOf(study),
+    ...given({ model, adapter, python, connect, key }),
   })
   await conduct(plan, worker, {
     signal,

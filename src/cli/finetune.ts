@@ -1,6 +1,6 @@
 /** `sjd2 finetune` and `sjd2 shards`: thin, for Python does all of it. */
 import { resolve } from 'node:path'
-import { checkpointPath } from '../bridge/process.js'
+import { checkpointPath } from '../bridge/index.js'
 import { commandName } from './command-name.js'
 import type { ModelChoice } from './model-options.js'
 import { bundledCheckpoint } from './session.js'

@@ -1,19 +1,39 @@
 /** `sjd2 generate`: pictures of prompts. */
 import { join } from 'node:path'
+import { mean } from '../common/statistics.js'
 import type { Model } from '../decoding/index.js'
-import { wantsFastestWindow, withFastestWindow } from '../experiment/fastest-window.js'
-import { MOST_IMAGES } from '../experiment/images.js'
-import { numbered } from '../experiment/numbering.js'
-import { choosePolicy, type PolicyChoice, usualPolicy, withWholeSpec } from '../experiment/policy.js'
-import { listPrompts, type Prompt, readPrompts } from '../experiment/prompts.js'
-import type { ImageRecord } from '../experiment/record.js'
-import { mean } from '../experiment/statistics.js'
-import { mark } from '../report/table.js'
+import {
+  choosePolicy,
+  type ImageRecord,
+  listPrompts,
+  MOST_IMAGES,
+  numbered,
+  type PolicyChoice,
+  type Prompt,
+  readPrompts,
+  usualPolicy,
+  wantsFastestWindow,
+  withFastestWindow,
+  withWholeSpec,
+} from '../experiment/index.js'
+import { mark } from '../report/index.js'
 import { withConnected } from './connection.js'
 import { UsageError } from './failure.js'
-import type { GenerateOptions } from './program.js'
+import type { PromptOptions, SamplingOptions } from './options.js'
+import type { PolicyOptions } from './policy-options.js'
 import { conduct, type Plan } from './study.js'
 import { createProgress, formatTable } from './terminal.js'
+import type { WorkerOptions } from './worker-options.js'
+
+export interface GenerateOptions extends WorkerOptions, SamplingOptions, PolicyOptions, PromptOptions {
+  readonly policy?: string
+  readonly seed: number
+  readonly index: number
+  readonly count?: number
+  readonly out: string
+  readonly guidance?: number
+  readonly json?: boolean
+}
 
 /** What is made where nobody says what. */
 const DEFAULT_PROMPT = 'a striped red circle left of a plain blue square on a wavy green background'

@@ -1,9 +1,15 @@
 /** `sjd2 inspect`: how a picture was made. */
-import { commandOf, type Parameters, quoted, readParameters } from '../experiment/parameters.js'
-import { formatSpec, splitSpec } from '../experiment/policy.js'
-import { mark } from '../report/table.js'
+import {
+  commandOf,
+  formatSpec,
+  type Parameters,
+  quoted,
+  readParameters,
+  splitSpec,
+} from '../experiment/index.js'
+import { mark } from '../report/index.js'
 import { commandName } from './command-name.js'
-import type { JsonOption } from './program.js'
+import type { JsonOption } from './options.js'
 
 export function inspect(file: string, { json }: JsonOption): void {
   const parameters = readParameters(file)

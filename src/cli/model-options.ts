@@ -1,13 +1,27 @@
-/** The options that name a model, which every command that loads one takes. */
+/** The options that name a model and say how it is loaded. */
 import { type Command, Option } from 'commander'
-import { size } from './values.js'
+import {
+  DEVICES,
+  DTYPES,
+  flagName,
+  type LoadingName,
+  type LoadingOptions,
+  loadingNames,
+  loadingOptions,
+} from '../common/model-options.js'
+import { count, size } from './values.js'
 
-export interface ModelChoice {
+/** Which model, and where it runs. */
+export interface ModelChoice extends Pick<LoadingOptions, 'size'> {
   readonly model?: string
   readonly adapter?: string
-  readonly size?: string
-  readonly device: 'auto' | 'cpu' | 'cuda'
+  readonly device: (typeof DEVICES)[number]
   readonly python?: string
+}
+
+/** And how precisely, and how it is loaded. */
+export interface ModelOptions extends ModelChoice, LoadingOptions {
+  readonly dtype: (typeof DTYPES)[number]
 }
 
 export interface Particulars {
@@ -15,29 +29,33 @@ export interface Particulars {
   readonly argument?: true
   /** The checkpoint where none is named; default: the bundled scenes. */
   readonly usual?: string
-  /** The command's own option for precision, where it stands among these. */
-  readonly dtype?: Option
 }
 
+/** Which model, and where it runs. */
 export function addModel(
   command: Command,
-  { argument, usual = 'the bundled scenes', dtype }: Particulars = {},
+  { argument, usual = 'the bundled scenes' }: Particulars = {},
 ): Command {
   if (argument) command.argument('<folder|id>', 'the checkpoint: a folder, or a hub’s id like org/name')
   else command.option('--model <folder|id>', `checkpoint, or a hub’s id, downloaded once (default: ${usual})`)
-  command
+  return command
     .option('--adapter <file.py>', 'how to run a checkpoint of your own family: see examples/my_adapter.py')
-    .option(
-      '--size <n|HxW>',
-      'pictures’ height and width in pixels, if the model draws several (default: its)',
-      size,
-    )
-    .addOption(
-      new Option('--device <name>', 'where the model runs').choices(['auto', 'cpu', 'cuda']).default('auto'),
-    )
-  if (dtype) command.addOption(dtype)
-  return command.option(
-    '--python <path>',
-    'a Python with torch and the worker (default: SJD2_PYTHON, then .venv)',
-  )
+    .addOption(loadingOption('size'))
+    .addOption(new Option('--device <name>', 'where the model runs').choices(DEVICES).default('auto'))
+    .option('--python <path>', 'a Python with torch and the worker (default: SJD2_PYTHON, then .venv)')
+}
+
+/** And how precisely, and how it is loaded. */
+export function addModelOptions(command: Command, how: Particulars = {}): Command {
+  addModel(command.optionsGroup('Model and worker:'), how)
+  command.addOption(new Option('--dtype <name>', 'precision of the weights').choices(DTYPES).default('auto'))
+  for (const name of loadingNames) if (name !== 'size') command.addOption(loadingOption(name))
+  return command
+}
+
+function loadingOption(name: LoadingName): Option {
+  const { type, placeholder, help } = loadingOptions[name]
+  const option = new Option(`--${flagName(name)} ${placeholder}`, help)
+  if (type === 'count') return option.argParser(count)
+  return type === 'size' ? option.argParser(size) : option.choices(type)
 }

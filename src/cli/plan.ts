@@ -1,8 +1,15 @@
 /** `sjd2 plan`: what decoding takes, before anything is loaded. */
-import { type MemoryPlan, planMemory } from '../bridge/plan.js'
-import type { PlanOptions } from './program.js'
+import { type MemoryPlan, planMemory } from '../bridge/index.js'
+import type { ModelOptions } from './model-options.js'
+import type { JsonOption } from './options.js'
 import { bundledCheckpoint, findPython } from './session.js'
 import { createProgress, formatTable } from './terminal.js'
+
+export interface PlanOptions extends ModelOptions, JsonOption {
+  readonly imagesAtOnce: number
+  readonly window: number
+  readonly memory?: number
+}
 
 /** Exit code 1 where it does not fit. */
 export async function plan(options: PlanOptions, signal: AbortSignal): Promise<void> {

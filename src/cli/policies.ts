@@ -1,7 +1,7 @@
-import { overrideNames } from '../experiment/policy.js'
+import { overrideNames } from '../experiment/index.js'
 import { describePolicies } from '../policies/index.js'
-import { mark } from '../report/table.js'
-import type { JsonOption } from './program.js'
+import { mark } from '../report/index.js'
+import type { JsonOption } from './options.js'
 import { formatTable } from './terminal.js'
 
 /** `sjd2 policies` */

@@ -3,20 +3,39 @@ import { existsSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import type { Session } from '../engine/index.js'
-import { hashCheckpoint } from '../experiment/checkpoint.js'
-import { describeEnvironment } from '../experiment/environment.js'
-import { ExperimentError } from '../experiment/error.js'
-import { type ManifestRun, manifestFile, readManifest } from '../experiment/manifest.js'
-import type { PolicyChoice } from '../experiment/policy.js'
-import type { ImageRecord } from '../experiment/record.js'
-import { type Change, changes, checkCheckpoint, checkTokens } from '../experiment/replay/checks.js'
-import { type Replayed, replayRun, restorePolicies } from '../experiment/replay/replay.js'
-import { readResults } from '../experiment/results.js'
-import { withConnected } from './connection.js'
-import type { ReplayOptions, WorkerOptions } from './program.js'
+import {
+  type Change,
+  changes,
+  checkCheckpoint,
+  checkTokens,
+  describeEnvironment,
+  ExperimentError,
+  hashCheckpoint,
+  type ImageRecord,
+  type ManifestRun,
+  manifestFile,
+  type PolicyChoice,
+  type Replayed,
+  readManifest,
+  readResults,
+  replayRun,
+  restorePolicies,
+} from '../experiment/index.js'
+import { type Connection, withConnected } from './connection.js'
+import type { JsonOption } from './options.js'
 import { bundledCheckpoint, findPython, formatRun, tokenize, withSession } from './session.js'
 import { createProgress, type Progress } from './terminal.js'
 import { given } from './values.js'
+import type { WorkerOptions } from './worker-options.js'
+
+export interface ReplayOptions
+  extends Pick<WorkerOptions, 'model' | 'adapter' | 'python'>,
+    Connection,
+    JsonOption {
+  readonly device?: WorkerOptions['device']
+  readonly dtype?: WorkerOptions['dtype']
+  readonly anyCheckpoint?: true
+}
 
 /** Exit code 1 where a token differs. */
 export async function replay(path: string, options: ReplayOptions, signal: AbortSignal): Promise<void> {
@@ -28,6 +47,14 @@ export async function replay(path: string, options: ReplayOptions, signal: Abort
     throw new ExperimentError(
       'bad-manifest',
       `There are no recorded tokens to compare with: ${folder} holds no results.jsonl with a finished image.`,
+      'Keep manifest.json and results.jsonl of a run together, and give their folder.',
+    )
+  }
+  const stray = records.find(({ run }) => !manifest.runs.some(({ id }) => id === run))
+  if (stray !== undefined) {
+    throw new ExperimentError(
+      'bad-manifest',
+      `results.jsonl in ${folder} has images of run ${stray.run}, of which its manifest.json says nothing.`,
       'Keep manifest.json and results.jsonl of a run together, and give their folder.',
     )
   }

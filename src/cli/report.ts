@@ -1,14 +1,18 @@
 /** `sjd2 report`: a finished run as one page. */
 import { dirname, join } from 'node:path'
 import type { Session } from '../engine/index.js'
-import { ExperimentError } from '../experiment/error.js'
-import { checkOutput } from '../experiment/output.js'
-import { type Run, readRun, writeReport } from '../report/report.js'
-import { withConnected } from './connection.js'
-import type { ReportOptions } from './program.js'
+import { checkOutput, ExperimentError } from '../experiment/index.js'
+import { type Run, readRun, writeReport } from '../report/index.js'
+import { type Connection, withConnected } from './connection.js'
+import type { ModelOptions } from './model-options.js'
+import type { JsonOption } from './options.js'
 import { withSession } from './session.js'
 import { createProgress, type Progress } from './terminal.js'
 import { given } from './values.js'
+
+export interface ReportOptions extends ModelOptions, Connection, JsonOption {
+  readonly out?: string
+}
 
 export async function report(folder: string, options: ReportOptions, signal: AbortSignal): Promise<void> {
   const progress = createProgress(process.stderr)

@@ -3,16 +3,22 @@ import { existsSync } from 'node:fs'
 import { isAbsolute } from 'node:path'
 import { bundledCheckpoint } from '../../setup/installation.mjs'
 import { choosePython } from '../../setup/python.mjs'
+import { loadingOf } from '../common/model-options.js'
+import { projectRoot } from '../common/project.js'
 import type { Session } from '../engine/index.js'
-import type { RunState } from '../experiment/images.js'
-import { projectRoot } from '../experiment/project.js'
-import type { Prompt } from '../experiment/prompts.js'
-import { knownWords, named, type Reading, readWords } from '../experiment/words.js'
+import {
+  knownWords,
+  named,
+  type Prompt,
+  type Reading,
+  type RunState,
+  readWords,
+} from '../experiment/index.js'
 import { commandName } from './command-name.js'
 import { checkConnected } from './connection.js'
 import { UsageError } from './failure.js'
-import type { WorkerOptions } from './program.js'
 import type { Progress } from './terminal.js'
+import type { WorkerOptions } from './worker-options.js'
 
 export { bundledCheckpoint }
 
@@ -42,7 +48,7 @@ async function inSession<T>(
   use: (session: Session) => Promise<T>,
 ): Promise<T> {
   const { model: checkpoint = bundledCheckpoint, imagesAtOnce } = options
-  const { adapter, size, quantize, gpus, promptCells, device, dtype, connect: to, key } = options
+  const { adapter, device, dtype, connect: to, key } = options
   const python = findPython(options.python)
   const { openSession } = await import('../engine/index.js')
   const { openTrace } = await import('./trace.js')
@@ -52,10 +58,7 @@ async function inSession<T>(
     ...(to !== undefined && { connect: { to, key } }),
     checkpoint,
     adapter,
-    size,
-    quantize,
-    gpus,
-    promptCells,
+    ...loadingOf(options),
     python,
     device,
     dtype,
@@ -66,6 +69,11 @@ async function inSession<T>(
       if (event.kind === 'worker-busy') progress.log(`${event.error.message} Waiting for it …`)
       if (event.kind === 'worker-lost') {
         progress.log(`${event.error.message} ${to ? 'Connecting' : 'Starting it'} again; the images go on.`)
+      }
+      if (event.kind === 'fewer-entries') {
+        progress.log(
+          `The device’s memory ran out: passes have ${event.maxEntries} entries at most from now on, and the images go on.`,
+        )
       }
     },
   })

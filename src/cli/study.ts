@@ -1,37 +1,46 @@
 /** Conducts a run, whoever asked for it: opens the session and the folder, makes the images, shows how far it is. */
 import { join } from 'node:path'
 import type { Session } from '../engine/index.js'
-import { hashCheckpoint } from '../experiment/checkpoint.js'
-import { describeEnvironment, type Environment } from '../experiment/environment.js'
-import { ExperimentError } from '../experiment/error.js'
-import type { Trial } from '../experiment/fastest-window.js'
-import { type NewRun, openFolder } from '../experiment/folder.js'
-import { settingsHash, shortHash } from '../experiment/identity.js'
-import type { Manifest, ManifestImage } from '../experiment/manifest.js'
-import type { MetricChoice } from '../experiment/metrics/choice.js'
-import { SCENES } from '../experiment/metrics/scenes.js'
-import { checkRoom, pictureBytes, withOutput } from '../experiment/output.js'
-import { pictureName } from '../experiment/picture.js'
-import type { PolicyChoice } from '../experiment/policy.js'
-import type { Prompt } from '../experiment/prompts.js'
-import type { ImageRecord } from '../experiment/record.js'
-import { builtIn } from '../experiment/source.js'
-import { Stopping, type WindDown } from '../experiment/stopping.js'
 import {
+  builtIn,
   type Contender,
+  checkpointOf,
+  checkRoom,
   checkRows,
+  describeEnvironment,
+  type Environment,
+  ExperimentError,
   type FailedImage,
+  hashCheckpoint,
+  type ImageRecord,
+  type LeftOut,
+  type Manifest,
+  type ManifestImage,
+  type MetricChoice,
+  type NewRun,
+  openFolder,
+  type PolicyChoice,
+  type Prompt,
+  pictureBytes,
+  pictureName,
   rowId,
   runStudy,
+  SCENES,
+  Stopping,
   type Study,
   type StudyImage,
-} from '../experiment/study.js'
-import type { LeftOut } from '../experiment/words.js'
+  settingsHash,
+  shortHash,
+  type Trial,
+  type WindDown,
+  withOutput,
+} from '../experiment/index.js'
 import type { Sampling } from '../numerics/index.js'
-import type { SamplingOptions, WorkerOptions } from './program.js'
+import type { SamplingOptions } from './options.js'
 import { bundledCheckpoint, findPython, formatRun, tokenize, withSession } from './session.js'
 import { formatDuration, type Progress } from './terminal.js'
 import { given } from './values.js'
+import type { WorkerOptions } from './worker-options.js'
 
 /** What a user asks for, before the model is known. */
 export interface Plan {
@@ -224,7 +233,7 @@ async function settle(
 function runOf(
   { images, judged, metrics }: Plan,
   leftOut: readonly LeftOut[],
-  { model, adapter, size, quantize, gpus, imagesAtOnce }: WorkerOptions,
+  options: WorkerOptions,
   environment: Environment,
   sampling: Sampling,
   contenders: readonly Contender[],
@@ -232,11 +241,8 @@ function runOf(
   const own = metrics.map(({ name, source }) => ({ name, source }))
   return {
     environment,
-    checkpoint: {
-      ...{ model: model ?? null, adapter: adapter ?? null, size: size ?? null },
-      ...given({ quantize, gpus }),
-    },
-    imagesAtOnce,
+    checkpoint: checkpointOf(options),
+    imagesAtOnce: options.imagesAtOnce,
     sampling,
     metrics: judged ? [{ name: SCENES, source: builtIn(SCENES) }, ...own] : own,
     rows: contenders.map((contender) => {

@@ -1,7 +1,7 @@
 /** Runs a command of the worker's training room: `python -m sjd2_worker.training.<name>`. */
 import { execa } from 'execa'
-import { pathOf, workerFolder } from '../bridge/process.js'
-import { threadSettings } from '../bridge/threads.js'
+import { pathOf, threadSettings, workerFolder } from '../bridge/index.js'
+import { flagName } from '../common/model-options.js'
 import { findPython } from './session.js'
 
 /** What such a command is given, by the names of its options; `true` is a flag, what is undefined is left out. */
@@ -40,7 +40,7 @@ export async function runTraining(
 ): Promise<Record<string, unknown>> {
   const python = pathOf(findPython(wanted))
   const flags = Object.entries(options).flatMap(([option, value]) => {
-    const flag = `--${option.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
+    const flag = `--${flagName(option)}`
     if (value === undefined || value === false) return []
     return value === true ? [flag] : [flag, String(value)]
   })

@@ -1,25 +1,12 @@
 /** The arguments and options of `sjd2 worker`. */
 import type { Command } from 'commander'
 import { interruptible } from './interrupt.js'
-import type { JsonOption, ModelOptions } from './program.js'
+import { addModelOptions } from './model-options.js'
+import type { JsonOption } from './options.js'
 import { count, natural } from './values.js'
+import type { StartOptions, StopOptions } from './worker.js'
 
-export interface StartOptions extends ModelOptions, JsonOption {
-  readonly name?: string
-  readonly imagesAtOnce: number
-  readonly listen?: string
-  readonly key?: string
-  /** Minutes. */
-  readonly idle: number
-}
-
-export interface StopOptions {
-  readonly key?: string
-  readonly force?: boolean
-}
-
-/** @param addModelOptions which checkpoint, and how it is loaded. */
-export function addWorker(program: Command, addModelOptions: (command: Command) => Command): void {
+export function addWorker(program: Command): void {
   const worker = program
     .command('worker')
     .description('Keep a worker with its model loaded, for several runs: --connect.')

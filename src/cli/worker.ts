@@ -1,14 +1,34 @@
 /** `sjd2 worker`: workers that stay, with their model loaded, for several runs. */
 
-import { WorkerError } from '../bridge/index.js'
-import { makeKey } from '../bridge/keys.js'
-import { findRecord, forgetRecord, recordNames } from '../bridge/registry.js'
-import { askWarmWorker, startWarmWorker, stopWarmWorker } from '../bridge/warm.js'
+import {
+  askWarmWorker,
+  findRecord,
+  forgetRecord,
+  makeKey,
+  recordNames,
+  startWarmWorker,
+  stopWarmWorker,
+  WorkerError,
+} from '../bridge/index.js'
 import { commandName } from './command-name.js'
-import type { JsonOption } from './program.js'
+import type { ModelOptions } from './model-options.js'
+import type { JsonOption } from './options.js'
 import { bundledCheckpoint, findPython } from './session.js'
 import { createProgress, formatTable } from './terminal.js'
-import type { StartOptions, StopOptions } from './worker-commands.js'
+
+export interface StartOptions extends ModelOptions, JsonOption {
+  readonly name?: string
+  readonly imagesAtOnce: number
+  readonly listen?: string
+  readonly key?: string
+  /** Minutes. */
+  readonly idle: number
+}
+
+export interface StopOptions {
+  readonly key?: string
+  readonly force?: boolean
+}
 
 const SECONDS_PER_MINUTE = 60
 

@@ -1,5 +1,5 @@
 import { type Answer, type Ask, floatsOrHalves, type Tensors, tensor, type Worker } from '../bridge/index.js'
-import { Scratch } from '../decoding/lent.js'
+import { Scratch } from '../common/scratch.js'
 import { concatenated } from './concatenated.js'
 import { type LanePlan, laneHead, weightOf } from './lane.js'
 import type { RunningImage } from './running-image.js'

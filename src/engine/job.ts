@@ -1,5 +1,5 @@
-import type { ForwardRequest, ReadPrompt } from '../bridge/messages.generated.js'
-import type { Decodable } from '../decoding/pass.js'
+import type { ForwardRequest, ReadPrompt } from '../bridge/index.js'
+import type { Decodable } from '../decoding/index.js'
 
 /** Vectors that the worker makes of a prompt for the forwards that feed them, and that nobody keeps: how many. */
 export type PromptVectors = NonNullable<ForwardRequest['vectors']>[number]

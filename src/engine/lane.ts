@@ -1,5 +1,5 @@
 import type { Lane } from '../bridge/index.js'
-import type { PassPlan } from '../decoding/pass.js'
+import type { PassPlan } from '../decoding/index.js'
 import type { PromptVectors } from './job.js'
 
 /** One guidance branch of an image: its key/value slot, and its prompt in ids of the model. */
@@ -52,6 +52,7 @@ export function laneHead({ branches, guidance, plan }: LanePlan): Lane {
     entries: plan.tokens.length,
     rows: plan.rows.length,
     visibility: plan.mask === undefined ? 'chain' : 'mask',
+    ...(plan.before && { before: plan.before }),
     ...(plan.keep && { keep: Array.from(plan.keep, (cell) => origins[0] + cell) }),
   }
 }

@@ -1,6 +1,5 @@
 import { type Answer, floats, type ModelCard } from '../bridge/index.js'
-import type { Model } from '../decoding/model.js'
-import type { CodeVectors } from '../decoding/neighbours.js'
+import type { CodeVectors, Model } from '../decoding/index.js'
 
 /** What decoding must know, from the worker's model card and its embeddings. */
 export function modelOf(card: ModelCard, { tensors }: Answer<'embeddings'>): Model {

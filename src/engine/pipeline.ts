@@ -1,5 +1,5 @@
 import type { Answer, Worker } from '../bridge/index.js'
-import { Scratch } from '../decoding/lent.js'
+import { Scratch } from '../common/scratch.js'
 import { type Batch, type Capacity, collect } from './batch.js'
 import { ReplyBuffers } from './reply-buffers.js'
 import type { RunningImage } from './running-image.js'

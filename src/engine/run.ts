@@ -71,12 +71,11 @@ export class Run implements Source {
     const ticket: Ticket = new Ticket(job, this.#office, {
       onStep: (statistics) => this.#guard(() => onStep?.(job, statistics)),
       onDone: (statistics) => this.#end(ticket, () => onDone?.(job, statistics)),
-      onFailed: (error) => {
+      onFailed: (error) =>
         this.#end(ticket, () => {
           if (onFailed) onFailed(job, error)
           else this.#firstError ??= { error }
-        })
-      },
+        }),
     })
     this.#open.add(ticket)
     return ticket

@@ -7,8 +7,8 @@ import {
   type StatsReply,
   startWorker,
 } from '../bridge/index.js'
-import type { Model } from '../decoding/model.js'
-import type { DecodingPolicy } from '../decoding/policy.js'
+import { type LoadingOptions, loadingOf } from '../common/model-options.js'
+import type { DecodingPolicy, Model } from '../decoding/index.js'
 import { Engine } from './engine.js'
 import type { Job, TokenizedPrompt } from './job.js'
 import { codebookOf, modelOf } from './model.js'
@@ -18,20 +18,13 @@ import type { RunOptions } from './run.js'
 import type { Submission } from './submission.js'
 import { SupervisedWorker, type WorkerEvent } from './supervised-worker.js'
 
-export interface OpenOptions {
+export interface OpenOptions extends LoadingOptions {
   /** A worker that runs already, to be used instead of starting one; what it runs is as it was started. */
   readonly connect?: Pick<ConnectOptions, 'to' | 'key'>
   /** Folder of the checkpoint, or a hub's id (`org/name`). */
   readonly checkpoint: string
   /** A Python file with `load`, for a family of one's own. */
   readonly adapter?: ProcessOptions['adapter']
-  /** Pictures' size, for families that draw several. */
-  readonly size?: ProcessOptions['size']
-  /** Weights of 8 or 4 bits; over how many GPUs the layers are spread. */
-  readonly quantize?: ProcessOptions['quantize']
-  readonly gpus?: ProcessOptions['gpus']
-  /** Tokens of a prompt that slots have room for from the start; `reserve` makes it more. */
-  readonly promptCells?: ProcessOptions['promptCells']
   /** The Python interpreter: a path, or a name on the PATH. */
   readonly python: string
   /** Default: `auto`, CUDA where there is one. */
@@ -95,15 +88,15 @@ export interface Session {
 export async function openSession(options: OpenOptions): Promise<Session> {
   const { device = 'auto', dtype = 'auto', images = 16, onEvent = () => {} } = options
   const { requestTimeout = 600 } = options
-  const { checkpoint, adapter, size, quantize, gpus, python, connect } = options
+  const { checkpoint, adapter, python, connect } = options
   const closing = new AbortController()
   const signal = options.signal ? AbortSignal.any([options.signal, closing.signal]) : closing.signal
   const slots = 2 * images
-  // a worker that takes the place of a lost one needs as much room as that had
+  // `reserve` makes it more; a worker that takes the place of a lost one needs as much room as that had
   const room = { promptCells: options.promptCells }
   const start = () => {
     if (connect === undefined) {
-      const loading = { checkpoint, adapter, size, quantize, gpus, python, device, dtype }
+      const loading = { checkpoint, adapter, ...loadingOf(options), python, device, dtype }
       return startWorker({ ...loading, ...room, slots, signal, requestTimeout })
     }
     return connectWorker({
@@ -116,6 +109,7 @@ export async function openSession(options: OpenOptions): Promise<Session> {
     })
   }
   const worker = await SupervisedWorker.start({ start, signal, onEvent })
+  room.promptCells ??= worker.hello.promptCells
 
   async function close() {
     closing.abort(new Error('The session is closed.'))
@@ -135,7 +129,7 @@ function sessionOf(
   worker: SupervisedWorker,
   model: Model,
   { images = 16, queue, onForward, onEvent }: OpenOptions,
-  room: { promptCells: number | undefined },
+  room: { promptCells?: number | undefined },
   close: () => Promise<void>,
 ): Session {
   const engine = new Engine(worker, {
@@ -147,7 +141,7 @@ function sessionOf(
     tokenizeEach((ask) => worker.request(ask), prompts, onProgress)
 
   async function reserve(tokens: number): Promise<void> {
-    if (tokens <= (room.promptCells ?? worker.hello.promptCells)) return
+    if (tokens <= (room.promptCells as number)) return
     const { head } = await worker.request({ op: 'reserve', promptCells: tokens })
     room.promptCells = head.promptCells
   }

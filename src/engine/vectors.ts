@@ -1,4 +1,4 @@
-import { ANCHOR } from '../decoding/pass.js'
+import { ANCHOR } from '../decoding/index.js'
 import type { PromptVectors } from './job.js'
 import type { LanePlan } from './lane.js'
 

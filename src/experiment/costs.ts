@@ -1,7 +1,8 @@
 /** What each row of a run took, and what metrics of one's own say of it. */
+
+import { bootstrapMean, byPrompt, type Estimate, mean } from '../common/statistics.js'
 import type { ImageRecord } from './record.js'
-import { bootstrapMean, byPrompt, type Estimate, mean } from './statistics.js'
-import { type RowKey, recordsOf } from './study.js'
+import { type RowKey, recordsOf } from './rows.js'
 
 export interface Costs {
   readonly spec: string

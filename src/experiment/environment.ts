@@ -3,8 +3,8 @@ import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { z } from 'zod'
+import { gitState, version } from '../common/project.js'
 import type { HelloReply } from '../engine/index.js'
-import { gitState, version } from './project.js'
 
 export const environmentSchema = z.strictObject({
   sjd2: z.string(),

@@ -8,7 +8,7 @@ import type { Job, JobStatistics, Session } from '../engine/index.js'
 import type { Sampling } from '../numerics/index.js'
 import { choosePolicy, type PolicyChoice } from './policy.js'
 import { keyOfPrompt } from './random.js'
-import type { StudyImage } from './study.js'
+import type { StudyImage } from './rows.js'
 
 /** What the window is tried on. */
 export interface Trial {

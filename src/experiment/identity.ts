@@ -1,5 +1,6 @@
 /** What tells pictures apart: hashes of all that decides them. */
 import { createHash } from 'node:crypto'
+import { decidingOf } from './loading.js'
 import type { ManifestRow, ManifestRun } from './manifest.js'
 
 /** The parts of a run that decide its images, besides policies, prompts and seeds, by the names that a user knows. */
@@ -10,8 +11,7 @@ export const deciding = ({
 }: Pick<ManifestRun, 'environment' | 'checkpoint' | 'sampling'>): Record<string, unknown> => ({
   checkpoint: environment.model.hash,
   adapter: environment.adapter,
-  size: checkpoint.size,
-  quantize: checkpoint.quantize,
+  ...decidingOf(checkpoint),
   device: environment.device,
   dtype: environment.dtype,
   torch: environment.torch,

@@ -9,8 +9,8 @@ import { PARAMETERS_FORMAT } from './parameters.js'
 import { encodePicture } from './picture.js'
 import { costOf, type ImageRecord, resultOf, settingsOf } from './record.js'
 import { appendResult } from './results.js'
+import type { Contender, Study } from './rows.js'
 import { hashOfSource } from './source.js'
-import type { Contender, Study } from './study.js'
 import { isRecorded, writeTrajectory } from './trajectory-record.js'
 
 /**

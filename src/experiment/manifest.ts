@@ -7,21 +7,12 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { environmentSchema } from './environment.js'
 import { ExperimentError, reasonOf } from './error.js'
+import { checkpointSchema } from './loading.js'
 import { writeWhole } from './output.js'
 import { overridesSchema } from './policy.js'
 import { fieldsSchema } from './prompts.js'
 import { sourceSchema } from './source.js'
 import { leftOutSchema } from './words.js'
-
-/** How the model was named: its folder or hub id, the adapter's file, the pictures' size; null: the default. And how it
- * was loaded, if otherwise than usual. */
-export const checkpointSchema = z.strictObject({
-  model: z.string().nullable(),
-  adapter: z.string().nullable(),
-  size: z.string().nullable(),
-  quantize: z.enum(['int8', 'nf4']).optional(),
-  gpus: z.int().optional(),
-})
 
 const rowSchema = z.strictObject({
   /** Names the row's files. */

@@ -3,9 +3,10 @@ import { readFileSync } from 'node:fs'
 import { isAbsolute, join } from 'node:path'
 import { decode } from 'fast-png'
 import { z } from 'zod'
+import { flagName } from '../common/model-options.js'
 import { environmentSchema } from './environment.js'
 import { ExperimentError } from './error.js'
-import { checkpointSchema } from './manifest.js'
+import { checkpointSchema } from './loading.js'
 import { PARAMETERS_KEYWORD } from './picture.js'
 import { otherTexts } from './png-texts.js'
 import { besides, formatSpec, splitSpec } from './policy.js'
@@ -64,15 +65,17 @@ export function commandOf(of: Parameters): string[] {
     index: of.index,
     guidance: of.guidance,
     temperature: of.temperature,
-    'top-k': of.topK,
-    'top-p': of.topP,
+    topK: of.topK,
+    topP: of.topP,
     ...of.checkpoint,
     device: of.environment.device === 'cpu' ? 'cpu' : 'cuda',
     dtype: of.environment.dtype,
   }
   const given = Object.entries(options).filter(([, value]) => value !== null && value !== undefined)
   // with `=`, a negative number is no option
-  const words = given.map(([key, value]) => (value === true ? `--${key}` : `--${key}=${value}`))
+  const words = given.map(([key, value]) =>
+    value === true ? `--${flagName(key)}` : `--${flagName(key)}=${value}`,
+  )
   return ['generate', ...words, '--', of.prompt]
 }
 
@@ -81,16 +84,12 @@ function policyOptions({
   spec,
   policyFile,
   parameters,
-}: Parameters): Record<string, string | number | boolean> {
+}: Parameters): Record<string, string | number | boolean | undefined> {
   const { name } = splitSpec(spec)
   const isAsked = policyFile === null || policyFile === (isAbsolute(name) ? name : join('.', name))
   if (!isAsked) return { policy: formatSpec(policyFile, parameters) }
-  const others = Object.entries(besides(spec, parameters)).map(([key, value]) => [optionOf(key), value])
-  return { policy: spec, ...Object.fromEntries(others) }
+  return { policy: spec, ...besides(spec, parameters) }
 }
-
-/** `keepNoisyKeys`: `keep-noisy-keys` */
-const optionOf = (key: string): string => key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
 
 /** A command line for a POSIX shell. */
 export const quoted = (args: readonly string[]): string =>

@@ -1,10 +1,10 @@
 /** Policies by name or from a user's file, with what is changed of them. */
 import { isAbsolute, join } from 'node:path'
 import { z } from 'zod'
+import { didYouMean } from '../common/did-you-mean.js'
 import type { DecodingPolicy, Model } from '../decoding/index.js'
-import { didYouMean } from '../policies/did-you-mean.js'
 import { composePolicy, createPolicy, type PolicyOverrides } from '../policies/index.js'
-import { openPolicyFile, type UserPolicy } from '../policies/load.js'
+import { openPolicyFile, type UserPolicy } from '../user-modules/index.js'
 import { ExperimentError } from './error.js'
 import { builtIn, ofFiles, type Source } from './source.js'
 

@@ -1,6 +1,6 @@
 /** What zod found wrong, in words for whoever wrote the file. */
 import { z } from 'zod'
-import { didYouMean } from '../policies/did-you-mean.js'
+import { didYouMean } from '../common/did-you-mean.js'
 
 /** Keys and numbers from the top to a part. */
 export type Path = readonly (string | number)[]

@@ -1,7 +1,5 @@
 /** Captions in the scenes' grammar, drawn as the training data draws them. */
 
-import { ExperimentError } from './error.js'
-import { MOST_IMAGES } from './images.js'
 import {
   backgrounds,
   type CaptionObject,
@@ -10,8 +8,10 @@ import {
   type SceneCaption,
   shapes,
   textures,
-} from './judge/caption.js'
-import { writeCaption } from './judge/index.js'
+  writeCaption,
+} from '../judge/index.js'
+import { ExperimentError } from './error.js'
+import { MOST_IMAGES } from './images.js'
 
 /** The share of scenes with a single object. */
 const SINGLE = 0.4

@@ -4,8 +4,8 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { z } from 'zod'
-import type { SourceFiles } from '../policies/module.js'
-import { version } from './project.js'
+import { version } from '../common/project.js'
+import type { SourceFiles } from '../user-modules/index.js'
 
 const path = z
   .string()

@@ -1,7 +1,8 @@
 /** A comparison's table: one row for each policy and guidance scale. */
+
+import { bootstrapMean, byPrompt, type Estimate, mean } from '../common/statistics.js'
 import type { ImageRecord } from './record.js'
-import { bootstrapMean, byPrompt, type Estimate, mean } from './statistics.js'
-import { type RowKey, recordsOf } from './study.js'
+import { type RowKey, recordsOf } from './rows.js'
 
 export interface Row {
   readonly spec: string

@@ -1,5 +1,5 @@
+import { mean } from '../common/statistics.js'
 import type { RunState } from './images.js'
-import { mean } from './statistics.js'
 
 /** A row that is still to come: how many images it lacks, and what is known of those that it has. */
 export interface RowAhead {

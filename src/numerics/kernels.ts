@@ -3,7 +3,7 @@
  * all arrays outside stay plain ones, which the garbage collector frees.
  */
 import { readFileSync } from 'node:fs'
-import type { Sampling } from './probabilities.js'
+import type { Sampling } from './sampling.js'
 import type { Stream } from './stream.js'
 
 /** Logits: single precision, or the bits of half precision. */

@@ -1,6 +1,7 @@
 import { filteredRace, type Logits, type StrongNoise } from './kernels.js'
-import { HIGHEST_TEMPERATURE, probabilities, type Sampling } from './probabilities.js'
+import { HIGHEST_TEMPERATURE, probabilities } from './probabilities.js'
 import { race } from './sample.js'
+import type { Sampling } from './sampling.js'
 
 /** Below it, logits over the temperature are too large for the kernel's single precision. */
 const LOWEST_TEMPERATURE = 1e-3

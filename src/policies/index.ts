@@ -1,7 +1,7 @@
+import { didYouMean } from '../common/did-you-mean.js'
 import { checkPolicy, type DecodingPolicy, type Model, PolicyError } from '../decoding/index.js'
 import { autoregressive } from './autoregressive.js'
 import type { PolicyDefinition } from './definition.js'
-import { didYouMean } from './did-you-mean.js'
 import { gsd } from './gsd.js'
 import { jacobi } from './jacobi.js'
 import { lantern } from './lantern.js'
@@ -16,7 +16,6 @@ import { sjd2Paper } from './sjd2-paper.js'
 import { sjd2Tree } from './sjd2-tree.js'
 import { zipar } from './zipar.js'
 
-export { loadPolicyFile, type PolicyFactory } from './load.js'
 export type { PolicyOverrides } from './overrides.js'
 
 const definitions: readonly PolicyDefinition[] = [

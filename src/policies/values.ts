@@ -1,6 +1,7 @@
 /** Readers of settings' values, each with a refusal that says what is expected. */
+
+import { didYouMean } from '../common/did-you-mean.js'
 import { PolicyError } from '../decoding/index.js'
-import { didYouMean } from './did-you-mean.js'
 
 export function wholeNumber(option: string, value: number, least: number, most = Infinity): number {
   if (Number.isInteger(value) && value >= least && value <= most) return value

@@ -1,5 +1,5 @@
 /** The report as one HTML file. */
-import type { Environment } from '../experiment/environment.js'
+import type { Environment } from '../experiment/index.js'
 import type { Bundle } from './bundle.js'
 import type { PageData } from './page.js'
 import type { Run } from './run.js'

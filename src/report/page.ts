@@ -1,6 +1,5 @@
 /** What stands in a report, as the page's script reads it. */
-import type { Estimate } from '../experiment/statistics.js'
-import type { CommitBin, Progress } from './passes.js'
+import type { Estimate } from '../common/statistics.js'
 
 export interface PageData {
   readonly settings: readonly Setting[]
@@ -104,4 +103,18 @@ export interface ShownPass {
   readonly drafts: readonly number[]
   /** [window] levels of noise, 0: clean. */
   readonly levels: readonly number[]
+}
+
+/** A share of the image, and the mean codes that a pass commits which begins in it; null where none does. */
+export interface Progress {
+  /** Bounds, on [0, 1]. */
+  readonly from: number
+  readonly to: number
+  readonly committed: Estimate | null
+}
+
+/** A range of codes for each pass, and the share of passes that commit so many. */
+export interface CommitBin {
+  readonly label: string
+  readonly share: Estimate
 }

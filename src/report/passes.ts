@@ -1,26 +1,13 @@
 /** What passes committed, seen by where they begin, by how much, and by where it lies in the picture. */
-import type { ImageRecord } from '../experiment/record.js'
-import { bootstrapRatios, type Estimate, type RatioPart } from '../experiment/statistics.js'
+import { bootstrapRatios, type RatioPart } from '../common/statistics.js'
+import type { ImageRecord } from '../experiment/index.js'
+import type { CommitBin, Progress } from './page.js'
 
 /** Codes committed, pass by pass, of one image. */
 type Passes = readonly number[]
 
 /** Each prompt's images. */
 type ByPrompt = readonly (readonly Passes[])[]
-
-/** A share of the image, and the mean codes that a pass commits which begins in it; null where none does. */
-export interface Progress {
-  /** Bounds, on [0, 1]. */
-  readonly from: number
-  readonly to: number
-  readonly committed: Estimate | null
-}
-
-/** A range of codes for each pass, and the share of passes that commit so many. */
-export interface CommitBin {
-  readonly label: string
-  readonly share: Estimate
-}
 
 /** The images' passes, prompt by prompt. */
 export function passesByPrompt(results: readonly ImageRecord[]): ByPrompt {

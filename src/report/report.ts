@@ -1,8 +1,6 @@
 /** `report.html` of a finished run. */
 
-import { ExperimentError } from '../experiment/error.js'
-import { writeWhole } from '../experiment/output.js'
-import { randomStream } from '../experiment/random.js'
+import { ExperimentError, randomStream, writeWhole } from '../experiment/index.js'
 import { bundleScript, readStyle } from './bundle.js'
 import { reportHtml } from './html.js'
 import type { Run } from './run.js'

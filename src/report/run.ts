@@ -2,15 +2,18 @@
 import { existsSync } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { ExperimentError, reasonOf } from '../experiment/error.js'
-import { type Manifest, manifestFile, readManifest } from '../experiment/manifest.js'
-import type { ImageRecord } from '../experiment/record.js'
-import { readResults } from '../experiment/results.js'
 import {
+  ExperimentError,
+  type ImageRecord,
+  type Manifest,
+  manifestFile,
   type RecordedTrajectory,
+  readManifest,
+  readResults,
+  reasonOf,
   trajectoriesFolder,
   trajectorySchema,
-} from '../experiment/trajectory-record.js'
+} from '../experiment/index.js'
 
 export interface Run {
   readonly manifest: Manifest

@@ -1,10 +1,13 @@
 /** Results as rows of the report's table and as what its plots draw. */
-import { deciding } from '../experiment/identity.js'
-import type { ManifestRun } from '../experiment/manifest.js'
-import type { ImageRecord } from '../experiment/record.js'
-import { mean } from '../experiment/statistics.js'
-import { type Row, summarize } from '../experiment/summary.js'
-import type { RecordedTrajectory } from '../experiment/trajectory-record.js'
+import { mean } from '../common/statistics.js'
+import {
+  deciding,
+  type ImageRecord,
+  type ManifestRun,
+  type RecordedTrajectory,
+  type Row,
+  summarize,
+} from '../experiment/index.js'
 import type { Grid, PartTime, PlotRow, Setting } from './page.js'
 import { commitDistribution, committedByCell, committedByPosition, passesByPrompt } from './passes.js'
 import type { Run } from './run.js'

@@ -1,6 +1,6 @@
 import { csvFormat } from 'd3-dsv'
-import type { Estimate } from '../experiment/statistics.js'
-import type { Row } from '../experiment/summary.js'
+import type { Estimate } from '../common/statistics.js'
+import type { Row } from '../experiment/index.js'
 
 /** How a policy is marked wherever it is named. */
 export const mark = ({ exact }: { exact: boolean }): string => (exact ? 'exact' : 'relaxed')

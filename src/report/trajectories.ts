@@ -1,7 +1,6 @@
 /** Recorded trajectories as the viewer shows them: by cells of the grid, with pictures. */
 import type { Session } from '../engine/index.js'
-import type { ImageKey } from '../experiment/results.js'
-import type { RecordedTrajectory } from '../experiment/trajectory-record.js'
+import type { ImageKey, RecordedTrajectory } from '../experiment/index.js'
 import type { Film, Frame, ShownPass, ShownTrajectory, Viewer } from './page.js'
 import type { Run } from './run.js'
 import { settingLabel } from './settings.js'

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { fed, LentLogits, proposed, Scratch, Vectors } from '../../src/decoding/lent.js'
+import { Scratch } from '../../src/common/scratch.js'
+import { fed, LentLogits, proposed, Vectors } from '../../src/decoding/lent.js'
 import { PositionNoise, readPass } from '../../src/decoding/readout.js'
 import { ImageRandom } from '../../src/index.js'
 import { draftOf, plainSampling } from '../support/fake-pass.js'

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
-import { parseCaption } from '../../src/experiment/judge/index.js'
 import { randomStream } from '../../src/experiment/random.js'
 import { scenePrompts } from '../../src/experiment/scene-prompts.js'
+import { parseCaption } from '../../src/judge/index.js'
 
 const draw = (count: number, seed: number) => scenePrompts(count, randomStream(seed, 'prompts'))
 

@@ -8,9 +8,9 @@ import {
   type SceneCaption,
   shapes,
   textures,
-} from '../../src/experiment/judge/caption.js'
-import { CaptionError, parseCaption, writeCaption } from '../../src/experiment/judge/index.js'
-import { mainShades } from '../../src/experiment/judge/palette.js'
+} from '../../src/judge/caption.js'
+import { CaptionError, parseCaption, writeCaption } from '../../src/judge/index.js'
+import { mainShades } from '../../src/judge/palette.js'
 import { python } from '../engine/tiny.js'
 
 const thing = fc.record({

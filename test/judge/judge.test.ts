@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test } from 'vitest'
-import { judgePicture, judgeScene, observeScene, type SeenScene } from '../../src/experiment/judge/index.js'
+import { judgePicture, judgeScene, observeScene, type SeenScene } from '../../src/judge/index.js'
 import { changesOf, placeOf } from '../support/caption-changes.js'
 import { type DrawnScene, drawScenes } from '../support/scenes.js'
 

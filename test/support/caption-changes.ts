@@ -6,8 +6,8 @@ import {
   type SceneCaption,
   shapes,
   textures,
-} from '../../src/experiment/judge/caption.js'
-import { type Fact, parseCaption, writeCaption } from '../../src/experiment/judge/index.js'
+} from '../../src/judge/caption.js'
+import { type Fact, parseCaption, writeCaption } from '../../src/judge/index.js'
 
 /** A caption that differs from the right one in one fact, and the facts that must then be told as wrong. */
 export interface ChangedCaption {

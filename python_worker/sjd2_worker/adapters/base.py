@@ -165,8 +165,11 @@ class Adapter(ABC):
 
     @property
     def prompt_cells(self) -> int:
-        """The most tokens of a prompt that a slot of `cache` has room for."""
-        return self.cache.cells - len(self.card["layout"]) - SPARE_CELLS
+        """The most tokens of a prompt that a slot of `cache` has room for, and the model positions."""
+        positions = self.cache.cells - SPARE_CELLS
+        if self.cache.positions is not None:  # cells are rounded up
+            positions = min(positions, self.cache.positions)
+        return positions - len(self.card["layout"])
 
     @property
     def longest_prompt(self) -> int:

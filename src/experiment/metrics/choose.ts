@@ -1,4 +1,4 @@
-import { didYouMean } from '../../policies/did-you-mean.js'
+import { didYouMean } from '../../common/did-you-mean.js'
 import { ExperimentError } from '../error.js'
 import { isFile } from '../policy.js'
 import type { MetricChoice } from './choice.js'

@@ -1,5 +1,5 @@
 import { basename, isAbsolute, join } from 'node:path'
-import { type Expected, loadModule } from '../../policies/module.js'
+import { type Expected, loadModule } from '../../user-modules/index.js'
 import { ExperimentError } from '../error.js'
 import { ofFiles } from '../source.js'
 import type { MetricChoice } from './choice.js'

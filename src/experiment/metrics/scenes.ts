@@ -1,5 +1,5 @@
 import type { Picture } from '../../engine/index.js'
-import { CaptionError, judgePicture } from '../judge/index.js'
+import { CaptionError, judgePicture } from '../../judge/index.js'
 import type { ImageRecord } from '../record.js'
 
 /** The metric that comes with sjd2: does the picture show what its caption says? */

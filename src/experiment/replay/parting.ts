@@ -1,6 +1,11 @@
 /** Where an image that is made again parts from what was recorded of it, and by how much. */
-import { parentOf } from '../../decoding/draft.js'
-import type { DecodingPolicy, Draft, ImageState, Pass } from '../../decoding/index.js'
+import {
+  type DecodingPolicy,
+  type Draft,
+  type ImageState,
+  type Pass,
+  parentOf,
+} from '../../decoding/index.js'
 import { race } from '../../numerics/index.js'
 
 /** The first position whose token differs from the recorded one. */

@@ -1,6 +1,6 @@
 /** Makes a run of a manifest again, and compares the tokens. */
 import type { Session, TokenizedPrompt } from '../../engine/index.js'
-import { openPolicyFile } from '../../policies/load.js'
+import { openPolicyFile } from '../../user-modules/index.js'
 import { decodeImages, type FinishedImage, type ImageRequest, type RunState } from '../images.js'
 import type { ManifestRow, ManifestRun } from '../manifest.js'
 import { choosePolicy, formatSpec, ofFile, type PolicyChoice } from '../policy.js'

@@ -1,5 +1,7 @@
 /** What a study file may say. */
 import { z } from 'zod'
+import { DEVICES, DTYPES } from '../../common/model-options.js'
+import { loadingShape } from '../loading.js'
 import { overrideTypes } from '../policy.js'
 
 /** One value, or several to sweep over. */
@@ -28,15 +30,10 @@ export const studySchema = z.strictObject({
   model: text.optional(),
   /** A Python file, for a family of one's own. */
   adapter: text.optional(),
-  /** `768` or `512x768`, for families that draw several sizes. */
-  size: z.union([z.number().int().positive().transform(String), text]).optional(),
-  /** Weights of 8 or 4 bits, and layers over several GPUs, for transformers' families. */
-  quantize: z.enum(['int8', 'nf4']).optional(),
-  gpus: z.int().positive().optional(),
-  /** Tokens that a prompt may have; default: as the prompts need. */
-  promptCells: z.int().positive().optional(),
-  device: z.enum(['auto', 'cpu', 'cuda']).default('auto'),
-  dtype: z.enum(['auto', 'f32', 'bf16', 'f16']).default('auto'),
+  /** How the model is loaded. */
+  ...loadingShape,
+  device: z.enum(DEVICES).default('auto'),
+  dtype: z.enum(DTYPES).default('auto'),
   imagesAtOnce: z.int().positive().default(8),
   /** A list, a file (as `readPrompts` takes it), or so many captions drawn in the scenes' grammar. */
   prompts: z.union([

@@ -1,5 +1,5 @@
 import * as Plot from '@observablehq/plot'
-import type { Estimate } from '../../../experiment/statistics.js'
+import type { Estimate } from '../../../common/statistics.js'
 import type { PlotRow } from '../../page.js'
 import { element } from '../dom.js'
 import { base, below, type Figure, familyColours, fillOf } from './figure.js'

@@ -1,5 +1,5 @@
 import * as Plot from '@observablehq/plot'
-import type { CommitBin } from '../../passes.js'
+import type { CommitBin } from '../../page.js'
 import { base, below, colourOf, type Figure, guesses, ONE_EACH, smallMultiples } from './figure.js'
 
 const HEIGHT = 195

@@ -1,7 +1,8 @@
 import { checkPolicy, type DecodingPolicy, type Model, PolicyError } from '../decoding/index.js'
+import type { PolicyOverrides } from '../policies/index.js'
+import type { Expected } from './expected.js'
 import { guard, guarded } from './guard.js'
-import { type Expected, loadModule, type SourceFiles, type UserModule } from './module.js'
-import type { PolicyOverrides } from './overrides.js'
+import { loadModule, type SourceFiles, type UserModule } from './module.js'
 
 /** Makes a policy for a model, under what the user changes of it. */
 export type PolicyFactory = (model: Model, overrides: PolicyOverrides) => DecodingPolicy

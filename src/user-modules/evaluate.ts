@@ -5,7 +5,7 @@ import { compileFunction } from 'node:vm'
 import type ts from 'typescript'
 import { PolicyError } from '../decoding/index.js'
 import { type Blame, blaming } from './blame.js'
-import type { Expected } from './module.js'
+import type { Expected } from './expected.js'
 
 /** A module's exports by name. */
 type Exports = Record<string, unknown>

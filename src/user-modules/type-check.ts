@@ -3,7 +3,7 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type ts from 'typescript'
-import type { Expected } from './module.js'
+import type { Expected } from './expected.js'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 /** This library's folder: `src/` in a clone, `dist/`, with declarations, in an installed package. */

@@ -2,16 +2,7 @@
 import { existsSync } from 'node:fs'
 import { dirname, relative, resolve, sep } from 'node:path'
 import type { Blame } from './blame.js'
-
-/** What a user's file must export by default. */
-export interface Expected {
-  /** `policy`: what messages call it. */
-  readonly noun: string
-  /** The types that the default export may have, by the names under which 'sjd2' exports them. */
-  readonly types: readonly string[]
-  /** The error to throw: what happened and why, and what to do. */
-  readonly refuse: (message: string, remedy: string) => Error
-}
+import type { Expected } from './expected.js'
 
 /** A user's file and those that it imports, whole, so that they can be kept and run again. */
 export interface SourceFiles {
@@ -48,7 +39,7 @@ export async function loadModule(path: string, expected: Expected): Promise<User
     import('typescript'),
     import('./type-check.js'),
     import('./evaluate.js'),
-    import('../index.js'),
+    import('../library.js'),
   ])
   const { options, texts } = typeCheck(ts, file, expected)
   const { exports, blame } = await evaluate(ts, file, options, library, expected)
