@@ -46,7 +46,9 @@ export function typeCheck(compiler: typeof ts, file: string, expected: Expected)
       `Mend the file; nothing of it was run. The types of what it imports are in ${join(library, 'decoding')}.`,
     )
   }
-  const own = sources.filter(({ fileName }) => fileName !== check && !fileName.includes('/node_modules/'))
+  // a package's sources are deeper in node_modules than the file, which may be one of sjd2's examples
+  const depth = (path: string) => path.lastIndexOf('/node_modules/')
+  const own = sources.filter(({ fileName }) => fileName !== check && depth(fileName) <= depth(file))
   return { options, texts: new Map(own.map(({ fileName, text }) => [fileName, text])) }
 }
 

@@ -97,14 +97,16 @@ test('a policy of the user’s own draws what it draws in a clone, and its repor
   expect(licences('here')).toEqual(licences('there'))
 })
 
-test('a run is not taken to be of the commit that the user’s own repository is at', async () => {
+test('the manifest holds the text of an example that was run, and no commit of the user’s own repository', async () => {
   await execa('git', ['init', '-q'], inProject)
   const author = ['-c', 'user.name=x', '-c', 'user.email=x@localhost']
   await execa('git', [...author, 'commit', '-q', '--allow-empty', '-m', 'mine'], inProject)
   const picture = ['a plain red circle on a wavy white background', '--model', checkpoint.folder]
-  expect((await sjd2('generate', ...picture, '--policy', './mine.ts')).exitCode).toBe(0)
+  const policy = 'node_modules/sjd2/examples/my-policy.ts'
+  expect((await sjd2('generate', ...picture, '--policy', policy)).exitCode).toBe(0)
   const manifest = readFileSync(join(project, 'pictures/manifest.json'), 'utf8')
   expect(manifest).toMatch(/"git":\s*null/)
+  expect(manifest, 'the whole text of the policy').toContain('function adaptiveWindow')
 })
 
 test('an error of a policy is of the class that it imports from sjd2', async () => {
