@@ -1,7 +1,7 @@
 /** TypeScript files of the user's own: policies, and whatever else a program lets users write. */
 import { existsSync } from 'node:fs'
 import { dirname, relative, resolve, sep } from 'node:path'
-import type { Blame } from './blame.js'
+import { type Blame, blaming } from './blame.js'
 import type { Expected } from './expected.js'
 
 /** A user's file and those that it imports, whole, so that they can be kept and run again. */
@@ -22,7 +22,7 @@ export interface UserModule {
 
 /**
  * Loads a TypeScript file from anywhere on disk, which imports from 'sjd2' what it needs. It is type-checked by the
- * project's compiler settings before any of it runs. It cannot await at its top level.
+ * project's compiler settings before any of it runs.
  *
  * @throws what `expected.refuse` makes, with `file:line: message`, where the file does not compile, run, or export what
  *   is expected.
@@ -41,8 +41,10 @@ export async function loadModule(path: string, expected: Expected): Promise<User
     import('./evaluate.js'),
     import('../library.js'),
   ])
-  const { options, texts } = typeCheck(ts, file, expected)
-  const { exports, blame } = await evaluate(ts, file, options, library, expected)
+  const texts = typeCheck(ts, file, expected)
+  const files = [...texts.keys()]
+  const blame = blaming(files)
+  const exports = await evaluate(file, files, library, blame, expected)
   return { file, exported: exports.default, source: sourceFiles(file, texts), blame }
 }
 

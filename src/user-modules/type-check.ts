@@ -12,20 +12,19 @@ const entry = [join(library, 'index.ts'), join(library, 'index.d.ts')].find(exis
 /** npm installs packages beside this one or in it. */
 const nodeTypes = createRequire(import.meta.url).resolve('@types/node/package.json')
 
-/** What a file that compiles was checked with, and the texts of it and of the files that it imports, by path. */
-export interface Checked {
-  readonly options: ts.CompilerOptions
-  readonly texts: ReadonlyMap<string, string>
-}
-
 /**
  * Type-checks a user's file, under the project's compiler settings but for what is a matter of taste (unused
  * names) and of where the file lies: it is read as an ES module, and 'sjd2' is this project, wherever that
  * is.
  *
+ * @returns the texts of the file and of the files that it imports, by path.
  * @throws what `expected.refuse` makes, naming file and line of each error.
  */
-export function typeCheck(compiler: typeof ts, file: string, expected: Expected): Checked {
+export function typeCheck(
+  compiler: typeof ts,
+  file: string,
+  expected: Expected,
+): ReadonlyMap<string, string> {
   const options = compilerOptions(compiler)
   const check = `${file}.check.ts`
   const host = withFile(compiler, options, check, checkOf(file, expected))
@@ -49,7 +48,7 @@ export function typeCheck(compiler: typeof ts, file: string, expected: Expected)
   // a package's sources are deeper in node_modules than the file, which may be one of sjd2's examples
   const depth = (path: string) => path.lastIndexOf('/node_modules/')
   const own = sources.filter(({ fileName }) => fileName !== check && depth(fileName) <= depth(file))
-  return { options, texts: new Map(own.map(({ fileName, text }) => [fileName, text])) }
+  return new Map(own.map(({ fileName, text }) => [fileName, text]))
 }
 
 function compilerOptions(compiler: typeof ts): ts.CompilerOptions {

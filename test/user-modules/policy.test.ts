@@ -131,6 +131,29 @@ describe('a file anywhere on disk', () => {
     expect((await loadPolicyFile(file))(page.model, {}).name).toBe('helped')
   })
 
+  test('is loaded as it is now, and so are those that it imports', async () => {
+    write('now/name.ts', `export const name = 'before'\n`)
+    const file = write(
+      'now/policy.ts',
+      `${PIECES}import { name } from './name.js'\nexport default chain({ ...pieces, name })`,
+    )
+    expect((await loadPolicyFile(file))(page.model, {}).name).toBe('before')
+    write('now/name.ts', `export const name = 'after'\n`)
+    expect((await loadPolicyFile(file))(page.model, {}).name).toBe('after')
+  })
+
+  test('may await, and a file that two others import runs once', async () => {
+    write('once/state.ts', 'export const state = { runs: 0 }\n')
+    write('once/other.ts', `import { state } from './state.js'\nstate.runs++\n`)
+    const file = write(
+      'once/policy.ts',
+      `${PIECES}import { state } from './state.js'\nimport './other.js'\n` +
+        'const runs = await Promise.resolve(state.runs)\n' +
+        'export default chain({ ...pieces, name: "once-" + runs })',
+    )
+    expect((await loadPolicyFile(file))(page.model, {}).name).toBe('once-1')
+  })
+
   test('shares its classes with the program', async () => {
     const file = write(
       'refusing.ts',
