@@ -11,7 +11,7 @@ const rooms = {
   judge: [],
   experiment: ['numerics', 'decoding', 'policies', 'engine', 'user-modules', 'judge'],
   report: ['numerics', 'decoding', 'policies', 'engine', 'experiment'],
-  cli: ['numerics', 'decoding', 'policies', 'bridge', 'engine', 'experiment', 'report'],
+  cli: ['numerics', 'decoding', 'policies', 'bridge', 'engine', 'user-modules', 'experiment', 'report'],
 }
 
 /** Rooms that are closed to another, as a pattern of paths. */

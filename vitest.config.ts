@@ -5,6 +5,7 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     maxWorkers: 2,
+    env: { npm_lifecycle_event: '' }, // by `npx vitest`, commands are still run as a terminal does
     testTimeout: 240_000,
     hookTimeout: 240_000,
   },

@@ -99,7 +99,7 @@ async function measure(session: Session, images: readonly StudyImage[], spec: st
     used.push(processorSeconds() - before)
     passes += jobs.reduce((sum, { image }) => sum + image.passes, 0)
   }
-  const { window = 0 } = choice.overrides
+  const window = Number(choice.overrides.window ?? 0)
   return {
     seconds: median(times),
     processor: median(used),

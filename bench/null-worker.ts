@@ -4,7 +4,7 @@ import { execa } from 'execa'
 import { privateAddress } from '../src/bridge/address.js'
 import { connectClient } from '../src/bridge/client.js'
 import { WorkerError } from '../src/bridge/index.js'
-import { waitingThreads } from '../src/bridge/threads.js'
+import { threadSettings } from '../src/bridge/threads.js'
 import { greet, type Worker } from '../src/bridge/worker.js'
 
 /** The interpreter that runs workers here. */
@@ -14,7 +14,7 @@ export const python =
 const here = fileURLToPath(new URL('.', import.meta.url))
 const environment = {
   PYTHONPATH: fileURLToPath(new URL('../python_worker', import.meta.url)),
-  ...waitingThreads(),
+  ...threadSettings(),
 }
 
 export interface NullOptions {

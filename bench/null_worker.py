@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sjd2_worker import __version__
 from sjd2_worker.endpoint import bound
 from sjd2_worker.lanes import Lanes, Limits, read_lanes
 from sjd2_worker.passes import pack
@@ -75,8 +76,9 @@ class NullWorker:
         return lambda: replies[head["op"]](head, tensors)
 
     def _hello(self, head: Head, tensors: dict[str, Array]) -> tuple[Head, dict[str, Array]]:
-        said = {"protocol": VERSION, "worker": "null", "torch": "none", "device": "none", "dtype": self._dtype}
-        return {**said, "slots": self._slots, "cells": self._cells, "maxEntries": 16_384, "model": self._card}, {}
+        said = {"protocol": VERSION, "worker": __version__, "torch": "none", "device": "none", "dtype": self._dtype}
+        room = {"cells": self._cells, "promptCells": 256, "longestPrompt": 1024, "maxEntries": 16_384}
+        return {**said, "slots": self._slots, **room, "model": self._card}, {}
 
     def _embeddings(self, head: Head, tensors: dict[str, Array]) -> tuple[Head, dict[str, Array]]:
         zero, one = np.zeros(self._width, np.float32), np.ones(self._width, np.float32)

@@ -14,7 +14,8 @@ export async function resolve(specifier, context, next) {
     const url = new URL(specifier.replace(/js$/, 'ts'), context.parentURL)
     if (existsSync(url)) return { url: url.href, shortCircuit: true }
   }
-  return next(specifier, context)
+  // 'sjd2' itself, in a program that runs from a clone, is the sources and not what was built of them
+  return next(specifier, { ...context, conditions: [...context.conditions, 'sjd2-source'] })
 }
 
 /** @type {import('node:module').LoadHook} */

@@ -1,16 +1,13 @@
 /**
- * The engine in a program of one's own: `node --import ./bin/typescript.mjs examples/embed.ts`.
+ * The engine in a program of one's own. In a clone: `node --import ./bin/typescript.mjs examples/embed.ts`; in a project
+ * that has installed sjd2, run it as any other TypeScript: from Node 24 on, `node embed.ts`.
  *
  * It opens a session, submits two images with policies of its own while the first is being decoded, reads the passes of
  * one, looks at the other half way, and waits for both.
  */
 import { chain, exactPrefix, gumbel, openSession, Trajectory, vertical } from 'sjd2'
 
-const session = await openSession({
-  checkpoint: process.env.SJD2_MODEL ?? 'checkpoints/scenes',
-  python: process.env.SJD2_PYTHON ?? '.venv/bin/python',
-  images: 2,
-})
+const session = await openSession({ images: 2 })
 const { model, card } = session
 
 const policy = chain({

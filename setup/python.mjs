@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { isClone, venvFolder } from './installation.mjs'
 import { ask } from './run.mjs'
 
 /** The torch that set-up installs and that the figures were measured with. */
@@ -19,21 +20,40 @@ export const OLDEST_PYTHON = [3, 10]
 /** @typedef {{ python: string, torch: string | null, worker: string | null, missing: string[], old?: string[] }} Probe */
 
 /**
- * The interpreter to use: the one asked for, or that of the project's virtual environment.
+ * The interpreter to use: the one asked for, or that of the virtual environment that set-up makes.
  * @param {string} root
  * @param {string | undefined} wanted from --python
  * @param {NodeJS.ProcessEnv} env
  */
 export function choosePython(root, wanted, env) {
   const own = wanted || env.SJD2_PYTHON
-  return own ? { path: own, own: true } : { path: venvPython(root), own: false }
+  return own ? { path: own, own: true } : { path: venvPython(root, env), own: false }
 }
 
-/** @param {string} root */
-export const venvPython = (root) =>
-  process.platform === 'win32'
-    ? join(root, '.venv', 'Scripts', 'python.exe')
-    : join(root, '.venv', 'bin', 'python')
+/**
+ * @param {string} root
+ * @param {NodeJS.ProcessEnv} env
+ */
+export const venvPython = (root, env) =>
+  join(
+    venvFolder(root, env),
+    ...(process.platform === 'win32' ? ['Scripts', 'python.exe'] : ['bin', 'python']),
+  )
+
+/**
+ * How pip installs the worker and what it needs: a clone's is linked, so that an edit of it holds.
+ * @param {string} root
+ */
+export const pipFlags = (root) => (isClone(root) ? ['-e'] : [])
+
+/**
+ * The command that installs them into a Python of the user's.
+ * @param {string} python
+ * @param {string} root
+ * @param {string} extra
+ */
+const workerCommand = (python, root, extra) =>
+  [python, '-m pip install', ...pipFlags(root), `"${join(root, 'python_worker')}[${extra}]"`].join(' ')
 
 /**
  * What an interpreter has, or null where it is none.
@@ -79,7 +99,7 @@ export function pythonProblem(python, root, env, extra = USE) {
     const what = probe.worker ? probe.missing.join(', ') : 'the worker (sjd2-worker)'
     return {
       message: `${python} lacks ${what}.`,
-      remedy: `${python} -m pip install -e "${join(root, 'python_worker')}[${extra}]"`,
+      remedy: workerCommand(python, root, extra),
     }
   }
   return null
@@ -97,7 +117,7 @@ export function oldPackages(python, root, env) {
   if (old.length === 0) return null
   return {
     message: `${python} has ${old.join('; ')}.`,
-    remedy: `${python} -m pip install -e "${join(root, 'python_worker')}[${USE}]"`,
+    remedy: workerCommand(python, root, USE),
   }
 }
 
@@ -121,11 +141,14 @@ export function findBasePython(root, env) {
   })
 }
 
-/** @param {string} root */
-export const stampPath = (root) => join(root, '.venv', 'sjd2-setup.json')
+/**
+ * @param {string} root
+ * @param {NodeJS.ProcessEnv} env
+ */
+export const stampPath = (root, env) => join(venvFolder(root, env), 'sjd2-setup.json')
 
 /**
- * Hash of all that decides what set-up puts into .venv.
+ * Hash of all that decides what set-up puts into the virtual environment.
  * @param {string} root
  * @param {string} extra
  */
@@ -136,12 +159,14 @@ export const stampHash = (root, extra) =>
     .digest('hex')
 
 /**
- * Whether .venv was set up from the present inputs, to its end, with this extra or with all.
+ * Whether the virtual environment was set up from the present inputs, to its end, with this extra or with all.
  * @param {string} root
+ * @param {NodeJS.ProcessEnv} env
  * @param {string} extra
  */
-export function isVenvReady(root, extra) {
-  if (!existsSync(venvPython(root)) || !existsSync(stampPath(root))) return false
-  const stamp = readFileSync(stampPath(root), 'utf8')
+export function isVenvReady(root, env, extra) {
+  const stamped = stampPath(root, env)
+  if (!existsSync(venvPython(root, env)) || !existsSync(stamped)) return false
+  const stamp = readFileSync(stamped, 'utf8')
   return [extra, DEVELOPMENT].some((one) => stamp.includes(stampHash(root, one)))
 }

@@ -1,9 +1,7 @@
-// What the npm scripts share: the project's folder, set-up, and an exit code for whatever goes wrong.
-import { fileURLToPath } from 'node:url'
+// What the npm scripts share: set-up, and an exit code for whatever goes wrong.
+import { root } from './installation.mjs'
 import { SetupError } from './run.mjs'
 import { setUpNodeModules, setUpPython } from './setup.mjs'
-
-export const root = fileURLToPath(new URL('..', import.meta.url))
 
 /** @param {string} line */
 export const log = (line) => console.error(line)

@@ -1,12 +1,15 @@
 // Set-up: node modules, then Python. Each step is skipped where it is done already, so that an interrupted set-up goes
 // on where it was. Everything is said on standard error: standard output belongs to the program that runs afterwards.
 import { renameSync, writeFileSync } from 'node:fs'
+import { relative } from 'node:path'
+import { venvFolder } from './installation.mjs'
 import { missingNodeModules } from './node-modules.mjs'
 import {
   choosePython,
   findBasePython,
   isVenvReady,
   OLDEST_PYTHON,
+  pipFlags,
   pythonProblem,
   stampHash,
   stampPath,
@@ -55,11 +58,12 @@ export async function setUpPython({ root, env, python, log, extra = USE }) {
     if (problem) throw new SetupError(problem.message, problem.remedy)
     return chosen.path
   }
-  if (isVenvReady(root, extra)) return chosen.path
+  if (isVenvReady(root, env, extra)) return chosen.path
   const place = { cwd: root, env }
-  const venv = venvPython(root)
+  const folder = venvFolder(root, env)
+  const venv = venvPython(root, env)
   log(
-    'Set-up: making a Python environment in .venv, once. A Python with torch of your own: SJD2_PYTHON=/its/python',
+    `Set-up: making a Python environment in ${folder}, once. A Python with torch of your own: SJD2_PYTHON=/its/python`,
   )
   if (ask(venv, ['-m', 'pip', '--version'], place) === null) {
     log('  1 of 3: virtual environment (seconds) …')
@@ -67,12 +71,12 @@ export async function setUpPython({ root, env, python, log, extra = USE }) {
     if (!base) {
       throw new SetupError(
         `No Python ${OLDEST_PYTHON.join('.')} or newer was found on PATH.`,
-        'Install Python (python.org, or from your system: apt install python3 python3-venv), or name one: SJD2_PYTHON=/path/to/python npm start',
+        'Install Python (python.org, or from your system: apt install python3 python3-venv), or name one that has torch: SJD2_PYTHON=/path/to/python',
       )
     }
     await step(
       base,
-      ['-m', 'venv', '.venv'],
+      ['-m', 'venv', relative(root, folder)],
       place,
       `${base} could not make a virtual environment (its message is above; on Debian and Ubuntu it needs python3-venv)`,
     )
@@ -86,9 +90,15 @@ export async function setUpPython({ root, env, python, log, extra = USE }) {
     await step(venv, [...pip, '--force-reinstall', '--no-deps', TORCH], place, torchFailure)
   }
   log('  3 of 3: the worker and its dependencies (about a minute) …')
-  await step(venv, [...pip, '-e', `./python_worker[${extra}]`], place, 'pip could not install the worker')
-  writeFileSync(`${stampPath(root)}.tmp`, `${JSON.stringify({ inputs: stampHash(root, extra) })}\n`)
-  renameSync(`${stampPath(root)}.tmp`, stampPath(root))
+  await step(
+    venv,
+    [...pip, ...pipFlags(root), `./python_worker[${extra}]`],
+    place,
+    'pip could not install the worker',
+  )
+  const stamp = stampPath(root, env)
+  writeFileSync(`${stamp}.tmp`, `${JSON.stringify({ inputs: stampHash(root, extra) })}\n`)
+  renameSync(`${stamp}.tmp`, stamp)
   log('Set-up is complete.')
   return chosen.path
 }

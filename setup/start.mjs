@@ -1,7 +1,8 @@
 // npm start: sets up what is missing, then runs the sjd2 command with the arguments given.
 
 import { resolve } from 'node:path'
-import { log, root, script, setUp } from './script.mjs'
+import { root } from './installation.mjs'
+import { log, script, setUp } from './script.mjs'
 import { setUpNodeModules } from './setup.mjs'
 
 const args = process.argv.slice(2)

@@ -1,6 +1,7 @@
 // Runs several checks one after the other: all of them, whatever the earlier ones say.
+import { root } from './installation.mjs'
 import { run, SetupError } from './run.mjs'
-import { log, root } from './script.mjs'
+import { log } from './script.mjs'
 
 /** @typedef {{ name: string, program: string, args: string[] }} Step */
 

@@ -14,4 +14,5 @@ export type {
 } from './engine/index.js'
 export type { MeasuredPicture, Measurement, Metric } from './experiment/index.js'
 export * from './library.js'
+export { openSession, type SessionOptions } from './open-session.js'
 export { loadPolicyFile, type PolicyFactory } from './user-modules/index.js'

@@ -54,17 +54,25 @@ TREE = {
     "keep": [4, 6],
 }
 
+ROWS = {
+    "branches": [{"slot": 3, "base": 9, "prompt": 4, "anchor": 1}],
+    "entries": 2,
+    "rows": 2,
+    "visibility": "mask",
+    "before": 7,
+}
+
 CLOCK = {"received": 64.0, "began": 64.25, "ended": 64.2578125}
 
 MESSAGES: dict[str, tuple[str, dict[str, Any], Tensors]] = {
-    "hello-request": ("The first request.", {"op": "hello", "id": 1, "protocol": 5, "slots": 8, "memory": True}, {}),
+    "hello-request": ("The first request.", {"op": "hello", "id": 1, "protocol": 6, "slots": 8, "memory": True}, {}),
     "hello-reply": (
         "What the worker is. The layout forces id 10 after the four free codes.",
         {
             "op": "hello",
             "id": 1,
             "ok": True,
-            "protocol": 5,
+            "protocol": 6,
             "worker": "0.1.0",
             "torch": "2.13.0+cpu",
             "device": "cpu",
@@ -161,6 +169,19 @@ MESSAGES: dict[str, tuple[str, dict[str, Any], Tensors]] = {
             "latents": ("f16", [2, 3], [0.5, -1.5, 0.25, 2, -0.125, 1]),
             "timesteps": ("f32", [2], [0.25, 1]),
             "mask": ("u8", [3], [0b001, 0b011, 0b101]),
+        },
+    ),
+    "forward-hidden-request": (
+        "Two entries, of positions 2 and 5: the first sees the first seven cells, not the two behind these, nor the"
+        " other entry; the second sees all but one.",
+        {"op": "forward", "id": 10, "lanes": [ROWS], "logits": "f32"},
+        {
+            "tokens": ("i32", [2], [7, 9]),
+            "positions": ("i32", [2], [2, 5]),
+            "rows": ("i32", [2], [0, 1]),
+            "latents": ("f32", [0, 3], []),
+            "timesteps": ("f32", [0], []),
+            "mask": ("u8", [4], [0b10011111, 0b0, 0b10111111, 0b1]),
         },
     ),
     "forward-reply": (

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from .errors import StartupError, listed
+from .rounded import refuse_rounded
 
 T = TypeVar("T")
 
@@ -94,7 +95,33 @@ def check_weights(folder: Path) -> list[Path]:
         raise StartupError("missing-checkpoint", message, "Go on with the download, or restore these files.")
     for path in paths:
         read_header(path)
+    if paths != [folder / "model.safetensors"]:
+        _check_index(index, paths)
+    for path in paths:
+        refuse_rounded(path, read_header(path))
     return paths
+
+
+def _check_index(index: Path, paths: list[Path]) -> None:
+    """Refuses shards that do not hold what their index says, or hold a tensor twice: which one is meant, nobody knows.
+
+    A tensor that lies in another shard than the index says is found all the same.
+    Raises `corrupt-checkpoint`.
+    """
+    holders: dict[str, Path] = {}
+    remedy = "The index and the files are not of the same revision: fetch the checkpoint again, all of it."
+    for path in paths:
+        for name in read_header(path):
+            if name in holders:
+                message = f"{name} is in two of the files that {index} names, {holders[name].name} and {path.name}."
+                raise StartupError("corrupt-checkpoint", message, remedy)
+            holders[name] = path
+    said = json.loads(index.read_text("utf-8"))["weight_map"]
+    if not said:
+        raise StartupError("corrupt-checkpoint", f"{index} names no tensor.", remedy)
+    for name in sorted(said.keys() - holders.keys()):
+        message = f"{index} says that {name} is in {said[name]}, which does not hold it."
+        raise StartupError("corrupt-checkpoint", message, remedy)
 
 
 def read_header(path: Path) -> dict[str, Any]:

@@ -30,6 +30,7 @@ def bound(endpoint: str, curve_secret: Path | None, insecure: bool) -> Iterator[
         context = cleaning.enter_context(zmq.Context())
         socket: zmq.Socket[bytes] = cleaning.enter_context(context.socket(zmq.ROUTER))
         socket.linger = 1000
+        socket.ipv6 = address.startswith("[")  # ZeroMQ knows IPv4 only, unless it is told
         if scheme == "tcp":  # a machine that is unplugged or asleep says no goodbye; its slots are freed all the same
             socket.heartbeat_ivl, socket.heartbeat_timeout = HEARTBEAT, SILENCE
         if scheme == "ipc":

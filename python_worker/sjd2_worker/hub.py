@@ -68,20 +68,38 @@ def _asked(model: Path, ask: Callable[[str], T]) -> T:
 
 
 def _cached(name: str) -> Path | None:
-    """The whole model in the cache; None where there is nothing, or the part that an interrupted download left."""
+    """The whole model in the cache; None where there is nothing, or the part that an interrupted download left, or
+    files that other programs fetched alone, such as the tokenizer: the library does not know that these are not all."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 
     try:
-        return Path(snapshot_download(name, allow_patterns=FETCHED, local_files_only=True))
+        folder = Path(snapshot_download(name, allow_patterns=FETCHED, local_files_only=True))
     except LocalEntryNotFoundError:
         return None
+    return folder if _has_weights(folder) else None
+
+
+def _has_weights(folder: Path) -> bool:
+    """Whether a folder holds a safetensors file, and every file that an index in it names."""
+    for index in folder.rglob("*.safetensors.index.json"):
+        try:
+            names = set(json.loads(index.read_text("utf-8"))["weight_map"].values())
+        except (ValueError, OSError, KeyError, TypeError, AttributeError):
+            continue
+        if any(not (index.parent / str(name)).is_file() for name in names):
+            return False
+    return any(path.is_file() for path in folder.rglob("*.safetensors"))
 
 
 def _whole(name: str) -> Path:
     from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
 
-    return _cached(name) or Path(snapshot_download(name, allow_patterns=FETCHED))
+    folder = _cached(name) or Path(snapshot_download(name, allow_patterns=FETCHED))
+    if not _has_weights(folder):
+        raise LocalEntryNotFoundError(f"{folder} holds no safetensors file, or not all that its index names")
+    return folder
 
 
 def _hollow(name: str, folder: Path) -> Path:

@@ -42,7 +42,7 @@ class Lanes:
     guidance: NDArray[np.float32]  # [R]: of the row's lane, 1 where it has one branch
     latents: NDArray[np.float32]  # [M, width]
     timesteps: NDArray[np.float32]  # [M]
-    visible: list[NDArray[np.bool_] | None]  # for each lane: who sees whom, [entries, entries]; None is a chain
+    visible: list[NDArray[np.bool_] | None]  # each lane: who sees what, [entries, before + entries]; None: a chain
 
 
 def read_lanes(head: Head, tensors: dict[str, Array], limits: Limits) -> Lanes:
@@ -89,8 +89,18 @@ def _check_lanes(lanes: list[Head], limits: Limits) -> None:
         guidance = lane.get("guidance")
         if len(lane["branches"]) == 2 and (guidance is None or not math.isfinite(guidance)):
             raise bad_message(f"A lane of two branches needs a finite guidance; it has {guidance}.")
+        _check_before(lane)
         if lane["rows"] > lane["entries"]:
             raise bad_message(f"A lane wants {lane['rows']} rows of {lane['entries']} entries.")
+
+
+def _check_before(lane: Head) -> None:
+    before, least = lane.get("before", 0), min(branch["base"] for branch in lane["branches"])
+    if before > least or (before and lane["visibility"] != "mask"):
+        raise bad_message(
+            f"A lane's bitmap says of {before} cells before the pass, of {least} there are, and its visibility is "
+            f"{lane['visibility']}; only a mask can say of some, and no more than each branch's base."
+        )
 
 
 def _check_branches(lanes: list[Head], limits: Limits) -> None:
@@ -165,16 +175,17 @@ def _check_positions(positions: Indices, prompts: Indices, limits: Limits) -> No
 
 
 def _visibility(lanes: list[Head], mask: Array | None) -> list[NDArray[np.bool_] | None]:
-    """Each lane's [entries, entries], None for a chain. An entry always sees itself."""
+    """Each lane's [entries, before + entries], None for a chain. An entry always sees itself."""
     counts = [lane["entries"] if lane["visibility"] == "mask" else 0 for lane in lanes]
-    sizes = [count * math.ceil(count / 8) for count in counts]
+    widths = [lane.get("before", 0) + count for lane, count in zip(lanes, counts, strict=True)]
+    sizes = [count * math.ceil(width / 8) for count, width in zip(counts, widths, strict=True)]
     bytes_ = 0 if mask is None else mask.size
     if sum(sizes) != bytes_:
         raise bad_message(f"The lanes' masks take {sum(sizes)} bytes, tensor mask has {bytes_}.")
     visible: list[NDArray[np.bool_] | None] = []
     if mask is None:
         return [None] * len(lanes)
-    for count, bits in zip(counts, np.split(mask, np.cumsum(sizes)[:-1]), strict=True):
-        seen = np.unpackbits(bits.reshape(count, -1), axis=1, count=count, bitorder="little") if count else None
-        visible.append(None if seen is None else seen.astype(bool) | np.eye(count, dtype=bool))
+    for count, width, bits in zip(counts, widths, np.split(mask, np.cumsum(sizes)[:-1]), strict=True):
+        seen = np.unpackbits(bits.reshape(count, -1), axis=1, count=width, bitorder="little") if count else None
+        visible.append(None if seen is None else seen.astype(bool) | np.eye(count, width, width - count, dtype=bool))
     return visible

@@ -23,6 +23,7 @@ from .errors import StartupError, install, ran_out_of_memory, users_line
 from .graphs import cuda
 from .hub import found
 from .protocol import validator
+from .rounded import refuse_rounding_config
 from .worker import Worker
 
 # the adapter of each family, as config.json names it: `family`, or transformers' `model_type`
@@ -158,6 +159,7 @@ def _of_family(folder: Path) -> ModuleType:
         remedy = "Use leloy/Anole-7b-v0.1-hf, which is Anole in transformers' layout; Chameleon itself does not draw."
         raise StartupError("wrong-family", message + "no config.json.", remedy)
     config = read_config(folder)
+    refuse_rounding_config(config, folder / "config.json")
     family = _family(config)
     if family not in FAMILIES:
         message = f"{folder / 'config.json'} is of family {family!r}; there are {', '.join(FAMILIES)}."

@@ -26,12 +26,17 @@ class Stream:
     base: int
     first: int
     count: int
-    visible: NDArray[np.bool_] | None  # [count, count]: who sees whom; None is a chain
+    visible: NDArray[np.bool_] | None  # [count, before + count]: who sees what; None is a chain
 
     @property
     def end(self) -> int:
         """The cells in use after the pass."""
         return self.base + self.count
+
+    @property
+    def before(self) -> int:
+        """How many of the cells below `base` are not seen by all, or may not be."""
+        return 0 if self.visible is None else self.visible.shape[1] - self.count
 
 
 @dataclass(frozen=True)
@@ -146,11 +151,11 @@ def padded(plan: Pass, step: int, cells: int) -> Pass:
 
 
 def _seen_by_none(visible: NDArray[np.bool_] | None, count: int) -> NDArray[np.bool_] | None:
-    """Who sees whom among `count` entries, those that are added themselves alone."""
+    """Who sees what of `count` entries, those that are added of these themselves alone."""
     if visible is None:
         return None
     grown = np.pad(visible, (0, count - len(visible)))
-    np.fill_diagonal(grown, True)
+    np.fill_diagonal(grown[:, grown.shape[1] - count :], True)
     return grown
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from .errors import RequestError, bad_message
 
-VERSION = 5
+VERSION = 6
 
 Head = dict[str, Any]
 Array = NDArray[Any]

@@ -87,12 +87,13 @@ class Slots:
         alike = all(s.base == first.base and s.count == first.count and s.visible is first.visible for s in streams)
         shown = streams[:1] if alike else streams
         if any(s.visible is not None for s in shown):
-            visible = self._index(np.stack([_visible(s, longest) for s in shown]))
+            before = min(round_up(max(s.before for s in shown), step), self.cells)
+            visible = self._index(np.stack([_visible(s, longest, before) for s in shown]))
         return Batch(
             entries=slice(first.first, last.first + last.count),
             slots=slice(first.slot, last.slot + 1),
             cells=cells,
-            all_seen=longest == 1 and all(s.end == cells for s in streams),
+            all_seen=longest == 1 and all(s.end == cells and (s.visible is None or s.visible.all()) for s in streams),
             bases=self._index(np.array([s.base for s in shown])),
             own=self._index(np.stack([_own(s, longest) for s in shown])),
             visible=visible,
@@ -121,10 +122,11 @@ def _own(stream: Stream, longest: int) -> NDArray[np.int64]:
     return np.minimum(np.arange(longest), stream.count - 1)
 
 
-def _visible(stream: Stream, longest: int) -> NDArray[np.bool_]:
-    """Which of the stream's entries, padded, sees which: bool [longest, longest]."""
+def _visible(stream: Stream, longest: int, before: int) -> NDArray[np.bool_]:
+    """Which of the stream's entries, padded, sees what: bool [longest, before + longest]."""
     seen = np.tri(stream.count, dtype=bool) if stream.visible is None else stream.visible
-    return np.pad(seen[_own(stream, longest)], ((0, 0), (0, longest - stream.count)))
+    padded = np.pad(seen[_own(stream, longest)], ((0, 0), (0, longest - stream.count)))
+    return np.pad(padded, ((0, 0), (before - stream.before, 0)), constant_values=True)
 
 
 @dataclass(frozen=True)
@@ -155,14 +157,14 @@ class Batch:
     all_seen: bool  # every entry sees all C cells
     bases: Tensor  # int64 [B]; of this and the next two one row serves all streams that are alike
     own: Tensor  # int64 [B, T]: which of its stream's entries each is
-    visible: Tensor | None  # bool [B, T, T]: who sees whom; None where all are chains
+    visible: Tensor | None  # bool [B, T, before + T]: who sees what; None where all are chains
     padding: Tensor | None  # int64 [B * T]: the batch's entry at each place; None where nothing is padded
 
     @property
     def shape(self) -> Hashable:
         parts = (self.slots, self.entries)
         bounds = tuple((part.start, part.stop) for part in parts)
-        has = self.all_seen, self.visible is None, self.padding is None
+        has = self.all_seen, self.visible is None or self.visible.shape, self.padding is None
         return bounds, self.cells, self.own.shape, has
 
     @property
@@ -178,8 +180,9 @@ class Batch:
         if self.visible is None:
             hidden = offsets > self.own[..., None]
         else:
-            within = offsets.clamp(0, entries - 1).expand(-1, entries, -1)
-            hidden = (offsets >= entries) | ((offsets >= 0) & ~self.visible.gather(2, within))
+            before = self.visible.shape[2] - entries
+            within = (offsets + before).clamp(0, before + entries - 1).expand(-1, entries, -1)
+            hidden = (offsets >= entries) | ((offsets >= -before) & ~self.visible.gather(2, within))
         mask = torch.zeros(hidden.shape, dtype=dtype, device=hidden.device).masked_fill_(hidden, -torch.inf)[:, None]
         return mask if group == 1 else mask.repeat(1, 1, group, 1)
 

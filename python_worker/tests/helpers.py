@@ -37,7 +37,7 @@ class Share:
     guidance: float | None = None
     latents: list[Array] = field(default_factory=list)
     timesteps: list[float] = field(default_factory=list)
-    mask: NDArray[np.bool_] | None = None
+    mask: NDArray[np.bool_] | None = None  # [entries, cells before that it says of + entries]
     keep: list[int] | None = None
 
     def lane(self) -> Head:
@@ -47,7 +47,8 @@ class Share:
             "rows": len(self.rows),
             "visibility": "chain" if self.mask is None else "mask",
         }
-        said = {"guidance": self.guidance, "keep": self.keep}
+        before = 0 if self.mask is None else self.mask.shape[1] - len(self.tokens)
+        said = {"guidance": self.guidance, "keep": self.keep, "before": before or None}
         return lane | {name: value for name, value in said.items() if value is not None}
 
 

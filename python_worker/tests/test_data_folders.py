@@ -21,7 +21,7 @@ from sjd2_worker.training.shards import write_shards
 
 from .tuning import Tune, adapter_of, run_command, write_pictures
 
-LONG = "red " * 300
+LONG = "red " * 20_000
 
 
 @pytest.fixture(scope="module")

@@ -48,6 +48,19 @@ def test_a_socket_that_a_killed_worker_left_is_taken_over(path: Path) -> None:
         assert router.poll(20_000)
 
 
+def test_an_ipv6_address(tmp_path: Path) -> None:
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    with bound("tcp://[::1]:*", None, True) as router, router.context.socket(zmq.DEALER) as dealer:
+        dealer.ipv6 = True
+        dealer.connect(router.last_endpoint)
+        dealer.send(b"hello")
+        assert router.poll(20_000)
+
+
 @pytest.mark.parametrize("holds_the_key", [True, False])
 def test_curve_lets_in_who_holds_the_key(tmp_path: Path, holds_the_key: bool) -> None:
     public, secret = zmq.curve_keypair()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -214,6 +215,41 @@ def test_a_tree_and_what_is_kept_of_it(worker: Worker, adapter: ScenesAdapter) -
     after = Share([(0, 10), (3, 9)], [FIRST, FIRST + 1], POSITIONS[10:12], [0, 1], 2.0, keep=keep)
     whole = [*prefix, *(codes[n] for n in kept), FIRST, FIRST + 1]
     close(logits_of(worker, after), guided(whole)[4:])
+
+
+def test_entries_out_of_their_order_keep_their_keys(worker: Worker, adapter: ScenesAdapter) -> None:
+    """Each sees, of the cells before its own, those of lower positions, whichever pass wrote them: one pass over all
+    gives the same. The second branch lacks the first token; a chain lies in the slot between."""
+    order = [0, 1, 2, 5, 3, 6, 4, 7, 8]  # positions, as they are fed behind the prompt
+    ids = [FIRST + code for code in (1, 2, 3, 4, 5, 0, 1, 2, 3)]
+    places = [*POSITIONS[:4], *order]
+    seen = np.tri(13, dtype=bool) & np.greater_equal.outer(places, places)
+    entries = embed(adapter, [*PROMPT, *ids])
+
+    def branch(first: int) -> Array:
+        def attend(layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+            q, k, v = (x.transpose(1, 2) for x in (q, k, v))
+            mask = torch.from_numpy(seen[first:, first:])
+            return scaled_dot_product_attention(q, k, v, attn_mask=mask).transpose(1, 2)
+
+        with torch.inference_mode():
+            return adapter._transformer(entries[None, first:], torch.tensor(places)[None, first:], attend)[0].numpy()
+
+    conditional, unconditional = branch(0)[4:], branch(1)[3:]
+    wanted = unconditional + 2 * (conditional - unconditional)
+    beside = chain(SEQUENCE, 4)
+    alone = logits_of(worker, beside)
+    for cuts in ([0, 9], [0, 4, 9], [0, 3, 4, 6, 7, 9], range(10)):
+        logits_of(worker, chain(PROMPT, 3), Share([(5, 0)], PROMPT[1:], POSITIONS[1:4]))
+        found: list[Array] = []
+        for start, end in pairwise(cuts):
+            mask = seen[4 + start : 4 + end, min(5, 4 + start) : 4 + end]  # all see the first cells
+            rows = list(range(end - start))
+            share = Share([(3, 4 + start), (5, 3 + start)], ids[start:end], order[start:end], rows, 2.0, mask=mask)
+            together = logits_of(worker, share, beside)
+            found.append(together[: end - start])
+            close(together[end - start :], alone)
+        close(np.concatenate(found), wanted)
 
 
 def test_neighbouring_slots_are_attended_to_at_once(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -108,6 +108,19 @@ def test_trees_and_what_is_kept_of_them(worker: Worker, replaying: Worker, count
     assert counting.calls == 1 + 2 * (1 + 3 + 1)  # a prompt; of two shapes, a call, a recording, a proof
 
 
+def test_entries_that_see_not_all_before_them(worker: Worker, replaying: Worker, counting: Counting) -> None:
+    """One recording serves passes that hide other cells, and others many, of those before."""
+    random = np.random.default_rng(2)
+    for one in (worker, replaying):
+        _prefilled(one, (4, 5))
+    for turn in range(5):
+        mask = random.random((3, turn % 4 + 1 + 3)) < 0.5  # that an entry sees itself goes without saying
+        codes = random.integers(FIRST, FIRST + 6, 3).tolist()
+        share = Share([(4, 6), (5, 5)], codes, POSITIONS[6:9], [0, 1, 2], 2.0, mask=mask)
+        close(logits_of(replaying, share), logits_of(worker, share))
+    assert counting.calls == 1 + 1 + 3 + 1  # a prompt; a call, a recording, a proof
+
+
 def test_where_a_slot_is_full_a_pass_stays_as_it_is(replaying: Worker, worker: Worker) -> None:
     end = replaying._limits.cells
     share = Share([(0, end - 2)], [FIRST, FIRST + 1], [0, 1], [0, 1])
@@ -223,13 +236,30 @@ def _stale(run: Callable[[], Tensor]) -> Replay:
     return lambda: result
 
 
+def _no_number(run: Callable[[], Tensor]) -> Replay:
+    result = run()
+    return lambda: torch.full_like(result, torch.nan)
+
+
+def _one_is_none(run: Callable[[], Tensor]) -> Replay:
+    result = run().clone()
+    result[-1, -1] = torch.nan
+    return lambda: result
+
+
 def _refused(run: Callable[[], Tensor]) -> Replay:
     raise RuntimeError("CUDA error: operation not permitted\nCompile with `TORCH_USE_CUDA_DSA`")
 
 
 @pytest.mark.parametrize(
     ("how", "says"),
-    [(_wrong, "a replay was"), (_stale, "a replay was"), (_refused, "CUDA error: operation not permitted.")],
+    [
+        (_wrong, "a replay was"),
+        (_stale, "a replay was"),
+        (_no_number, "a replay was"),
+        (_one_is_none, "a replay was"),
+        (_refused, "CUDA error: operation not permitted."),
+    ],
 )
 def test_what_cannot_be_repeated_is_called(
     adapter: ScenesAdapter, worker: Worker, how: Any, says: str, capsys: pytest.CaptureFixture[str]

@@ -69,6 +69,44 @@ def test_an_interrupted_download_goes_on_and_a_whole_one_asks_nobody(
     assert caught.value.remedy.endswith("go on with the download: hf download some/emu3")
 
 
+@pytest.mark.parametrize("gone", [["model.safetensors"], ["model-2.safetensors"]])
+def test_single_files_that_other_programs_fetched_are_not_all(
+    cached: Path, gone: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A tokenizer that was fetched alone leaves a snapshot of which nothing says that it is not whole."""
+    snapshot = cached / "snapshots" / ("0" * 40)
+    whole = snapshot / "model.safetensors"
+    if gone == ["model-2.safetensors"]:
+        names = {"a": "model-1.safetensors", "b": "model-2.safetensors"}
+        (snapshot / "model.safetensors.index.json").write_text(json.dumps({"weight_map": names}))
+        shutil.copy(whole, snapshot / "model-1.safetensors")
+    weights = whole.read_bytes()
+    whole.unlink()
+    asked = []
+
+    def download(*_: object, local_files_only: bool = False, **__: object) -> str:
+        asked.append(local_files_only)
+        if not local_files_only:
+            for name in gone:
+                (snapshot / name).write_bytes(weights)
+        return str(snapshot)
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", download)
+    assert found(Path("some/emu3")) == snapshot
+    assert asked == [True, False]
+    assert found(Path("some/emu3")) == snapshot
+    assert asked == [True, False, True]
+
+
+@pytest.mark.usefixtures("cached")
+def test_a_hubs_model_without_safetensors(cached: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (cached / "snapshots" / ("0" * 40) / "model.safetensors").unlink()
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(StartupError, match="holds no safetensors file") as caught:
+        found(Path("some/emu3"))
+    assert caught.value.remedy.endswith("hf download some/emu3")
+
+
 def test_a_hubs_id_that_is_downloaded(emu3: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Once, and nothing that could run code."""
     asked = []

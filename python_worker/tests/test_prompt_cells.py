@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,17 @@ def _opened(folder: Path, prompt_cells: int | None = None) -> Worker:
 
 def _ask(worker: Worker, op: str, **more: Any) -> Head:
     return ask(worker, {"op": op, "id": 1, **more})[0]
+
+
+def test_a_worker_can_be_started_with_the_room_that_another_said_it_had(folder: Path) -> None:
+    """Cells are rounded up, past the last position of the model; no prompt is longer for that."""
+    worker = _opened(folder)
+    adapter = worker._adapter
+    assert adapter.cache.positions is not None
+    adapter.cache = replace(adapter.cache, positions=adapter.cache.positions - 5)
+    room = _ask(worker, "reserve", promptCells=adapter.longest_prompt)["promptCells"]
+    assert room == adapter.longest_prompt == _ask(worker, "hello", protocol=VERSION)["promptCells"]
+    make_room(adapter, room)
 
 
 def test_slots_grow_and_keep_what_they_hold(folder: Path) -> None:

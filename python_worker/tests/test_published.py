@@ -31,6 +31,7 @@ from . import published_reference as reference
 from . import tiny_published as tiny
 from .helpers import ask
 from .library import Library
+from .test_check import checked
 
 # the same tests, of this file's fixtures
 from .test_families import (  # noqa: F401
@@ -260,6 +261,24 @@ def test_a_folder_that_cannot_be_used(
     found = f"{raised.value.message} {raised.value.remedy}"
     assert (raised.value.code, says in found) == (code, True), found
     assert str(copy) in found
+
+
+def test_all_that_is_missing_is_named_at_once(copy: Path, family: str) -> None:
+    """By `sjd2 check-model`: the picture decoder's file as well as the tokenizer."""
+    picture = f"{VQGAN[family]}.safetensors"
+    for name in (picture, "tokenizer.json"):
+        (copy / name).unlink()
+    found = checked(copy)
+    assert not found["loads"]
+    told = " ".join(fault["message"] for fault in found["faults"])
+    assert picture in told
+    assert "tokenizer.json" in told
+
+
+def test_check_model_says_the_trained_size(folders: dict[str, Path], family: str) -> None:
+    words = ["--size", "8x16"] if family == "lumina2" else []
+    picture = checked(folders[family], *words)["picture"]
+    assert picture["trained"] == ([768, 768] if family == "lumina2" else picture["size"])
 
 
 def test_a_plain_gemma_is_no_liquid(folders: dict[str, Path], tmp_path: Path) -> None:

@@ -73,10 +73,15 @@ REFUSED: list[tuple[str, str, Share, Change]] = [
     ("bad-message", "Unknown tensors: extra", GOOD, _tensor("extra", np.zeros(3, np.float32))),
     ("bad-message", "masks take 3 bytes, tensor mask has 0", GOOD, _lane(visibility="mask")),
     ("bad-message", "masks take 0 bytes, tensor mask has 3", GOOD, _tensor("mask", np.zeros(3, np.uint8))),
+    ("bad-message", "says of 2 cells before the pass, of 0 there are", GOOD, _lane(visibility="mask", before=2)),
+    ("bad-message", "its visibility is chain", PAIR, _lane(before=2)),
     ("bad-message", "keep [3, 2] is not", PAIR, _lane(keep=[3, 2])),
     ("bad-message", "keep [1, 9] is not", PAIR, _lane(keep=[1, 9])),  # cell -1 of the second branch's slot
     ("bad-message", "keep [284, 288] is not", PAIR, _lane(keep=[284, 288])),
     ("bad-message", "is not an ascending list", PAIR, _lane(keep=list(range(7)))),
+    # more than there is room for before the second branch's base, or either's
+    ("bad-message", "end at the bases [8, 6]", PAIR, _lane(keep=list(range(2, 9)))),
+    ("bad-message", "end at the bases [8, 6]", PAIR, _lane(keep=list(range(2, 11)))),
     ("bad-message", "must be one of ['f32', 'f16']", GOOD, lambda head, _: head.update(logits="f64")),
     ("bad-message", "must not contain {'speed'} properties", GOOD, lambda head, _: head.update(speed=1)),
     ("bad-message", "must contain at least 1 items", GOOD, _lane(branches=[])),

@@ -38,9 +38,9 @@ def _streams(draw: st.DrawFn) -> list[Stream]:
         counts, bases = st.just(draw(counts)), st.just(draw(bases))
     for slot in sorted(draw(st.sets(st.integers(0, SLOTS - 1), min_size=1))):
         count, base = draw(counts), draw(bases)
-        seed = draw(st.none() | st.integers(0, 99))
-        seen = np.random.default_rng(seed).random((count, count)) < 0.5
-        visible = None if seed is None else seen | np.eye(count, dtype=bool)
+        seed, before = draw(st.none() | st.integers(0, 99)), draw(st.just(0) | st.integers(0, base))
+        seen = np.random.default_rng(seed).random((count, before + count)) < 0.5
+        visible = None if seed is None else seen | np.eye(count, before + count, before, dtype=bool)
         streams.append(Stream(slot, base, first, count, visible))
         first += count
     return streams
@@ -50,7 +50,7 @@ def _plain(stream: Stream, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     """q [T, heads, w]; k, v [heads, cells, w] with the stream's own entries written -> [T, heads, w]."""
     seen = torch.ones(stream.count, stream.end, dtype=torch.bool)
     own = np.tri(stream.count, dtype=bool) if stream.visible is None else stream.visible
-    seen[:, stream.base :] = torch.from_numpy(own)
+    seen[:, stream.end - own.shape[1] :] = torch.from_numpy(own)
     k, v = (x[:, : stream.end].repeat_interleave(len(q[0]) // len(x), 0) for x in (k, v))
     return scaled_dot_product_attention(q.transpose(0, 1), k, v, attn_mask=seen).transpose(0, 1)
 

@@ -5,7 +5,7 @@ import { onExit } from 'signal-exit'
 import { WorkerError } from './error.js'
 
 /** The longest path that a Unix socket can have, less the final zero: 108 bytes on Linux, 104 on macOS. */
-const longest = process.platform === 'linux' ? 107 : 103
+export const LONGEST_SOCKET_PATH = process.platform === 'linux' ? 107 : 103
 
 /** A place for a socket that nobody else can reach. */
 export interface PrivateAddress {
@@ -27,11 +27,11 @@ export function privateAddress(): PrivateAddress {
     rmSync(folder, { recursive: true, force: true })
   }
   const path = join(folder, 'worker.sock')
-  if (Buffer.byteLength(path) <= longest) return { endpoint: `ipc://${path}`, remove }
+  if (Buffer.byteLength(path) <= LONGEST_SOCKET_PATH) return { endpoint: `ipc://${path}`, remove }
   remove()
   throw new WorkerError(
     'bad-endpoint',
-    `The worker's socket ${path} would have a path of more than ${longest} bytes, which the system forbids.`,
+    `The worker's socket ${path} would have a path of more than ${LONGEST_SOCKET_PATH} bytes, which the system forbids.`,
     'Set TMPDIR to a folder with a shorter path.',
   )
 }

@@ -1,4 +1,5 @@
 import { Dealer } from 'zeromq'
+import { LONGEST_SOCKET_PATH } from './address.js'
 import { decodeHead, decodeTensors, encodeRequest, type Frames } from './codec.js'
 import { badReply, WorkerError } from './error.js'
 import type { CurveKeys } from './keys.js'
@@ -47,7 +48,12 @@ export interface ClientOptions {
 
 /** A client of the worker that listens, or soon will, at a ZeroMQ endpoint. */
 export function connectClient(endpoint: string, { keys, onEvent, timeout }: ClientOptions = {}): Client {
-  const socket = new Dealer({ linger: 0, reconnectInterval: 20, ...(keys && securedBy(keys)) })
+  const socket = new Dealer({
+    linger: 0,
+    reconnectInterval: 20,
+    ipv6: endpoint.startsWith('tcp://['), // ZeroMQ knows IPv4 only, unless it is told
+    ...(keys && securedBy(keys)),
+  })
   const inFlight = new Map<number, Pending>()
   /** Requests that were given up: their replies may still come. */
   const expired = new Set<number>()
@@ -56,8 +62,24 @@ export function connectClient(endpoint: string, { keys, onEvent, timeout }: Clie
   let memory: SharedMemory | undefined
 
   if (onEvent) for (const event of connectionEvents) socket.events.on(event, () => onEvent(event))
-  socket.connect(endpoint)
+  connect()
   void receive()
+
+  function connect() {
+    try {
+      socket.connect(endpoint)
+    } catch (cause) {
+      socket.close()
+      throw new WorkerError(
+        'bad-endpoint',
+        `There can be no connection to ${endpoint}: ${(cause as Error).message}.`,
+        endpoint.startsWith('ipc:')
+          ? `A socket's path has at most ${LONGEST_SOCKET_PATH} bytes: set TMPDIR, or XDG_RUNTIME_DIR, to a shorter one.`
+          : 'Give tcp://HOST:PORT, with a port up to 65535; an IPv6 address in brackets: tcp://[::1]:5555.',
+        { cause },
+      )
+    }
+  }
 
   async function receive() {
     for await (const frames of socket) settle(frames)

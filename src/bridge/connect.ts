@@ -124,7 +124,9 @@ function addressOf(to: string, key: string | undefined): { endpoint: string; key
 
 /** Where a worker that listens on all addresses of this machine is reached from here. */
 export const reachable = (endpoint: string) =>
-  endpoint.replace(/^tcp:\/\/(0\.0\.0\.0|\*):/, 'tcp://127.0.0.1:')
+  endpoint
+    .replace(/^tcp:\/\/(0\.0\.0\.0|\*):/, 'tcp://127.0.0.1:')
+    .replace(/^tcp:\/\/\[::\]:/, 'tcp://[::1]:')
 
 function nobody(to: string): WorkerError {
   const worker = readRecord(to)

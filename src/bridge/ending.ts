@@ -18,7 +18,7 @@ function notStarted(python: string, { exitCode, signal, originalMessage }: Endin
   return new WorkerError(
     'no-python',
     `Python could not be started as ${python}: ${originalMessage ?? 'unknown reason'}.`,
-    'Name a Python interpreter with --python or SJD2_PYTHON, or run `sjd2 doctor`.',
+    'Run `sjd2 setup`, or name a Python that has torch and the worker: --python or SJD2_PYTHON.',
   )
 }
 

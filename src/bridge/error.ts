@@ -12,6 +12,7 @@ export type WorkerErrorCode =
   | 'bad-endpoint'
   | 'no-python'
   | 'no-worker'
+  | 'worker-version'
   | 'worker-lost'
   | 'bad-reply'
   | 'queue-full'

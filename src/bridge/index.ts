@@ -25,6 +25,6 @@ export {
 export { checkpointPath, type ProcessOptions, pathOf, workerFolder } from './process.js'
 export { findRecord, forgetRecord, recordNames } from './registry.js'
 export { bytes, floats, floatsOrHalves, type Tensor, type Tensors, tensor } from './tensor.js'
-export { waitingThreads } from './threads.js'
+export { threadSettings } from './threads.js'
 export { askWarmWorker, startWarmWorker, stopWarmWorker } from './warm.js'
 export { startWorker, type Worker } from './worker.js'

@@ -1,7 +1,7 @@
 // Generated from protocol/schema.json by `npm run protocol`: do not edit.
 
 /**
- * Heads of all messages between orchestrator and worker, protocol version 5. See protocol/README.md.
+ * Heads of all messages between orchestrator and worker, protocol version 6. See protocol/README.md.
  */
 export type Message = Request | Reply
 export type Request =
@@ -68,7 +68,7 @@ export interface EmbeddingsRequest {
   of?: 'model' | 'codebook'
 }
 /**
- * Tensors: tokens i32 [N] (-1: the next latent, -2: the anchor), positions i32 [N], rows i32 [R] (entries, counted within their lane, whose logits are wanted), latents f32 or f16 [M, width] (normalised), timesteps f32 [M], mask u8 (for each lane that says mask: entries x ceil(entries/8) bytes, bit i of byte i/8, least significant first; may be absent).
+ * Tensors: tokens i32 [N] (-1: the next latent, -2: the anchor), positions i32 [N], rows i32 [R] (entries, counted within their lane, whose logits are wanted), latents f32 or f16 [M, width] (normalised), timesteps f32 [M], mask u8 (for each lane that says mask: entries x ceil((before + entries)/8) bytes, bit i of byte i/8, least significant first; may be absent).
  */
 export interface ForwardRequest {
   op: 'forward'
@@ -122,6 +122,10 @@ export interface Lane {
    * chain: each entry sees the lane's entries before it. mask: as the bitmap says.
    */
   visibility: 'chain' | 'mask'
+  /**
+   * How many of the cells that end at base the bitmap says of too, ahead of the entries. Absent: none, every entry sees all of them.
+   */
+  before?: number
   /**
    * Before the pass, these cells (counted from the slot's start, ascending) are copied, in order, so that they end at base. Needed after a tree.
    */

@@ -1,7 +1,7 @@
 import type { Reply, Request } from './messages.generated.js'
 
 /** The version of `protocol/schema.json` that this side speaks. */
-export const PROTOCOL = 5
+export const PROTOCOL = 6
 
 export type Op = Request['op']
 

@@ -11,7 +11,7 @@ import {
 } from '../common/model-options.js'
 import { type Ending, endingError } from './ending.js'
 import type { WorkerError } from './error.js'
-import { waitingThreads } from './threads.js'
+import { threadSettings } from './threads.js'
 
 /** The worker is run in its own folder: what lies where the user happens to be is never imported. */
 export const workerFolder = fileURLToPath(new URL('../../python_worker/', import.meta.url))
@@ -85,7 +85,7 @@ export function workerCommand(
     cwd: workerFolder,
     stdin: 'ignore',
     stdout: 'ignore',
-    env: waitingThreads(),
+    env: threadSettings(),
     reject: false,
     forceKillAfterDelay: 1000,
   } as const

@@ -4,7 +4,9 @@ import { badReply } from './error.js'
 import type { Reply } from './messages.generated.js'
 import type { Op } from './messages.js'
 
-const schema = JSON.parse(readFileSync(new URL('../../protocol/schema.json', import.meta.url), 'utf8'))
+/** Here, and not by the link in protocol/: npm packs no links. */
+const file = new URL('../../python_worker/sjd2_worker/schema.json', import.meta.url)
+const schema = JSON.parse(readFileSync(file, 'utf8'))
 const ajv = new Ajv().addSchema(schema, 'message')
 const compiled = new Map<string, ValidateFunction>()
 

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { closeSync, ftruncateSync, openSync } from 'node:fs'
-import { basename } from 'node:path'
+import { basename, resolve } from 'node:path'
 import { tryLock } from 'fs-native-extensions'
 import { fixedNames, loadingOf } from '../common/model-options.js'
 import { connectClient } from './client.js'
@@ -46,12 +46,12 @@ export async function startWarmWorker(options: WarmOptions): Promise<WarmWorker>
   const stop = () => void worker.stop()
   signal?.addEventListener('abort', stop, { once: true })
   try {
-    await Promise.race([ready(endpoint, key), worker.ended.then((error) => Promise.reject(error))])
+    await ready(endpoint, key, worker.ended)
     const { adapter, python, device, dtype } = options
     const checkpoint = checkpointPath(options.checkpoint)
     const model = {
       checkpoint,
-      adapter: adapter && pathOf(adapter),
+      adapter: adapter && resolve(adapter),
       ...loadingOf(options, fixedNames),
       python: pathOf(python),
       device,
@@ -61,7 +61,7 @@ export async function startWarmWorker(options: WarmOptions): Promise<WarmWorker>
       ...model,
       name,
       endpoint,
-      key: key && pathOf(key),
+      key: key && resolve(key),
       pid: worker.pid as number,
       protocol: PROTOCOL,
     })
@@ -137,7 +137,7 @@ function ownLog(name: string, log: string): number {
 function detached(endpoint: string, log: string, file: number, options: WarmOptions): WorkerProcess {
   const { key, idle } = options
   const { python, words, settings } = workerCommand(endpoint, options, {
-    ...(key !== undefined && { 'curve-secret-file': pathOf(key) }),
+    ...(key !== undefined && { 'curve-secret-file': resolve(key) }),
     ...(idle > 0 && { idle }),
   })
   const { cwd, env } = settings
@@ -150,11 +150,9 @@ function detached(endpoint: string, log: string, file: number, options: WarmOpti
   })
   closeSync(file)
   child.unref()
-  const ending = new Promise<Ending>((resolve) => {
-    child.once('error', ({ message }) => resolve({ originalMessage: message }))
-    child.once('exit', (code, signal) =>
-      resolve({ exitCode: code ?? undefined, signal: signal ?? undefined }),
-    )
+  const ending = new Promise<Ending>((settle) => {
+    child.once('error', ({ message }) => settle({ originalMessage: message }))
+    child.once('exit', (code, signal) => settle({ exitCode: code ?? undefined, signal: signal ?? undefined }))
   })
   const ended = ending.then((result) => endingError(python, result, readLog(log).split('\n')))
   return {
@@ -167,11 +165,15 @@ function detached(endpoint: string, log: string, file: number, options: WarmOpti
   }
 }
 
-/** Waits for a worker that is being started. */
-async function ready(endpoint: string, key: string | undefined): Promise<void> {
+/** Waits for a worker that is being started. @throws the reason, where it ends instead */
+async function ready(
+  endpoint: string,
+  key: string | undefined,
+  ended: WorkerProcess['ended'],
+): Promise<void> {
   const client = connectClient(reachable(endpoint), key === undefined ? {} : { keys: readKeys(key) })
   try {
-    await client.request({ op: 'stats' })
+    await Promise.race([client.request({ op: 'stats' }), ended.then((error) => Promise.reject(error))])
   } finally {
     client.close(over)
   }

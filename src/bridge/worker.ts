@@ -1,3 +1,4 @@
+import { version } from '../../setup/installation.mjs'
 import { privateAddress } from './address.js'
 import { type Client, connectClient } from './client.js'
 import { WorkerError } from './error.js'
@@ -48,13 +49,23 @@ interface Wanted {
 /** Says hello; from then on replies come by shared memory where that can be. @throws WorkerError */
 export async function greet(client: Client, { memory = true, ...slots }: Wanted = {}): Promise<HelloReply> {
   const { head } = await client.request({ op: 'hello', protocol: PROTOCOL, memory, ...slots })
-  if (head.protocol === PROTOCOL) {
-    client.share(head)
-    return head
+  if (head.protocol !== PROTOCOL) {
+    throw new WorkerError(
+      'protocol-version',
+      `The worker speaks version ${head.protocol} of the protocol, this program version ${PROTOCOL}.`,
+      'Update the older of the two; `sjd2 doctor` shows both.',
+    )
   }
-  throw new WorkerError(
-    'protocol-version',
-    `The worker speaks version ${head.protocol} of the protocol, this program version ${PROTOCOL}.`,
-    'Update the older of the two; `sjd2 doctor` shows both.',
-  )
+  if (series(head.worker) !== series(version)) {
+    throw new WorkerError(
+      'worker-version',
+      `The worker is of version ${head.worker}, this program of version ${version}: they must have the same major and minor number.`,
+      'Update the older of the two, and start the worker again.',
+    )
+  }
+  client.share(head)
+  return head
 }
+
+/** Major and minor number of a version: patches fit each other. */
+const series = (release: string): string => release.split('.').slice(0, 2).join('.')

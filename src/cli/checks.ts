@@ -1,6 +1,7 @@
 /** What `sjd2 doctor` and `sjd2 check-model` look at, and how it is told. */
 import { choosePython, oldPackages, pythonProblem } from '../../setup/python.mjs'
 import { projectRoot } from '../common/project.js'
+import { commandName } from './command-name.js'
 import type { Failure } from './failure.js'
 
 export interface Check {
@@ -28,7 +29,9 @@ export function lookAtPython(wanted: string | undefined): Finding {
   const { path, own } = choosePython(projectRoot, wanted, process.env)
   const problem = pythonProblem(path, projectRoot, process.env)
   if (!problem) return path
-  return own ? problem : { message: `.venv is not ready: ${problem.message}`, remedy: 'npm start' }
+  return own
+    ? problem
+    : { message: `The Python environment is not ready: ${problem.message}`, remedy: `${commandName} setup` }
 }
 
 /** What of that Python's packages is too old; null where nothing is. */

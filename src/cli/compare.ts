@@ -42,7 +42,8 @@ export async function compare(
     trajectories = options.report ? RECORDED_PROMPTS : 0,
   } = options
   const progress = createProgress(process.stderr)
-  const choices = await choosePolicies([...new Set(specs)])
+  const named = await choosePolicies([...new Set(specs)])
+  const choices = [...new Map(named.map((choice) => [choice.spec, choice])).values()] // scd is mc-sjd
   const prompts = options.prompts
     ? await readPrompts(options.prompts, signal)
     : listPrompts(scenePrompts(options.scenes, randomStream(seed, 'prompts')))

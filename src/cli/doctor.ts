@@ -1,3 +1,4 @@
+import { isClone } from '../../setup/installation.mjs'
 import { missingNodeModules } from '../../setup/node-modules.mjs'
 import { projectRoot } from '../common/project.js'
 import { type Check, type Finding, formatCheck, lookAtPython, lookAtVersions, toCheck } from './checks.js'
@@ -34,7 +35,8 @@ export async function doctor(options: DoctorOptions, signal: AbortSignal): Promi
 }
 
 async function nodeModules(): Promise<Finding> {
-  const missing = missingNodeModules(projectRoot)
+  // those of an installed package are in the care of the user's npm
+  const missing = isClone(projectRoot) ? missingNodeModules(projectRoot) : []
   if (missing.length > 0) {
     return { message: `${missing.length} missing or of another version.`, remedy: 'npm ci --ignore-scripts' }
   }

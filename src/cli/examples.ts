@@ -1,5 +1,11 @@
 /** What stands at the end of a command's help: command lines that work as they stand, and what they are good for. */
+import { join, relative } from 'node:path'
 import type { Command } from 'commander'
+import { root } from '../../setup/installation.mjs'
+import { commandName } from './command-name.js'
+
+/** The example that comes with sjd2, as seen from where the user is. */
+const study = relative(process.cwd(), join(root, 'examples', 'study.yaml'))
 
 export type Example = readonly [line: string, meaning: string]
 
@@ -11,7 +17,7 @@ export const examples: Readonly<Record<string, readonly Example[]>> = {
       'compare sjd mc-sjd sjd2 ./mine.ts --scenes 32 --report',
       'a policy of yours against the published ones',
     ],
-    ['experiment run examples/study.yaml', 'sweeps, seeds and metrics; goes on where it was stopped'],
+    [`experiment run ${study}`, 'sweeps, seeds and metrics; goes on where it was stopped'],
     ['replay runs/study', 'the same numbers again, token by token'],
   ],
   generate: [
@@ -29,11 +35,8 @@ export const examples: Readonly<Record<string, readonly Example[]>> = {
     ['compare sjd2 --prompts prompts.txt --csv', 'on prompts of your own, for a spreadsheet'],
   ],
   run: [
-    ['experiment run examples/study.yaml', 'into runs/study; killed at any moment, the same line goes on'],
-    [
-      'experiment run examples/study.yaml --out runs/again --report',
-      'with a page of plots beside the results',
-    ],
+    [`experiment run ${study}`, 'into runs/study; killed at any moment, the same line goes on'],
+    [`experiment run ${study} --out runs/again --report`, 'with a page of plots beside the results'],
   ],
   replay: [
     ['replay runs/study', 'a whole study'],
@@ -41,6 +44,11 @@ export const examples: Readonly<Record<string, readonly Example[]>> = {
   ],
   inspect: [
     ['inspect pictures/a-red-circle-s0-0-….png', 'the parameters, and the command for the same picture'],
+  ],
+  policies: [
+    ['policies', 'all of them'],
+    ['policies sjd2', 'what can be changed of it, and what it is made of'],
+    ['policies ./mine.ts', 'the parameters of a policy of your own'],
   ],
   plan: [
     ['plan --model Emu3-community/Emu3-Gen-hf --dtype bf16 --quantize nf4 --memory 24', 'on a GPU of 24 GiB'],
@@ -58,7 +66,7 @@ export function addExamples(program: Command): void {
   for (const command of [program, ...program.commands.flatMap((one) => [one, ...one.commands])]) {
     const own = examples[command === program ? '' : command.name()]
     if (own === undefined) continue
-    const lines = own.map(([line, meaning]) => `  sjd2 ${line}\n      ${meaning}`)
+    const lines = own.map(([line, meaning]) => `  ${commandName} ${line}\n      ${meaning}`)
     command.addHelpText('after', `\nExamples:\n${lines.join('\n')}`)
   }
 }

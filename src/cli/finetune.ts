@@ -1,6 +1,7 @@
 /** `sjd2 finetune` and `sjd2 shards`: thin, for Python does all of it. */
 import { resolve } from 'node:path'
 import { checkpointPath } from '../bridge/index.js'
+import { commandName } from './command-name.js'
 import type { ModelChoice } from './model-options.js'
 import { bundledCheckpoint } from './session.js'
 import { formatTable } from './terminal.js'
@@ -71,7 +72,7 @@ export async function finetune(options: FinetuneOptions, signal: AbortSignal): P
     ]
     console.log(formatTable([['bits', ...names], row('before', before), row('after', after)]))
   }
-  console.log(`Draw with it${leftOut(said.skipped)}: sjd2 generate --model ${said.out} "…"`)
+  console.log(`Draw with it${leftOut(said.skipped)}: ${commandName} generate --model ${said.out} "…"`)
 }
 
 const leftOut = (skipped: unknown) => (skipped === 0 ? '' : ` (${skipped} left out)`)

@@ -8,11 +8,12 @@ import {
   splitSpec,
 } from '../experiment/index.js'
 import { mark } from '../report/index.js'
+import { commandName } from './command-name.js'
 import type { JsonOption } from './options.js'
 
 export function inspect(file: string, { json }: JsonOption): void {
   const parameters = readParameters(file)
-  const command = quoted(['sjd2', ...commandOf(parameters)])
+  const command = `${commandName} ${quoted(commandOf(parameters))}`
   console.log(json ? JSON.stringify({ ...parameters, command }) : `${describe(parameters)}\n\n${command}`)
 }
 

@@ -14,6 +14,7 @@ import { addCheckModel, addPlan } from './plan-commands.js'
 import { addPolicies } from './policies-command.js'
 import { addReplay } from './replay-command.js'
 import { addReport } from './report-command.js'
+import { addSetup } from './setup.js'
 import { helpWidth } from './terminal.js'
 import { addFinetune, addShards } from './training-commands.js'
 import { addWorker } from './worker-commands.js'
@@ -44,6 +45,7 @@ export function createProgram(): Command {
   addPlan(program)
   addCheckModel(program)
   addWorker(program)
+  addSetup(program)
   addDoctor(program)
   addExamples(program)
   return program

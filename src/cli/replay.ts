@@ -50,6 +50,14 @@ export async function replay(path: string, options: ReplayOptions, signal: Abort
       'Keep manifest.json and results.jsonl of a run together, and give their folder.',
     )
   }
+  const stray = records.find(({ run }) => !manifest.runs.some(({ id }) => id === run))
+  if (stray !== undefined) {
+    throw new ExperimentError(
+      'bad-manifest',
+      `results.jsonl in ${folder} has images of run ${stray.run}, of which its manifest.json says nothing.`,
+      'Keep manifest.json and results.jsonl of a run together, and give their folder.',
+    )
+  }
   const images: Replayed[] = []
   const differences: Change[] = []
   const begun = manifest.runs.filter(({ id }) => records.some(({ run }) => run === id))

@@ -1,6 +1,7 @@
 /** Opens a session as the options say, and closes it whatever happens. */
 import { existsSync } from 'node:fs'
-import { isAbsolute, join } from 'node:path'
+import { isAbsolute } from 'node:path'
+import { bundledCheckpoint } from '../../setup/installation.mjs'
 import { choosePython } from '../../setup/python.mjs'
 import { loadingOf } from '../common/model-options.js'
 import { projectRoot } from '../common/project.js'
@@ -13,13 +14,13 @@ import {
   type RunState,
   readWords,
 } from '../experiment/index.js'
+import { commandName } from './command-name.js'
 import { checkConnected } from './connection.js'
 import { UsageError } from './failure.js'
 import type { Progress } from './terminal.js'
 import type { WorkerOptions } from './worker-options.js'
 
-/** The checkpoint that comes with sjd2. */
-export const bundledCheckpoint = join(projectRoot, 'checkpoints', 'scenes')
+export { bundledCheckpoint }
 
 interface Surroundings {
   readonly signal: AbortSignal
@@ -69,6 +70,11 @@ async function inSession<T>(
       if (event.kind === 'worker-lost') {
         progress.log(`${event.error.message} ${to ? 'Connecting' : 'Starting it'} again; the images go on.`)
       }
+      if (event.kind === 'fewer-entries') {
+        progress.log(
+          `The device’s memory ran out: passes have ${event.maxEntries} entries at most from now on, and the images go on.`,
+        )
+      }
     },
   })
   try {
@@ -89,7 +95,7 @@ export function findPython(wanted: string | undefined): string {
       ? new UsageError(`There is no Python at ${path}.`, 'Correct --python or SJD2_PYTHON.')
       : new UsageError(
           'The Python environment is not set up yet.',
-          'Run npm start, which sets it up, or name a Python that has torch and the worker with --python.',
+          `Run ${commandName} setup, or name a Python that has torch and the worker with --python.`,
         )
   }
   return path

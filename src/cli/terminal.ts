@@ -17,7 +17,9 @@ type Stream = Pick<NodeJS.WriteStream, 'write' | 'isTTY' | 'columns'>
  * @param now milliseconds.
  */
 export function createProgress(stream: Stream, now: () => number = () => performance.now()): Progress {
-  const interval = stream.isTTY ? 100 : 5000
+  // what calls itself dumb (Emacs' shell, some CI) shows escape sequences as they are
+  const rewrites = stream.isTTY && process.env.TERM !== 'dumb'
+  const interval = rewrites ? 100 : 5000
   let shown = false
   let last = Number.NEGATIVE_INFINITY
   const clear = () => {
@@ -29,7 +31,7 @@ export function createProgress(stream: Stream, now: () => number = () => perform
       if (now() - last < interval) return
       last = now()
       clear()
-      if (!stream.isTTY) stream.write(`${line}\n`)
+      if (!rewrites) stream.write(`${line}\n`)
       else {
         stream.write(line.slice(0, (stream.columns || 80) - 1))
         shown = true

@@ -1,6 +1,6 @@
 /** Runs a command of the worker's training room: `python -m sjd2_worker.training.<name>`. */
 import { execa } from 'execa'
-import { pathOf, waitingThreads, workerFolder } from '../bridge/index.js'
+import { pathOf, threadSettings, workerFolder } from '../bridge/index.js'
 import { flagName } from '../common/model-options.js'
 import { findPython } from './session.js'
 
@@ -50,7 +50,7 @@ export async function runTraining(
     cwd: workerFolder,
     stdin: 'ignore',
     stderr: 'inherit',
-    env: waitingThreads(),
+    env: threadSettings(),
     reject: false,
     forceKillAfterDelay: false, // a large state takes its time to be written
     cancelSignal: signal,

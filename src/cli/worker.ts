@@ -10,6 +10,7 @@ import {
   stopWarmWorker,
   WorkerError,
 } from '../bridge/index.js'
+import { commandName } from './command-name.js'
 import type { ModelOptions } from './model-options.js'
 import type { JsonOption } from './options.js'
 import { bundledCheckpoint, findPython } from './session.js'
@@ -47,14 +48,14 @@ export async function startWorkerCommand(options: StartOptions, signal: AbortSig
   if (options.json) console.log(JSON.stringify({ name, endpoint, pid }))
   else {
     console.log(`The worker ${name} is ready (process ${pid}, ${endpoint}).`)
-    console.log(`  sjd2 generate --connect ${name} "…"\n  sjd2 worker stop ${name}`)
+    console.log(`  ${commandName} generate --connect ${name} "…"\n  ${commandName} worker stop ${name}`)
   }
 }
 
 export async function workerStatus({ json }: JsonOption): Promise<void> {
   const workers = (await Promise.all(recordNames().map(stateOf))).filter((state) => state !== undefined)
   if (json) console.log(JSON.stringify(workers))
-  else if (workers.length === 0) console.log('No worker runs. Start one: sjd2 worker start')
+  else if (workers.length === 0) console.log(`No worker runs. Start one: ${commandName} worker start`)
   else {
     const rows = workers.map(({ name, checkpoint, pid, endpoint, slots, leased, forwards, gibibytes }) => [
       name,

@@ -1,18 +1,18 @@
 /** Facts about this installation of sjd2. */
 import { execFileSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
+import { isClone, root, version } from '../../setup/installation.mjs'
 
-/** The folder that holds package.json. */
-export const projectRoot = fileURLToPath(new URL('../..', import.meta.url))
+export { root as projectRoot, version }
 
-export const version: string = JSON.parse(readFileSync(`${projectRoot}/package.json`, 'utf8')).version
-
-/** The project's commit, and whether files were changed since; null where this is no git work tree. */
+/**
+ * The project's commit, and whether files were changed since; null where this is no clone: git would speak of the
+ * repository of a user whose node_modules hold sjd2.
+ */
 export function gitState(): { commit: string; changed: boolean } | null {
+  if (!isClone(root)) return null
   const git = (...args: string[]) =>
     execFileSync('git', args, {
-      cwd: projectRoot,
+      cwd: root,
       encoding: 'utf8',
       stdio: ['ignore', 'pipe', 'ignore'],
     }).trim()

@@ -28,8 +28,8 @@ export interface ChainPieces {
   readonly prefix: PrefixRule
   /** How the drafts behind the first rejection are drawn anew. */
   readonly refine: Draw
-  /** How noisy entries become clean; null where nothing is noisy. */
-  readonly denoise: Denoising | null
+  /** How noisy entries become clean; null or absent where nothing is noisy. */
+  readonly denoise?: Denoising | null
   /** What stands beside the chain for when it is wrong; null or absent: nothing. */
   readonly branches?: Branching | null
 }
@@ -42,7 +42,7 @@ export interface ChainPieces {
  */
 export function chain(pieces: ChainPieces): DecodingPolicy {
   checkPieces(pieces)
-  const { initialize, verify, refine, prefix, window, branches, denoise: denoising } = pieces
+  const { initialize, verify, refine, prefix, window, branches, denoise: denoising = null } = pieces
   const honest = initialize.honest && refine.follows !== 'neither'
   const exact =
     verify.follows === 'model' && (honest || !verify.trusting) && (prefix.exact || !initialize.noisy)
@@ -187,7 +187,7 @@ function denoised(
   return { latent, level, timestep }
 }
 
-function checkPieces({ name, window, initialize, denoise, verify, branches }: ChainPieces): void {
+function checkPieces({ name, window, initialize, denoise = null, verify, branches }: ChainPieces): void {
   if (branches && branches.verify !== verify.name) {
     throw new PolicyError(
       `${name} verifies by ${verify.name} coupling, which can make nothing of ${branches.name}.`,

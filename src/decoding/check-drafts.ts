@@ -55,7 +55,9 @@ function wrongPlace(
     return [`its parent is ${parent}`, 'A parent is the index of a draft before it, or -1.']
   }
   const allowed = standsForForced(drafts[i], model) || !(model.layout[position] >= 0)
-  const free = Number.isInteger(position) && position < end && allowed
+  // a code that keeps its keys may be the last: once settled it is not drawn again
+  const behind = role === 'settled' ? end + 1 : end
+  const free = Number.isInteger(position) && position < behind && allowed
   if (!free || position < first) {
     return [
       position < first ? 'that is committed already' : 'no draft may stand there',

@@ -7,7 +7,7 @@ import { type DecodingPolicy, type ImageState, PolicyError, type Verdict } from 
  * @throws PolicyError that says what is wrong with it.
  */
 export function checkVerdict({ name }: DecodingPolicy, { codes, held }: Verdict, image: ImageState): void {
-  const { drafts } = image
+  const { drafts, ahead } = image
   const { count } = image.model.image
   const senseless = codes.find((code) => !isCode(code, count))
   if (senseless !== undefined) {
@@ -17,7 +17,7 @@ export function checkVerdict({ name }: DecodingPolicy, { codes, held }: Verdict,
     )
   }
   // A code each for what is committed and for every draft, and those that were settled before.
-  const most = drafts.length + 1 + drafts.filter(({ role }) => role === 'settled').length
+  const most = drafts.length + 1 + drafts.filter(({ role }) => role === 'settled').length + ahead.size
   const path = held.every((i, k) => i in drafts && parentOf(drafts, i) === (k === 0 ? -1 : held[k - 1]))
   if (codes.length < 1 || codes.length > most || held.length > codes.length || !path) {
     throw new PolicyError(

@@ -31,7 +31,7 @@ export interface Draft {
    */
   readonly parent?: number
   /**
-   * What it is where rows run side by side (`rowParallel`): decided, though positions before it are not; or a stand-in for a
+   * What it is where rows run side by side (`rowParallel`, `wavefront`): decided, though positions before it are not; or a stand-in for a
    * code that is not known yet, which is a forced token, without a code, where the row ends in one. Absent: a draft to verify.
    */
   readonly role?: 'settled' | 'stand-in'

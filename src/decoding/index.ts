@@ -1,4 +1,11 @@
-export { type Branching, SPARE_CELLS } from './branches.js'
+export {
+  type Branching,
+  type Place,
+  type RunnersUp,
+  type SiblingPass,
+  type Siblings,
+  SPARE_CELLS,
+} from './branches.js'
 export { type ChainPieces, chain, type ImagePast } from './chain.js'
 export { type Draft, NO_CODE, type Noise, parentOf } from './draft.js'
 export { type Draw, type Drawn, greedy, gumbel, independent, maximal } from './draw.js'
@@ -39,5 +46,7 @@ export {
 } from './proposal.js'
 export { reuse } from './reuse.js'
 export { type RowPieces, rowParallel } from './row-parallel.js'
+export type { RowStarts } from './rows.js'
 export { runnersUp } from './runners-up.js'
 export { Trajectory, type TrajectoryOptions } from './trajectory.js'
+export { type WavefrontPieces, wavefront } from './wavefront.js'

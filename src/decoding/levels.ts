@@ -1,5 +1,6 @@
 /** How latents lose their noise on their way to the front. */
 export interface Denoising {
+  readonly name?: string
   /** How many steps lie between pure noise and clean. */
   readonly levels: number
   /**
@@ -11,7 +12,7 @@ export interface Denoising {
 
 /** One step a pass (SJD2, arXiv 2510.08994). */
 export function denoiseByPasses(levels: number): Denoising {
-  return { levels, next: (level) => level - 1 }
+  return { name: 'by passes', levels, next: (level) => level - 1 }
 }
 
 /**
@@ -22,5 +23,9 @@ export function denoiseByPasses(levels: number): Denoising {
 export function denoiseByDistance(levels: number, margin: number, window: number): Denoising {
   const target = (distance: number) =>
     distance < margin ? 0 : Math.ceil((levels * (distance - margin + 1)) / Math.max(1, window - margin))
-  return { levels, next: (level, distance) => Math.min(level, target(distance)) }
+  return {
+    name: 'by distance',
+    levels,
+    next: (level, distance) => Math.min(level, target(distance)),
+  }
 }

@@ -1,6 +1,6 @@
 import { type Draft, NO_CODE, parentOf } from './draft.js'
 import type { Model } from './model.js'
-import { type FedDrafts, freeFrom, rowsOf } from './plan.js'
+import { type FedDrafts, freeFrom } from './plan.js'
 import type { Verdict } from './policy.js'
 
 /** One pass of an image, as a progress line, a viewer or a test wants it. */
@@ -22,11 +22,18 @@ export interface PassRecord {
   readonly levels: Uint8Array
 }
 
-/** What is told of a pass: `fed` is what it began with, `committed` what is final after it. */
-export function recordOf(pass: number, fed: FedDrafts, verdict: Verdict, committed: number): PassRecord {
-  const { model, drafts, committed: start } = fed
+/** What a pass began with: codes that were fed before and kept `ahead` of the committed ones, and how many entries it fed. */
+export type Begun = Pick<FedDrafts, 'model' | 'committed' | 'drafts'> & {
+  readonly ahead: ReadonlyMap<number, number>
+  readonly entries: number
+}
+
+/** What is told of a pass: `committed` is what is final after it. */
+export function recordOf(pass: number, begun: Begun, verdict: Verdict, committed: number): PassRecord {
+  const { model, drafts, ahead, entries, committed: start } = begun
   const { layout, image } = model
-  const end = Math.max(start, ...drafts.map(({ position }) => freeFrom(model, position + 1)))
+  const places = [...ahead.keys(), ...drafts.map(({ position }) => position)]
+  const end = Math.max(start, ...places.map((position) => freeFrom(model, position + 1)))
   const held = Int32Array.from(layout.subarray(start, end))
   const levels = new Uint8Array(held.length)
   for (const { position, code, noise, role } of drafts.toReversed()) {
@@ -34,12 +41,13 @@ export function recordOf(pass: number, fed: FedDrafts, verdict: Verdict, committ
     held[position - start] = code === NO_CODE ? -1 : image.first + code
     levels[position - start] = noise?.level ?? 0
   }
+  for (const [position, code] of ahead) held[position - start] = image.first + code
   return {
     pass,
     committedBefore: start,
     committed,
     accepted: acceptedOf(drafts, verdict, start, model),
-    entries: rowsOf(fed)[drafts.length] + 1,
+    entries,
     windowStart: start,
     drafts: held,
     levels,

@@ -7,7 +7,7 @@ export const ANCHOR = -2
 
 /**
  * What one image wants forwarded in one pass. Cell `j + 1` of an image holds position `j` (cell 0 holds the anchor), so
- * a chain that begins at position `p` has `base = p + 1`.
+ * a chain that begins at position `p` has `base = p + 1`; but where a policy keeps keys, cells lie as they were fed.
  */
 export interface PassPlan {
   /** Valid cells after the prompt (the anchor's is the first): entries are written from there on. */
@@ -22,8 +22,10 @@ export interface PassPlan {
   readonly timesteps: Float32Array
   /** [rows] entries whose logits are wanted, ascending. */
   readonly rows: Int32Array
-  /** Absent: each entry sees those before it. Else [entries * ceil(entries / 8)] bits, least significant first. */
+  /** Absent: each entry sees those before it. Else [entries * ceil((before + entries) / 8)] bits, least significant first. */
   readonly mask?: Uint8Array
+  /** How many of the cells that end at `base` the mask says of too, ahead of the entries. Absent: all entries see all of them. */
+  readonly before?: number
   /** Cells (counted like `base`) to copy, in order, so that they end at `base`, before the pass. */
   readonly keep?: Int32Array
 }

@@ -15,6 +15,8 @@ export interface ImageState {
   readonly committed: number
   /** What the positions after the committed ones hold. */
   readonly drafts: readonly Draft[]
+  /** Where the policy keeps keys: settled codes behind the committed ones that were fed, by position. Else empty. */
+  readonly ahead: ReadonlyMap<number, number>
   /** Passes done so far. */
   readonly passes: number
   /** For each pass so far, how many codes it committed. */
@@ -88,6 +90,12 @@ export interface DecodingPolicy {
    * stand beside the window, which were chosen for the fewest passes.
    */
   readonly freeWindow?: boolean
+  /**
+   * Whether settled drafts are fed once, and keep the keys that they then have: from then on they are in `image.ahead`. All
+   * drafts are settled or stand-ins then, in the order of their positions, and see what is before them. Absent: cells hold
+   * what is committed alone.
+   */
+  readonly keepsKeys?: boolean
   /** Whether it reads the model's `codebook`, which the session then fetches. Absent: it does not. */
   readonly codebook?: boolean
   /**

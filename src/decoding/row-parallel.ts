@@ -1,17 +1,13 @@
-import { type Draft, NO_CODE, parentOf } from './draft.js'
+import { type Draft, parentOf } from './draft.js'
 import type { Draw } from './draw.js'
 import type { Initializer } from './initializer.js'
-import type { Model } from './model.js'
 import { freeFrom } from './plan.js'
-import { type DecodingPolicy, type ImageState, type Pass, PolicyError } from './policy.js'
+import { type DecodingPolicy, type Pass, PolicyError } from './policy.js'
+import { checkStarts, complete, type Row, type RowStarts, standIn, underWay } from './rows.js'
 
 /** The pieces of a policy that decodes several rows of the picture at once. */
-export interface RowPieces {
+export interface RowPieces extends Omit<RowStarts, 'firstWhole'> {
   readonly name: string
-  /** How many rows may be under way, the front's among them; `Infinity`: as many as `lag` lets start. */
-  readonly rows: number
-  /** How many codes the row above must have when a row starts (or all of its, if it has fewer): 1 or more. */
-  readonly lag: number
   /** How many drafts a row carries; 0: one code for each row and pass. */
   readonly window: number
   /** What enters a row's window. */
@@ -22,16 +18,6 @@ export interface RowPieces {
   readonly refine: Draw
 }
 
-/** A row of the picture that is under way. */
-interface Row {
-  /** [columns] Its free positions. */
-  readonly positions: readonly number[]
-  /** How many of them are decided, from the left. */
-  readonly settled: number
-  /** How many may be, behind this pass: none that the row above has not decided before. */
-  readonly reach: number
-}
-
 /**
  * Composes a policy whose rows run side by side: each from the left, each verified for itself, a row never past the one
  * above. Relaxed, since a code is drawn before those that precede it in raster order are known.
@@ -39,16 +25,16 @@ interface Row {
  * Codes become final in raster order only. What a row decides before that is fed again in every pass as a settled draft,
  * until the row above is complete. Drafts are seen within their row only (the row-causal view of PJD, arXiv 2606.05703):
  * an entry sees what is settled of its row and those above, then its row's drafts before it. Where a row starts before
- * the one above is complete, it starts as in ZipAR's official code (arXiv 2412.04062): behind the forced tokens between the
- * two (a new line), or where there are none, behind a copy of the code above the missing one, in this pass and for this row
- * only. That code keeps the keys that an entry first had, and feeds one entry a row; here, keys are computed anew as more
- * of the rows above is known, and what is final has sequential decoding's.
+ * the one above is complete, it starts behind what stands for that one's end (`standIn`), in this pass and for this row only.
+ * Keys are computed anew as more of the rows above is known, and what is final has sequential decoding's; `wavefront` keeps
+ * those that an entry first had.
  *
  * @throws PolicyError where a number makes no sense, or drafts would be noisy.
  */
 export function rowParallel(pieces: RowPieces): DecodingPolicy {
   checkPieces(pieces)
-  const { name, window, initialize, verify, refine } = pieces
+  const { name, rows, lag, window, initialize, verify, refine } = pieces
+  const starts = { rows, lag }
   /** What a pass decided: verification and refinement both ask for it. */
   const decisions = new WeakMap<Pass, Map<number, number>>()
   return {
@@ -64,7 +50,7 @@ export function rowParallel(pieces: RowPieces): DecodingPolicy {
       let trunk = -1
       let twoAbove: Row | undefined
       let above: Row | undefined
-      for (const row of underWay(image.model, image.committed, image.drafts, pieces)) {
+      for (const row of underWay(image.model, image.committed, settledIn(image.drafts), starts)) {
         for (const position of row.positions.slice(0, row.settled)) {
           const settled = held.get(position)
           if (settled !== undefined) trunk = follow(trunk, settled)
@@ -133,7 +119,12 @@ export function rowParallel(pieces: RowPieces): DecodingPolicy {
     const places = new Map(
       drafts.flatMap(({ position, role }, i) => (role === undefined ? [[position, i]] : [])),
     )
-    for (const { positions, settled, reach } of underWay(model, pass.behind(-1).position, drafts, pieces)) {
+    for (const { positions, settled, reach } of underWay(
+      model,
+      pass.behind(-1).position,
+      settledIn(drafts),
+      starts,
+    )) {
       let node = drafts.findIndex((_, i) => pass.behind(i).position === positions[settled])
       for (const position of positions.slice(settled, reach)) {
         const place = places.get(position)
@@ -149,70 +140,15 @@ export function rowParallel(pieces: RowPieces): DecodingPolicy {
   }
 }
 
-const complete = ({ positions, settled }: Row): boolean => settled === positions.length
-
-/** The rows from the front's on that have started or start now. */
-function underWay(model: Model, front: number, drafts: readonly Draft[], { rows, lag }: RowPieces): Row[] {
-  const ahead = new Set(drafts.flatMap(({ position, role }) => (role === 'settled' ? [position] : [])))
-  const started: Row[] = []
-  for (const positions of picture(model)) {
-    if (positions[positions.length - 1] < front) continue
-    const open = positions.findIndex((position) => position >= front && !ahead.has(position))
-    const settled = open < 0 ? positions.length : open
-    const above = started.at(-1)
-    const wanted = above && Math.min(lag, above.positions.length)
-    if (started.length === rows || (above && settled === 0 && above.settled < (wanted as number))) break
-    const reach = above === undefined || complete(above) ? positions.length : above.settled
-    started.push({ positions, settled, reach: Math.min(reach, positions.length) })
-  }
-  return started
+/** The positions that are decided, though others before them are not. */
+function settledIn(drafts: readonly Draft[]): ReadonlySet<number> {
+  return new Set(drafts.flatMap(({ position, role }) => (role === 'settled' ? [position] : [])))
 }
-
-/** [rows][columns] The free positions. */
-function picture({ layout, rowLength }: Model): number[][] {
-  const rows: number[][] = []
-  const first = layout.indexOf(-1)
-  for (const [position, id] of layout.entries()) {
-    if (id >= 0) continue
-    const row = Math.floor((position - first) / rowLength)
-    rows[row] ??= []
-    rows[row].push(position)
-  }
-  return rows.filter(Boolean)
-}
-
-/**
- * What stands for the end of the row above one that starts: the forced tokens behind it, without its last code; where none
- * are there, a copy of the code above that, or of the last one that is known where there is none above.
- */
-function standIn(above: Row, twoAbove: Row | undefined, image: ImageState): Draft {
-  const { tokens, drafts, model, committed } = image
-  const position = above.positions[above.positions.length - 1]
-  const entry = { noise: null, role: 'stand-in' } as const
-  if (model.layout[position + 1] >= 0) {
-    return { position: position + 1, code: NO_CODE, proposal: null, ...entry }
-  }
-  const higher = position - model.rowLength
-  const known = model.layout[higher] === -1 && (twoAbove === undefined || complete(twoAbove))
-  const source = known ? higher : lastOf(twoAbove ?? above)
-  const code =
-    source < committed
-      ? tokens[source] - model.image.first
-      : (drafts.find((draft) => draft.position === source) as Draft).code
-  return { position, code, proposal: { kind: 'one-hot' }, ...entry }
-}
-
-const lastOf = ({ positions, settled }: Row): number => positions[settled - 1]
 
 function checkPieces({ name, rows, lag, window, initialize }: RowPieces): void {
-  for (const [what, value, least] of [
-    ['rows', rows, 1],
-    ['lag', lag, 1],
-    ['window', window, 0],
-  ] as const) {
-    const whole = Number.isInteger(value) || (what === 'rows' && value === Infinity)
-    if (whole && value >= least) continue
-    throw new PolicyError(`${what} of ${name} is ${value}.`, `Give a whole number, ${least} or more.`)
+  checkStarts(name, { rows, lag })
+  if (!(Number.isInteger(window) && window >= 0)) {
+    throw new PolicyError(`window of ${name} is ${window}.`, 'Give a whole number, 0 or more.')
   }
   if (initialize.noisy) {
     throw new PolicyError(

@@ -1,6 +1,6 @@
 import TinyQueue from 'tinyqueue'
 import { lowest } from '../numerics/index.js'
-import type { Branching } from './branches.js'
+import type { RunnersUp } from './branches.js'
 import type { Draft } from './draft.js'
 import type { Pass } from './policy.js'
 
@@ -38,7 +38,7 @@ const LEAST = 1e-3
  * `e` is known; what still changes `p` is that the pass was fed wrong codes just before (`sharpness`). Branches carry
  * codes only, and end where the trunk becomes noisy.
  */
-export function runnersUp(entries: number): Branching {
+export function runnersUp(entries: number): RunnersUp {
   return {
     name: `runners-up in ${entries} entries`,
     verify: 'gumbel',

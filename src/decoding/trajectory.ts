@@ -4,6 +4,7 @@ import { drawAhead } from './ahead.js'
 import { checkDrafts } from './check-drafts.js'
 import { checkVerdict } from './check-verdict.js'
 import { type Draft, NO_CODE } from './draft.js'
+import { KeptCells } from './kept-cells.js'
 import { Deferred, fed, LentLogits, proposed, Vectors } from './lent.js'
 import type { Model } from './model.js'
 import type { Decodable, PassPlan } from './pass.js'
@@ -11,6 +12,8 @@ import { type PassRecord, recordOf } from './pass-record.js'
 import { type Fed, planPass, rowsOf } from './plan.js'
 import { checkPolicy, type DecodingPolicy, type ImageState, PolicyError, type Verdict } from './policy.js'
 import { PositionNoise, readPass } from './readout.js'
+
+const NOTHING: ReadonlyMap<number, number> = new Map()
 
 export interface TrajectoryOptions {
   readonly model: Model
@@ -42,6 +45,8 @@ export class Trajectory implements Decodable, ImageState {
   readonly #room = new Scratch()
   readonly #noise: PositionNoise
   readonly #logits = new LentLogits()
+  /** Where the policy keeps keys, its cells: then the two below are not used. */
+  readonly #kept: KeptCells | undefined
   /** The image's last free position, -1 where all are forced. */
   readonly #lastFree: number
   #committed = 0
@@ -60,6 +65,7 @@ export class Trajectory implements Decodable, ImageState {
     this.random = new RandomAhead(seed, index)
     this.tokens = Int32Array.from(model.layout)
     this.#onPass = onPass
+    this.#kept = policy.keepsKeys === true ? new KeptCells() : undefined
     this.#vectors = new Vectors(model.image.count, proposed)
     this.#latents = new Vectors(model.embeddings.width, fed)
     this.#noise = new PositionNoise(this.random, model.image.count)
@@ -78,6 +84,10 @@ export class Trajectory implements Decodable, ImageState {
 
   get drafts(): readonly Draft[] {
     return this.#drafts
+  }
+
+  get ahead(): ReadonlyMap<number, number> {
+    return this.#kept?.ahead ?? NOTHING
   }
 
   get passes(): number {
@@ -105,7 +115,7 @@ export class Trajectory implements Decodable, ImageState {
 
   plan(): PassPlan {
     if (this.done) throw new Error('The image is finished: there is no pass to plan.')
-    return planPass(this.#fed())
+    return this.#kept?.plan(this.#fed()) ?? planPass(this.#fed())
   }
 
   advance(logits: Logits): void {
@@ -119,7 +129,7 @@ export class Trajectory implements Decodable, ImageState {
               `but ${logits.length} came.`,
       )
     }
-    const before = this.#fed()
+    const begun = this.#onPass && { ...this.#fed(), ahead: new Map(this.ahead), entries: this.#entries }
     const [vectors, noise] = [this.#vectors, this.#noise]
     const lent = this.#logits.take(logits, this.passes)
     const pass = readPass({ number: this.passes, logits: lent, drafts, image: this, vectors, noise })
@@ -132,7 +142,7 @@ export class Trajectory implements Decodable, ImageState {
     this.#latents.reclaim(this.#drafts)
     this.#logits.reclaim(this.#drafts)
     this.#noise.forgetBefore(this.#committed)
-    this.#onPass?.(recordOf(this.passes - 1, before, verdict, this.#committed))
+    if (begun) this.#onPass?.(recordOf(this.passes - 1, begun, verdict, this.#committed))
   }
 
   prepare(): boolean {
@@ -146,6 +156,7 @@ export class Trajectory implements Decodable, ImageState {
     for (const { position, code } of this.#drafts) {
       if (code !== NO_CODE && ids[position] < 0) ids[position] = image.first + code
     }
+    for (const [position, code] of this.ahead) ids[position] = image.first + code
     for (let j = this.#committed; j < this.length; j += 1) {
       if (layout[j] >= 0 || ids[j] >= 0) continue
       const near = [j - rowLength, j - 1].find((from) => from >= 0 && layout[from] < 0)
@@ -166,12 +177,24 @@ export class Trajectory implements Decodable, ImageState {
   forgetCells(): void {
     this.#valid = 0
     this.#keep = new Int32Array()
+    this.#kept?.forget()
   }
 
   /** Commits what verification found, and works out which cells stay valid. */
   #settle(verdict: Verdict): void {
     checkVerdict(this.policy, verdict, this)
     const { codes, held } = verdict
+    if (this.#kept === undefined) this.#hold(held, codes)
+    else {
+      this.#kept.keep(this.#fed())
+      this.#commit(codes)
+      this.#kept.forgetBefore(this.#committed)
+    }
+    this.#drafts = this.#drafts.filter(({ position }) => position >= this.#committed)
+  }
+
+  /** Commits codes; of the pass's cells, those of the held drafts stay. */
+  #hold(held: readonly number[], codes: readonly number[]): void {
     const [base, rows] = [this.#valid, rowsOf(this.#fed())]
     // Entry i was written to cell base + i. Cells are sound up to what was committed before, and then those of the
     // drafts that are held; where these lie elsewhere than behind one another, they are copied.
@@ -185,7 +208,6 @@ export class Trajectory implements Decodable, ImageState {
     const sound = cells.slice(0, this.#valid - base)
     const moved = sound.findIndex((cell, i) => cell !== base + i)
     this.#keep = Int32Array.from(moved < 0 ? [] : sound.slice(moved))
-    this.#drafts = this.#drafts.filter(({ position }) => position >= this.#committed)
   }
 
   /** Makes codes final at the next free positions, and forced tokens as soon as they are reached. */
@@ -204,6 +226,12 @@ export class Trajectory implements Decodable, ImageState {
     const drafts = this.policy.schedule(this)
     checkDrafts(this.policy, drafts, this.model, { first: this.#committed, end: this.#lastFree })
     this.#drafts = drafts
+  }
+
+  /** Entries that the next pass feeds. */
+  get #entries(): number {
+    const fed = this.#fed()
+    return this.#kept?.plan(fed).tokens.length ?? rowsOf(fed)[fed.drafts.length] + 1
   }
 
   #fed(): Fed {

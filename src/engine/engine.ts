@@ -91,7 +91,7 @@ export class Engine implements TicketOffice {
   async #loop(): Promise<void> {
     // what is submitted in the same turn as the first image joins its first forward
     await undefined
-    while (this.#scheduler.busy || this.#pipeline.oldest || this.#previews.busy) {
+    while (this.#scheduler.busy || this.#pipeline.oldest || this.#previews.waiting) {
       try {
         const worker = await this.#worker.alive()
         this.#scheduler.admit()
@@ -131,14 +131,14 @@ export class Engine implements TicketOffice {
 
   /** The forward's result, or undefined where an image came or went before. Images prepare meanwhile. */
   #answerOrChange(forward: Forward | undefined): Promise<ForwardResult | undefined> {
-    if (forward === undefined && !this.#previews.busy) return Promise.resolve(undefined)
+    if (forward === undefined) return Promise.resolve(undefined)
     const change = new Promise<undefined>((resolve) => {
       this.#wake = () => resolve(undefined)
     })
     // Where another forward is in flight behind this one, it hides what is decided then: nothing need be prepared.
-    const members = forward && !this.#pipeline.full ? forward.batch.members : []
-    const images = members.filter(({ image }) => !image.ticket.ended).map(({ image }) => image.job.image)
-    return prepareUntil(Promise.race(forward ? [forward.result, change] : [change]), images)
+    const members = this.#pipeline.full ? [] : forward.batch.members
+    const images = members.map(({ image }) => image).filter(({ ticket }) => !ticket.ended)
+    return prepareUntil(Promise.race([forward.result, change]), images)
   }
 
   #handBack(forward: Forward, result: ForwardResult): void {

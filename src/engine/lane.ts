@@ -52,6 +52,7 @@ export function laneHead({ branches, guidance, plan }: LanePlan): Lane {
     entries: plan.tokens.length,
     rows: plan.rows.length,
     visibility: plan.mask === undefined ? 'chain' : 'mask',
+    ...(plan.before && { before: plan.before }),
     ...(plan.keep && { keep: Array.from(plan.keep, (cell) => origins[0] + cell) }),
   }
 }

@@ -23,9 +23,9 @@ export class Previews {
     this.#onDone = onDone
   }
 
-  /** Whether any are asked for and not there yet. */
-  get busy(): boolean {
-    return this.#decoding || this.#requests.length > 0
+  /** Whether one waits that could be asked of the worker now. */
+  get waiting(): boolean {
+    return !this.#decoding && this.#requests.length > 0
   }
 
   ask(image: Decodable): Promise<Picture> {

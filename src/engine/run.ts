@@ -71,10 +71,11 @@ export class Run implements Source {
     const ticket: Ticket = new Ticket(job, this.#office, {
       onStep: (statistics) => this.#guard(() => onStep?.(job, statistics)),
       onDone: (statistics) => this.#end(ticket, () => onDone?.(job, statistics)),
-      onFailed: (error) => {
-        this.#firstError ??= onFailed ? undefined : { error }
-        this.#end(ticket, () => onFailed?.(job, error))
-      },
+      onFailed: (error) =>
+        this.#end(ticket, () => {
+          if (onFailed) onFailed(job, error)
+          else this.#firstError ??= { error }
+        }),
     })
     this.#open.add(ticket)
     return ticket
@@ -96,7 +97,7 @@ export class Run implements Source {
   #windDown(keeps: (job: Job) => boolean): void {
     this.#exhausted = true
     for (const ticket of [...this.#open]) {
-      if (keeps(ticket.job)) continue
+      if (ticket.job.image.done || keeps(ticket.job)) continue
       this.#open.delete(ticket)
       ticket.cancel()
     }

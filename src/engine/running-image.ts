@@ -36,7 +36,7 @@ export class RunningImage {
   readonly ticket: Ticket
   readonly job: Job
   readonly branches: readonly Branch[]
-  /** Whether its next forward is to hold no other image, to find out which of several the worker refuses. */
+  /** Whether its forwards are to hold no other image until it advances, to find out which of several the worker refuses. */
   alone = false
   readonly #since = performance.now()
   readonly #spent = {
@@ -95,7 +95,6 @@ export class RunningImage {
    */
   take(logits: Logits, { forward, bridge }: Spent): boolean {
     const { entries, completes } = this.#steps.shift() as Step
-    this.alone = false
     if (entries === 0) {
       this.#spent.prefillPasses++
       this.#spent.prefillSeconds += forward + bridge
@@ -106,12 +105,24 @@ export class RunningImage {
     this.#spent.bridgeSeconds += bridge
     this.#parts.push(logits)
     if (!completes) return false
+    // Of several images, one whose prompt is long would else be tried among the others again before its pass is.
+    this.alone = false
     this.#spent.passes++
     const [first, ...more] = this.#parts
     const whole = more.length === 0 ? first : joined(this.#parts)
     this.#timed(() => this.job.image.advance(whole))
     this.#parts = []
     return true
+  }
+
+  /** As the image's own; one that fails over it ends. */
+  prepare(): boolean {
+    try {
+      return this.job.image.prepare?.() ?? false
+    } catch (error) {
+      this.ticket.fail(error)
+      return false
+    }
   }
 
   /** Whether logits that lie in this memory may still be read. */
@@ -162,7 +173,9 @@ export class RunningImage {
   #passSteps(): Step[] {
     const { branches } = this
     const { guidance, image, prompt } = this.job
-    const plans = this.#timed(() => splitPlan(image.plan(), this.#entriesOfPlan))
+    const plan = this.#timed(() => image.plan())
+    if (plan.tokens.length === 0) throw new Error('The image is not done, but plans a pass without entries.')
+    const plans = splitPlan(plan, this.#entriesOfPlan)
     return plans.map((plan, i) => ({
       lanes: [{ branches, guidance, plan, vectors: prompt.vectors }],
       entries: plan.tokens.length,

@@ -109,6 +109,7 @@ export async function openSession(options: OpenOptions): Promise<Session> {
     })
   }
   const worker = await SupervisedWorker.start({ start, signal, onEvent })
+  room.promptCells ??= worker.hello.promptCells
 
   async function close() {
     closing.abort(new Error('The session is closed.'))
@@ -128,7 +129,7 @@ function sessionOf(
   worker: SupervisedWorker,
   model: Model,
   { images = 16, queue, onForward, onEvent }: OpenOptions,
-  room: { promptCells: number | undefined },
+  room: { promptCells?: number | undefined },
   close: () => Promise<void>,
 ): Session {
   const engine = new Engine(worker, {
@@ -140,7 +141,7 @@ function sessionOf(
     tokenizeEach((ask) => worker.request(ask), prompts, onProgress)
 
   async function reserve(tokens: number): Promise<void> {
-    if (tokens <= (room.promptCells ?? worker.hello.promptCells)) return
+    if (tokens <= (room.promptCells as number)) return
     const { head } = await worker.request({ op: 'reserve', promptCells: tokens })
     room.promptCells = head.promptCells
   }

@@ -3,8 +3,7 @@ import { LATENT, type PassPlan } from '../decoding/index.js'
 
 /**
  * Cuts a plan into plans of at most `limit` entries that, forwarded one after the other, come to the same: what one
- * wrote is among the cells that the next sees. A chain can be cut anywhere; a masked plan only where every later entry
- * sees every earlier one, and no earlier one a later.
+ * wrote is among the cells that the next sees, or its mask hides it. A plan can be cut wherever no entry sees a later one.
  * @throws WorkerError `too-large` where no cut is allowed.
  */
 export function splitPlan(plan: PassPlan, limit: number): PassPlan[] {
@@ -21,18 +20,21 @@ export function splitPlan(plan: PassPlan, limit: number): PassPlan[] {
   return pieces
 }
 
-function separates({ tokens, mask }: PassPlan, cut: number): boolean {
-  if (mask === undefined) return true
-  const entries = tokens.length
-  for (let i = 0; i < entries; i++) {
-    const [from, to] = i < cut ? [cut, entries] : [0, cut]
-    for (let j = from; j < to; j++) if (sees(mask, entries, i, j) !== i >= cut) return false
+function separates(plan: PassPlan, cut: number): boolean {
+  if (plan.mask === undefined) return true
+  const entries = plan.tokens.length
+  for (let i = 0; i < cut; i++) {
+    for (let j = cut; j < entries; j++) if (sees(plan, i, j)) return false
   }
   return true
 }
 
-function sees(mask: Uint8Array, entries: number, i: number, j: number): boolean {
-  return ((mask[i * Math.ceil(entries / 8) + (j >> 3)] >> (j & 7)) & 1) === 1
+/** Whether a masked plan's entry sees another one, or a cell before the entries: those have negative numbers. */
+function sees({ tokens, mask, before = 0 }: PassPlan, entry: number, other: number): boolean {
+  if (other < -before) return true
+  const bit = before + other
+  const stride = Math.ceil((before + tokens.length) / 8)
+  return (((mask as Uint8Array)[entry * stride + (bit >> 3)] >> (bit & 7)) & 1) === 1
 }
 
 /** The entries `start … end - 1` of a plan, as a plan. */
@@ -48,20 +50,24 @@ function piece(plan: PassPlan, start: number, end: number): PassPlan {
     latents: latents.subarray(from * width, to * width),
     timesteps: timesteps.subarray(from, to),
     rows: rows.filter((row) => row >= start && row < end).map((row) => row - start),
-    ...(mask && { mask: pieceOfMask(mask, tokens.length, start, end) }),
+    ...(mask && pieceOfMask(plan, start, end)),
     ...(keep && start === 0 && { keep }),
   }
 }
 
-function pieceOfMask(mask: Uint8Array, entries: number, start: number, end: number): Uint8Array {
-  const stride = Math.ceil((end - start) / 8)
-  const bits = new Uint8Array((end - start) * stride)
-  for (let i = start; i < end; i++) {
-    for (let j = start; j < end; j++) {
-      if (sees(mask, entries, i, j)) bits[(i - start) * stride + ((j - start) >> 3)] |= 1 << ((j - start) & 7)
+/** It says of the piece's entries, and of what is before them from the first that one of them does not see. */
+function pieceOfMask(plan: PassPlan, start: number, end: number): Pick<PassPlan, 'mask' | 'before'> {
+  const entries = Array.from({ length: end - start }, (_, i) => start + i)
+  let first = -(plan.before ?? 0)
+  while (first < start && entries.every((i) => sees(plan, i, first))) first++
+  const stride = Math.ceil((end - first) / 8)
+  const mask = new Uint8Array(entries.length * stride)
+  for (const i of entries) {
+    for (let j = first; j < end; j++) {
+      if (sees(plan, i, j)) mask[(i - start) * stride + ((j - first) >> 3)] |= 1 << ((j - first) & 7)
     }
   }
-  return bits
+  return { mask, ...(first < start && { before: start - first }) }
 }
 
 function tooLarge(entries: number, limit: number): WorkerError {

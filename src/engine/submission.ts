@@ -7,7 +7,7 @@ export interface Submission {
   readonly job: Job
   /** Resolves with what the image cost; rejects with its own error, the worker's, or the reason of `cancel`. */
   readonly done: Promise<JobStatistics>
-  /** What the image has cost after each forward that it was in, from now on; ends when the image ends. */
+  /** What the image has cost after each forward that it is in, from the first read on; ends when the image ends. */
   readonly steps: AsyncIterable<JobStatistics>
   /** Ends the image. Its slots are free for the next pass; nothing happens where it has ended already. */
   cancel(reason?: unknown): void

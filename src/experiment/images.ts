@@ -2,7 +2,7 @@
 import { type DecodingPolicy, type PassRecord, Trajectory } from '../decoding/index.js'
 import type { Job, JobStatistics, Picture, Session, TokenizedPrompt } from '../engine/index.js'
 import type { Sampling } from '../numerics/index.js'
-import type { PolicyOverrides } from '../policies/index.js'
+import type { Changes } from '../policies/parameter.js'
 import type { Fields } from './prompts.js'
 import { keyOfPrompt } from './random.js'
 import { MOMENT, type Stopping, type WindDown } from './stopping.js'
@@ -18,7 +18,7 @@ export interface ImageRequest {
   readonly spec: string
   readonly policy: DecodingPolicy
   /** What was changed of the policy. */
-  readonly parameters: PolicyOverrides
+  readonly parameters: Changes
   readonly sampling: Sampling
   readonly guidance: number
   readonly seed: number

@@ -26,7 +26,7 @@ export {
   choosePolicies,
   choosePolicy,
   formatSpec,
-  overrideNames,
+  isFile,
   type PolicyChoice,
   splitSpec,
   usualPolicy,

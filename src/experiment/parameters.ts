@@ -8,6 +8,7 @@ import { environmentSchema } from './environment.js'
 import { ExperimentError } from './error.js'
 import { checkpointSchema } from './loading.js'
 import { PARAMETERS_KEYWORD } from './picture.js'
+import { otherTexts } from './png-texts.js'
 import { besides, formatSpec, splitSpec } from './policy.js'
 import { settingsSchema } from './record.js'
 
@@ -50,7 +51,7 @@ export function readParameters(file: string): Parameters {
 /** A PNG's texts, by keyword. @throws Error in plain words, whatever the decoder stumbled over. */
 function textsOf(bytes: Uint8Array): Readonly<Record<string, string>> {
   try {
-    return decode(bytes).text
+    return { ...decode(bytes).text, ...otherTexts(bytes) }
   } catch (cause) {
     throw new Error('it is no PNG file, or not a whole one', { cause })
   }

@@ -43,9 +43,12 @@ function problems(issue: Issue, above: Path, known: Readonly<Record<string, read
   }
   if (issue.code !== 'unrecognized_keys') return [{ path, message: messageOf(issue) }]
   const names = known[String(path[0] ?? '')]
-  const hint = (key: string) => (names ? ` ${didYouMean(key, names)}It may have ${names.join(', ')}.` : '')
-  return issue.keys.map((key) => ({ path: [...path, key], message: `there is no such key.${hint(key)}` }))
+  return issue.keys.map((key) => ({ path: [...path, key], message: noSuchKey(key, names) }))
 }
+
+/** @param names of the keys that there are, where they are to be told. */
+export const noSuchKey = (key: string, names?: readonly string[]): string =>
+  `there is no such key.${names ? ` ${didYouMean(key, names)}It may have ${names.join(', ')}.` : ''}`
 
 /** Of the ways in which a part may be written, the one of the type that it has. */
 function meant(branches: readonly (readonly Issue[])[]): readonly Issue[] | undefined {
@@ -72,7 +75,7 @@ function messageOf(issue: Issue): string {
   }
 }
 
-const mustBe = (what: string, input: unknown): string =>
+export const mustBe = (what: string, input: unknown): string =>
   input === undefined
     ? `it is missing; it must be ${what}.`
     : `it must be ${what}, not ${valueInWords(input)}.`
@@ -91,7 +94,7 @@ const inWords = {
   string: 'a text',
 } as const
 
-const typeInWords = (expected: string): string =>
+export const typeInWords = (expected: string): string =>
   Object.hasOwn(inWords, expected) ? inWords[expected as keyof typeof inWords] : `a ${expected}`
 
 const typesOf = (branches: readonly (readonly Issue[])[]): string[] =>

@@ -1,6 +1,6 @@
-import { chain, greedy } from '../decoding/index.js'
-import type { PolicyDefinition } from './definition.js'
-import { allowOnly, pieces } from './overrides.js'
+import { chain, exactPrefix, greedy, repeat } from '../decoding/index.js'
+import { builtIn } from './built-in.js'
+import { window } from './changes.js'
 
 /**
  * Greedy Jacobi decoding. Each pass: every draft becomes the most probable code behind the drafts before it;
@@ -8,14 +8,19 @@ import { allowOnly, pieces } from './overrides.js'
  * point is greedy sequential decoding, whatever the temperature: exact at temperature 0, no sample of the
  * model elsewhere.
  */
-export const jacobi: PolicyDefinition = {
+export const jacobi = builtIn({
   name: 'jacobi',
   summary: 'greedy fixed-point iteration; equals sequential decoding at temperature 0, and samples nothing',
   paper: 'Santilli et al., Accelerating transformer inference by parallel decoding, arXiv 2305.10427',
   defaults: 'this project’s',
-  create(overrides) {
-    allowOnly('jacobi', ['window', 'init'], overrides)
-    const chosen = pieces('jacobi', { window: 32, init: 'repeat', coupling: 'independent' }, overrides)
-    return chain({ ...chosen, verify: greedy, refine: greedy })
-  },
-}
+  parameters: { window: window(32) },
+  changes: ['init'],
+  pieces: ({ window }) => ({
+    window,
+    initialize: repeat,
+    verify: greedy,
+    refine: greedy,
+    prefix: exactPrefix,
+  }),
+  compose: chain,
+})

@@ -1,6 +1,6 @@
-import { chain } from '../decoding/index.js'
-import type { PolicyDefinition } from './definition.js'
-import { pieces } from './overrides.js'
+import { above, exactPrefix, independent, latentNearest } from '../decoding/index.js'
+import { chainPolicy } from './built-in.js'
+import { delta, nearest, window } from './changes.js'
 
 /**
  * LANTERN's acceptance in speculative Jacobi decoding (the paper drafts by a second model). As SJD, but step 1 verifies
@@ -8,14 +8,18 @@ import { pieces } from './overrides.js'
  * codebook: of its `nearest` codes as many as have together at most `delta`; above 1, at most `delta - 1` times its own
  * (LANTERN++). It may so accept what top-k rules out. Images leave sequential decoding's distribution: relaxed.
  */
-export const lantern: PolicyDefinition = {
+export const lantern = chainPolicy({
   name: 'lantern',
   summary: 'SJD that lends a draft the probability of the codes nearest to it in latent space: relaxed',
   paper:
     'Jang et al., LANTERN: accelerating visual autoregressive models with relaxed speculative decoding, arXiv 2410.03355',
   defaults: 'the official code’s nearest and delta; this project’s window and start',
-  create: (overrides) =>
-    chain(
-      pieces('lantern', { window: 32, init: 'above', coupling: 'independent', accept: 'nearest' }, overrides),
-    ),
-}
+  parameters: { window: window(32), nearest: nearest(1000), delta: delta(0.1) },
+  pieces: ({ window, nearest, delta }) => ({
+    window,
+    initialize: above,
+    verify: latentNearest(nearest, delta),
+    refine: independent,
+    prefix: exactPrefix,
+  }),
+})

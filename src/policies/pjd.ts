@@ -1,18 +1,6 @@
-import { rowParallel } from '../decoding/index.js'
-import type { PolicyDefinition } from './definition.js'
-import { allowOnly, pieces } from './overrides.js'
-
-const ofRow = [
-  'window',
-  'init',
-  'coupling',
-  'threshold',
-  'accept',
-  'group',
-  'distance',
-  'nearest',
-  'delta',
-] as const
+import { independent, maximal, random, rowParallel } from '../decoding/index.js'
+import { builtIn } from './built-in.js'
+import { lag, rows, window } from './changes.js'
 
 /**
  * Parallel Jacobi decoding. SJD in several rows at once, the next of which starts when the one above has `lag` codes.
@@ -23,15 +11,20 @@ const ofRow = [
  * 3. slide each row's window; entering positions are random.
  * `p_j` misses what the rows above have not decided: relaxed.
  */
-export const pjd: PolicyDefinition = {
+export const pjd = builtIn({
   name: 'pjd',
   summary: 'SJD in several rows of the picture at once, each verified for itself: relaxed',
   paper: 'Liao et al., Parallel Jacobi decoding for fast autoregressive image generation, arXiv 2606.05703',
   defaults: 'this project’s',
-  create(overrides) {
-    allowOnly('pjd', ['rows', 'lag', ...ofRow], overrides)
-    const { rows = 3, lag = 8, ...others } = overrides
-    const chosen = pieces('pjd', { window: 8, init: 'random', coupling: 'independent' }, others)
-    return rowParallel({ ...chosen, rows, lag })
-  },
-}
+  parameters: { window: window(8), rows: rows(3), lag: lag(8) },
+  changes: ['init', 'coupling', 'threshold', 'accept', 'group', 'distance', 'nearest', 'delta'],
+  pieces: ({ window, rows, lag }) => ({
+    rows,
+    lag,
+    window,
+    initialize: random,
+    verify: maximal,
+    refine: independent,
+  }),
+  compose: rowParallel,
+})

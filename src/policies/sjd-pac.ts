@@ -1,6 +1,6 @@
-import { chain } from '../decoding/index.js'
-import type { PolicyDefinition } from './definition.js'
-import { pieces } from './overrides.js'
+import { exactPrefix, fanOut, maximal, random } from '../decoding/index.js'
+import { chainPolicy } from './built-in.js'
+import { depth, siblings, window } from './changes.js'
 
 /**
  * SJD with a tree at the front. As MC-SJD, but for each of the first positions several drafts are drawn from the same
@@ -11,17 +11,18 @@ import { pieces } from './overrides.js'
  * The official code has as many entries, 64 with the root, which its depth of 3 counts; but of all accepted paths it takes
  * the longest, which is not lossless. Here siblings are tried in turn, and its distribution is the model's.
  */
-export const sjdPac: PolicyDefinition = {
+export const sjdPac = chainPolicy({
   name: 'sjd-pac',
   summary: 'MC-SJD with a tree of drafts at the front, for when the first of them are refused',
   paper: 'SJD-PAC: progressive adaptive continuation, arXiv 2603.18599',
   defaults: 'the official code’s',
-  create: (overrides) =>
-    chain(
-      pieces(
-        'sjd-pac',
-        { window: 53, init: 'random', coupling: 'maximal', siblings: 3, depth: 2 },
-        overrides,
-      ),
-    ),
-}
+  parameters: { window: window(53), siblings: siblings(3), depth: depth(2) },
+  pieces: ({ window, siblings, depth }) => ({
+    window,
+    initialize: random,
+    verify: maximal,
+    refine: maximal,
+    prefix: exactPrefix,
+    branches: fanOut(siblings, depth),
+  }),
+})

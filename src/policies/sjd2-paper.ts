@@ -1,6 +1,6 @@
-import { chain } from '../decoding/index.js'
-import type { PolicyDefinition } from './definition.js'
-import { pieces } from './overrides.js'
+import { denoiseByPasses, gaussian, independent, maximal, relaxedPrefix } from '../decoding/index.js'
+import { chainPolicy } from './built-in.js'
+import { keepNoisyKeys, levels, window } from './changes.js'
 
 /**
  * SJD2 by its paper's own rule: as `sjd2`, but noisy entries are accepted in a run, drafts are drawn anew
@@ -8,17 +8,18 @@ import { pieces } from './overrides.js'
  * noisy are fed again, clean, with the next pass, unless `keepNoisyKeys`. The images do not follow sequential
  * decoding's distribution.
  */
-export const sjd2Paper: PolicyDefinition = {
+export const sjd2Paper = chainPolicy({
   name: 'sjd2-paper',
   summary: "SJD2 by its paper's rule, which accepts noisy entries: relaxed",
   paper: 'SJD2: speculative Jacobi-denoising decoding, arXiv 2510.08994',
   defaults: 'the paper’s levels; a window within its range',
-  create: (overrides) =>
-    chain(
-      pieces(
-        'sjd2-paper',
-        { window: 96, init: 'gaussian', coupling: 'independent', levels: 20, verify: 'relaxed' },
-        overrides,
-      ),
-    ),
-}
+  parameters: { window: window(96), levels: levels(20), keepNoisyKeys: keepNoisyKeys(false) },
+  pieces: ({ window, levels, keepNoisyKeys }) => ({
+    window,
+    initialize: gaussian(levels),
+    verify: maximal,
+    refine: independent,
+    prefix: relaxedPrefix(keepNoisyKeys),
+    denoise: denoiseByPasses(levels),
+  }),
+})

@@ -1,6 +1,6 @@
-import { chain } from '../decoding/index.js'
-import type { PolicyDefinition } from './definition.js'
-import { pieces } from './overrides.js'
+import { denoiseByPasses, exactPrefix, gaussian, gumbel, runnersUp } from '../decoding/index.js'
+import { chainPolicy } from './built-in.js'
+import { branches, levels, window } from './changes.js'
 
 /**
  * SJD2 for the fewest passes, exact. As sjd2, over a window of several rows, and:
@@ -9,17 +9,19 @@ import { pieces } from './overrides.js'
  *    pass was fed a wrong draft just before: there the second and third code of the race often win after all.
  * Verification follows the path that the noise decides for, whichever draft stands on it.
  */
-export const sjd2Tree: PolicyDefinition = {
+export const sjd2Tree = chainPolicy({
   name: 'sjd2-tree',
   summary: 'sjd2 over a wide window, with runners-up beside doubtful drafts: the fewest passes; exact',
   paper: "this project's own: SJD2 (arXiv 2510.08994) with Gumbel coupling and a best-first tree of drafts",
   defaults: 'this project’s',
-  create: (overrides) =>
-    chain(
-      pieces(
-        'sjd2-tree',
-        { window: 192, init: 'gaussian', coupling: 'gumbel', levels: 1, branches: 120 },
-        overrides,
-      ),
-    ),
-}
+  parameters: { window: window(192), levels: levels(1), branches: branches(120) },
+  pieces: ({ window, levels, branches }) => ({
+    window,
+    initialize: gaussian(levels),
+    verify: gumbel,
+    refine: gumbel,
+    prefix: exactPrefix,
+    denoise: denoiseByPasses(levels),
+    branches: runnersUp(branches),
+  }),
+})

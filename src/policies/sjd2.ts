@@ -1,6 +1,6 @@
-import { chain } from '../decoding/index.js'
-import type { PolicyDefinition } from './definition.js'
-import { pieces } from './overrides.js'
+import { denoiseByPasses, exactPrefix, gaussian, gumbel } from '../decoding/index.js'
+import { chainPolicy } from './built-in.js'
+import { levels, window } from './changes.js'
 
 /**
  * Speculative Jacobi-denoising decoding, exact. Each pass over `x_{n-1}` and the window:
@@ -12,12 +12,19 @@ import { pieces } from './overrides.js'
  *    draft's embedding.
  * Both couplings were measured alike in passes; by Gumbel's, an image is sequential decoding's, token for token.
  */
-export const sjd2: PolicyDefinition = {
+export const sjd2 = chainPolicy({
   name: 'sjd2',
   summary: 'drafts start as noise and are denoised on their way to the front; exact',
   paper:
     'SJD2: speculative Jacobi-denoising decoding, arXiv 2510.08994, with exact verification and coupled drafts',
   defaults: 'this project’s',
-  create: (overrides) =>
-    chain(pieces('sjd2', { window: 96, init: 'gaussian', coupling: 'gumbel', levels: 1 }, overrides)),
-}
+  parameters: { window: window(96), levels: levels(1) },
+  pieces: ({ window, levels }) => ({
+    window,
+    initialize: gaussian(levels),
+    verify: gumbel,
+    refine: gumbel,
+    prefix: exactPrefix,
+    denoise: denoiseByPasses(levels),
+  }),
+})

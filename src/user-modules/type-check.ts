@@ -1,8 +1,16 @@
+import { existsSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type ts from 'typescript'
 import type { Expected } from './expected.js'
 
-const fromProject = (path: string) => fileURLToPath(new URL(`../../${path}`, import.meta.url))
+const root = fileURLToPath(new URL('../..', import.meta.url))
+/** This library's folder: `src/` in a clone, `dist/`, with declarations, in an installed package. */
+const library = fileURLToPath(new URL('..', import.meta.url))
+const entry = [join(library, 'index.ts'), join(library, 'index.d.ts')].find(existsSync) as string
+/** npm installs packages beside this one or in it. */
+const nodeTypes = createRequire(import.meta.url).resolve('@types/node/package.json')
 
 /**
  * Type-checks a user's file, under the project's compiler settings but for what is a matter of taste (unused
@@ -21,7 +29,6 @@ export function typeCheck(
   const check = `${file}.check.ts`
   const host = withFile(compiler, options, check, checkOf(file, expected))
   const program = compiler.createProgram([file, check], options, host)
-  const library = fromProject('src/')
   const sources = program
     .getSourceFiles()
     .filter(
@@ -35,22 +42,24 @@ export function typeCheck(
   if (errors.length > 0) {
     throw expected.refuse(
       errors.map((error) => describe(compiler, error, file, check, expected)).join('\n'),
-      'Mend the file; nothing of it was run. The types of what it imports are in src/decoding/.',
+      `Mend the file; nothing of it was run. The types of what it imports are in ${join(library, 'decoding')}.`,
     )
   }
-  const own = sources.filter(({ fileName }) => fileName !== check && !fileName.includes('/node_modules/'))
+  // a package's sources are deeper in node_modules than the file, which may be one of sjd2's examples
+  const depth = (path: string) => path.lastIndexOf('/node_modules/')
+  const own = sources.filter(({ fileName }) => fileName !== check && depth(fileName) <= depth(file))
   return new Map(own.map(({ fileName, text }) => [fileName, text]))
 }
 
 function compilerOptions(compiler: typeof ts): ts.CompilerOptions {
-  const { config } = compiler.readConfigFile(fromProject('tsconfig.json'), compiler.sys.readFile)
-  const project = compiler.convertCompilerOptionsFromJson(config.compilerOptions, fromProject('.')).options
+  const { config } = compiler.readConfigFile(join(root, 'tsconfig.json'), compiler.sys.readFile)
+  const project = compiler.convertCompilerOptionsFromJson(config.compilerOptions, root).options
   return {
     ...project,
     module: compiler.ModuleKind.ESNext,
     moduleResolution: compiler.ModuleResolutionKind.Bundler,
-    paths: { sjd2: [fromProject('src/index.ts')] },
-    typeRoots: [fromProject('node_modules/@types')],
+    paths: { sjd2: [entry] },
+    typeRoots: [dirname(dirname(nodeTypes))],
     allowImportingTsExtensions: true,
     verbatimModuleSyntax: false,
     noUnusedLocals: false,

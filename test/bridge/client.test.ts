@@ -1,13 +1,15 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { decode, encode } from '@msgpack/msgpack'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { Router } from 'zeromq'
+import { version } from '../../setup/installation.mjs'
 import { type Client, connectClient } from '../../src/bridge/client.js'
 import { WorkerError } from '../../src/bridge/error.js'
 import type { Request } from '../../src/bridge/messages.generated.js'
 import { tensor } from '../../src/bridge/tensor.js'
+import { greet } from '../../src/bridge/worker.js'
 
 let folder: string
 let router: Router
@@ -130,4 +132,41 @@ test('a request that is not answered in time rejects as if the worker were dead;
   })
   expect(greeted).toBe(false)
   hasty.close(new WorkerError('worker-lost', 'The test is over.', ''))
+})
+
+test.each([
+  ['ipc:///tmp/'.padEnd(200, 'x'), 'TMPDIR'],
+  ['tcp://nowhere', 'tcp://HOST:PORT'],
+])('an endpoint that there cannot be is refused with what to do: %s', (endpoint, remedy) => {
+  expect(() => connectClient(endpoint)).toThrow(
+    expect.objectContaining({ code: 'bad-endpoint', remedy: expect.stringContaining(remedy) }),
+  )
+})
+
+describe('a hello', () => {
+  const golden = JSON.parse(
+    readFileSync(new URL('../../protocol/golden/hello-reply.json', import.meta.url), 'utf8'),
+  )
+  const { memory: _, ...hello } = golden.head
+
+  async function greeted(worker: string) {
+    const reply = greet(client)
+    const { sender, head } = await received()
+    await router.send([sender, encode({ ...hello, id: head.id, worker })])
+    return reply
+  }
+  const [major, minor] = version.split('.').map(Number)
+
+  test('of a worker whose version has other major or minor numbers is refused', async () => {
+    for (const other of [`${major}.${minor + 1}.0`, `${major + 1}.${minor}.0`, `${major}.${minor}1.0`]) {
+      await expect(greeted(other)).rejects.toMatchObject({
+        code: 'worker-version',
+        message: expect.stringContaining(`version ${other}, this program of version ${version}`),
+      })
+    }
+  })
+
+  test('of a worker that is a patch ahead is taken', async () => {
+    expect((await greeted(`${major}.${minor}.99`)).worker).toBe(`${major}.${minor}.99`)
+  })
 })

@@ -27,6 +27,7 @@ describe('the status line', () => {
   }
 
   test('is rewritten in place on a terminal, cut to its width, and makes way for lines that stay', () => {
+    vi.stubEnv('TERM', 'xterm')
     const { show, log, clear, at, written } = record(true)
     show('first')
     show('too soon')
@@ -40,8 +41,12 @@ describe('the status line', () => {
     expect(written()).toBe(`first${erase}a second one that i${erase}stays\nlast${erase}`)
   })
 
-  test('is a plain line now and then elsewhere', () => {
-    const { show, clear, at, written } = record(false)
+  test.each([
+    ['elsewhere', false, 'xterm'],
+    ['on a terminal that knows no escape sequences', true, 'dumb'],
+  ])('is a plain line now and then %s', (_, isTTY, terminal) => {
+    vi.stubEnv('TERM', terminal)
+    const { show, clear, at, written } = record(isTTY)
     show('first')
     at(4999)
     show('too soon')
@@ -49,6 +54,7 @@ describe('the status line', () => {
     show('second')
     clear()
     expect(written()).toBe('first\nsecond\n')
+    vi.unstubAllEnvs()
   })
 })
 

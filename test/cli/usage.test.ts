@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { examples } from '../../src/cli/examples.js'
 import { createProgram } from '../../src/cli/program.js'
+import { builtInParameters } from '../../src/policies/by-name.js'
 import { sjd2 } from './sjd2.js'
 
 describe('help', () => {
@@ -90,6 +91,8 @@ describe('a wrong command line', () => {
     ],
     ['a number out of range', ['generate', '--count', '0'], 'a whole number from 1'],
     ['a window that is neither', ['generate', '--window', 'widest'], 'a whole number from 1, or fastest'],
+    ['a group of nothing', ['generate', '--group', '0'], 'a whole number, 1 or more'],
+    ['a word for a ratio', ['generate', '--threshold', 'high'], 'a number, 0 or more'],
     ['nothing for a number', ['generate', '--guidance', ''], 'It must be a number'],
     ['an unknown device', ['generate', '--device', 'abacus'], 'auto, cpu, cuda'],
     ['prompts twice', ['generate', 'a red circle', '--prompts', 'file'], 'one or the other'],
@@ -134,6 +137,42 @@ describe('policies', () => {
     expect(stdout).toMatch(/^sjd2 +exact /m)
     expect(stdout).toMatch(/^sjd2-paper +relaxed /m)
     expect(stdout).toMatch(/name:key=value.*\n {2}window, init, .*, keepNoisyKeys$/)
+  })
+
+  test('are shown one by one: what is made of what, and what can be changed', async () => {
+    const { stdout, exitCode } = await sjd2(['policies', 'scd'])
+    expect(exitCode).toBe(0)
+    expect(stdout).toMatch(/^mc-sjd \(also scd\) exact$/m)
+    expect(stdout).toMatch(/^ {2}initialize +above$/m)
+    expect(stdout).toMatch(/^ {2}window +64 +a whole number, 1 or more +positions decoded in parallel/m)
+    expect(stdout).toMatch(/^ {2}coupling +maximal +independent, maximal, gumbel, reuse +/m)
+    const missing = await sjd2(['policies', 'sjd3'])
+    expect(missing).toMatchObject({ exitCode: 1, stdout: '' })
+    expect(missing.stderr).toContain('There is no policy "sjd3"')
+  })
+
+  test('of one’s own show the parameters that they declare', async () => {
+    const { stdout } = await sjd2(['policies', 'examples/typical.ts', '--json'])
+    expect(JSON.parse(stdout)).toEqual({
+      name: 'examples/typical.ts',
+      aliases: [],
+      exact: null,
+      summary: expect.stringContaining('typical'),
+      paper: expect.stringContaining('2401.10774'),
+      parameters: [
+        { name: 'window', default: 64, values: 'a whole number, 1 or more', description: 'drafts in a pass' },
+        { name: 'epsilon', default: 0.09, values: 'a number, 0 to 1', description: expect.any(String) },
+      ],
+      pieces: null,
+    })
+  })
+
+  test('have a flag for each of their parameters', async () => {
+    const { stdout } = await sjd2(['generate', '--help'])
+    for (const name of Object.keys(builtInParameters)) {
+      const flag = name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
+      expect(stdout).toMatch(new RegExp(`^ {2}--${flag} `, 'm'))
+    }
   })
 
   test('are listed as one JSON object a line', async () => {

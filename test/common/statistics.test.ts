@@ -51,6 +51,30 @@ describe('the bootstrap', () => {
     expect(covered).toBeLessThan(200)
   })
 
+  // The draws' means are 0, 1, …, 199: of each draw all prompts are the same one.
+  test('leaves out a fortieth of the draws at either end', () => {
+    const values = Array.from({ length: 200 }, (_, i) => i)
+    const oneByOne = () => {
+      let drawn = 0
+      return () => Math.floor(drawn++ / 200) / 200 + 1e-6
+    }
+    const interval = { mean: 99.5, low: 5, high: 194 }
+    expect(
+      bootstrapMean(
+        values.map((value) => [value]),
+        oneByOne(),
+        200,
+      ),
+    ).toEqual(interval)
+    expect(
+      bootstrapRatios(
+        values.map((value) => [[value, 1]]),
+        oneByOne(),
+        200,
+      ),
+    ).toEqual([interval])
+  })
+
   test('of ratios divides sums, not each prompt by itself, and draws whole prompts', () => {
     const [ratio, equal, none] = bootstrapRatios(
       [

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { parentOf } from '../../src/decoding/draft.js'
-import { type Draft, fanOut } from '../../src/index.js'
+import { type Draft, fanOut, type Siblings } from '../../src/index.js'
 import { draftOf, passOf } from '../support/fake-pass.js'
 
 const p = Float32Array.of(0.25, 0.75)
@@ -11,7 +11,7 @@ const trunk = (places: number): Draft[] =>
   )
 
 test('every draft down to the depth has as many followers as the tree is wide, the trunk’s first', () => {
-  const drafts = fanOut(3, 2).grow(trunk(4), pass, new Set())
+  const drafts = fanOut(3, 2).grow(trunk(4), pass)
   const followers = (node: number) => [...drafts.keys()].filter((i) => parentOf(drafts, i) === node)
   expect(drafts.slice(0, 4)).toEqual(trunk(4))
   expect(followers(-1)).toHaveLength(3)
@@ -27,7 +27,7 @@ test('every draft down to the depth has as many followers as the tree is wide, t
 })
 
 test('siblings are drawn from the trunk’s proposal, each by a number of its own', () => {
-  const siblings = fanOut(5, 1).grow(trunk(1), pass, new Set()).slice(1)
+  const siblings = fanOut(5, 1).grow(trunk(1), pass).slice(1)
   expect(siblings.map(({ code }) => code)).toEqual([1, 1, 1, 0])
   for (const { proposal } of siblings) expect(proposal).toEqual({ kind: 'dense', probabilities: p })
 })
@@ -36,7 +36,7 @@ test('no two siblings are drawn by the same number, and each by one of its posit
   const numbers: string[] = []
   const uniform = (_: string, position: number, which = 0) => numbers.push(`${position} ${which}`) && 0.5
   const siblings = fanOut(3, 3)
-    .grow(trunk(3), { ...pass, uniform }, new Set())
+    .grow(trunk(3), { ...pass, uniform })
     .slice(3)
   expect(new Set(numbers).size).toBe(siblings.length)
   expect(numbers.map((number) => Number(number.split(' ')[0]))).toEqual(
@@ -47,8 +47,25 @@ test('no two siblings are drawn by the same number, and each by one of its posit
 test('it ends where the trunk holds no draft that was drawn, or is noisy', () => {
   const copied = draftOf({ position: 1, code: 1, proposal: { kind: 'one-hot' } })
   const broken = [...trunk(1), copied, ...trunk(3).slice(2)]
-  expect(fanOut(2, 3).grow(broken, pass, new Set())).toHaveLength(4)
+  expect(fanOut(2, 3).grow(broken, pass)).toHaveLength(4)
   const noise = { latent: new Float32Array(1), level: 1, timestep: 1 }
   const noisy = { ...trunk(1)[0], noise }
-  expect(fanOut(2, 3).grow([noisy], pass, new Set())).toEqual([noisy])
+  expect(fanOut(2, 3).grow([noisy], pass)).toEqual([noisy])
+})
+
+test('by type, siblings see neither the trunk’s codes nor what these are drawn by', () => {
+  const peeking: Siblings = {
+    name: 'peeking',
+    verify: 'maximal',
+    grow(trunk, pass) {
+      // @ts-expect-error A sibling that is chosen by the trunk's code is not distributed like its proposal.
+      void trunk[0]?.code
+      // @ts-expect-error The codes that were fed go along with those that are drawn now.
+      void pass.drafts
+      // @ts-expect-error By this number the trunk's code was drawn.
+      pass.uniform('draw', 0)
+      return [...trunk]
+    },
+  }
+  expect(peeking.grow(trunk(2), pass)).toHaveLength(2)
 })

@@ -38,6 +38,7 @@ function imageWith(codes: readonly number[]): ImageState {
     sampling: plainSampling,
     random: new ImageRandom(1, 0),
     drafts: [],
+    ahead: new Map(),
     passes: 2,
     history: [],
     upcoming: () => [],

@@ -8,6 +8,7 @@ import { afterAll, expect, test } from 'vitest'
 import { readParameters } from '../../src/experiment/parameters.js'
 import { sjd2 } from '../cli/sjd2.js'
 import { tinyCheckpoint } from '../engine/tiny.js'
+import { manifest, recordOf } from '../experiment/records.js'
 import { pictureIn } from '../support/pictures.js'
 
 const checkpoint = tinyCheckpoint()
@@ -119,4 +120,15 @@ test('a picture says the command that makes it again', async () => {
     return { pixels: decode(readFileSync(file)).data, settings, environment: { ...environment, git: null } }
   }
   expect(whole(join(again, basename(picture)))).toEqual(whole(picture))
+})
+
+test('results of a run that the manifest does not know are refused: of none, all would be identical', async () => {
+  const stray = join(folder, 'stray')
+  mkdirSync(stray)
+  writeFileSync(join(stray, 'manifest.json'), JSON.stringify(manifest))
+  writeFileSync(join(stray, 'results.jsonl'), `${JSON.stringify(recordOf({ run: 2 }))}\n`)
+  const { exitCode, stdout, stderr } = await sjd2(['replay', stray])
+  expect(stderr).toMatch(/has images of run 2, of which its manifest\.json says nothing/)
+  expect(stdout).toBe('')
+  expect(exitCode).not.toBe(0)
 })

@@ -1,4 +1,6 @@
+import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { decode } from 'fast-png'
@@ -81,3 +83,48 @@ describe('a worker that stays', () => {
     expect(refused.exitCode).toBe(exitCode)
   })
 })
+
+test('a worker that cannot start is told of, and the command ends', async () => {
+  const { exitCode, stderr } = await run('worker', 'start', '--name', 'none', '--model', 'nowhere')
+  expect(stderr).toContain('nowhere')
+  expect(exitCode).toBe(1)
+})
+
+test('for other machines: a key in the folder that one is in, and an IPv6 address', async ({ skip }) => {
+  const port = await freePort('::1')
+  if (port === undefined) return skip('this machine has no IPv6')
+  const address = `tcp://[::1]:${port}`
+  const model = ['--model', checkpoint.folder, '--dtype', 'f32']
+  await run('worker', 'key', 'secret')
+  try {
+    const started = await run(
+      'worker',
+      'start',
+      '--name',
+      'far',
+      ...model,
+      '--listen',
+      address,
+      '--key',
+      'secret',
+    )
+    expect(started.exitCode, started.stderr).toBe(0)
+    const drawn = await run('generate', 'red circle', '--policy', 'mc-sjd', '--connect', 'far', '--json')
+    expect(drawn.exitCode, drawn.stderr).toBe(0)
+  } finally {
+    await run('worker', 'stop', 'far', '--force')
+  }
+})
+
+/** Undefined where there is no such address. */
+async function freePort(host: string): Promise<number | undefined> {
+  const server = createServer().listen(0, host)
+  try {
+    await once(server, 'listening')
+    return (server.address() as AddressInfo).port
+  } catch {
+    return undefined
+  } finally {
+    server.close()
+  }
+}

@@ -16,6 +16,19 @@ function treePlan(chain: number, leaves: number): PassPlan {
   return { ...chainPlan(entries), mask }
 }
 
+/** Entries that see some of those before them, and of the three cells before these. */
+function scatteredPlan(entries: number, seed: number): PassPlan {
+  const stride = Math.ceil((3 + entries) / 8)
+  const mask = new Uint8Array(entries * stride)
+  for (let i = 0; i < entries; i++) {
+    for (let bit = 0; bit <= 3 + i; bit++) {
+      if (bit === 3 + i || ((i + 1) * (bit + 2) * seed) % 7 < 4)
+        mask[i * stride + (bit >> 3)] |= 1 << (bit & 7)
+    }
+  }
+  return { ...chainPlan(entries), mask, before: 3 }
+}
+
 /** Every third entry is noisy; latents are [width 2] and tell which entry they belong to. */
 function chainPlan(entries: number): PassPlan {
   const tokens = Int32Array.from({ length: entries }, (_, i) => (i % 3 === 2 ? LATENT : 100 + i))
@@ -34,13 +47,16 @@ function chainPlan(entries: number): PassPlan {
 /** Each entry of plans that are forwarded in a row, with the entries that it sees, counted over all of them. */
 function sights(plans: readonly PassPlan[]): number[][] {
   const first = plans[0].base
-  return plans.flatMap(({ base, tokens, mask }) =>
+  return plans.flatMap(({ base, tokens, mask, before = 0 }) =>
     [...tokens.keys()].map((i) => {
-      const stride = Math.ceil(tokens.length / 8)
-      const own = [...tokens.keys()].filter((j) =>
-        mask === undefined ? j <= i : ((mask[i * stride + (j >> 3)] >> (j & 7)) & 1) === 1,
-      )
-      return [...Array.from({ length: base - first }, (_, j) => j), ...own.map((j) => base - first + j)]
+      const stride = Math.ceil((before + tokens.length) / 8)
+      return Array.from({ length: base + tokens.length }, (_, cell) => cell)
+        .filter((cell) => {
+          const bit = cell - (base - before)
+          if (mask === undefined) return cell <= base + i
+          return bit < 0 || ((mask[i * stride + (bit >> 3)] >> (bit & 7)) & 1) === 1
+        })
+        .map((cell) => cell - first)
     }),
   )
 }
@@ -73,7 +89,7 @@ describe('a plan in pieces', () => {
     )
   })
 
-  test('is cut in its chain only, where it is a tree', () => {
+  test('is cut anywhere, also where it is a tree', () => {
     const shape = fc.record({
       chain: fc.integer({ min: 1, max: 20 }),
       leaves: fc.integer({ min: 2, max: 9 }),
@@ -83,9 +99,29 @@ describe('a plan in pieces', () => {
         const whole = treePlan(chain, leaves)
         const pieces = splitPlan(whole, limit)
         expectSame(whole, pieces)
-        expect(Math.max(...pieces.map(({ tokens }) => tokens.length))).toBeLessThanOrEqual(limit)
+        expect(pieces.length).toBe(Math.ceil((chain + leaves) / limit))
       }),
     )
+  })
+
+  test('says of cells before it what it said as a whole', () => {
+    const shape = fc.record({
+      entries: fc.integer({ min: 1, max: 30 }),
+      seed: fc.integer({ min: 1, max: 6 }),
+    })
+    fc.assert(
+      fc.property(shape, fc.integer({ min: 1, max: 30 }), ({ entries, seed }, limit) => {
+        const whole = scatteredPlan(entries, seed)
+        const pieces = splitPlan(whole, limit)
+        expectSame(whole, pieces)
+        expect(pieces.length).toBe(Math.ceil(entries / limit))
+      }),
+    )
+  })
+
+  test('says of its own entries alone where they see all that is before them', () => {
+    const [first, second] = splitPlan(treePlan(6, 3), 6)
+    expect([first.before, second.before]).toEqual([undefined, undefined])
   })
 
   test('is the plan itself where it fits', () => {
@@ -94,7 +130,8 @@ describe('a plan in pieces', () => {
     expect(splitPlan(whole, 7)[0]).toBe(whole)
   })
 
-  test('is refused where a tree is wider than a forward', () => {
-    expect(() => splitPlan(treePlan(4, 9), 8)).toThrowError(expect.objectContaining({ code: 'too-large' }))
+  test('is refused where entries see later ones', () => {
+    const mutual = { ...chainPlan(9), mask: new Uint8Array(9 * 2).fill(255) }
+    expect(() => splitPlan(mutual, 8)).toThrowError(expect.objectContaining({ code: 'too-large' }))
   })
 })

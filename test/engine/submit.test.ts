@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { type Answer, type Ask, type Op, type Tensors, tensor, WorkerError } from '../../src/bridge/index.js'
+import type { Decodable } from '../../src/decoding/pass.js'
 import { Engine, type EngineOptions } from '../../src/engine/engine.js'
 import type { Job, JobStatistics } from '../../src/engine/index.js'
 import { SupervisedWorker } from '../../src/engine/supervised-worker.js'
@@ -19,22 +20,32 @@ function expectRight({ prompt, guidance, image }: GreedyJob) {
   expect([...image.tokens]).toEqual(expectedImage(prompt, guidance))
 }
 
-async function engineOf(workers: FakeWorker[], options: EngineOptions = {}) {
-  const worker = await SupervisedWorker.start({
-    start: async () => workers.shift() as FakeWorker,
-    signal: new AbortController().signal,
-    onEvent() {},
-  })
-  return new Engine(worker, options)
+function supervised(workers: FakeWorker[], signal = new AbortController().signal) {
+  return SupervisedWorker.start({ start: async () => workers.shift() as FakeWorker, signal, onEvent() {} })
 }
 
-/** A decodable whose pass fails: when it is planned, or when its logits are there. */
-function broken(where: 'plan' | 'advance'): Job {
-  const failing = new Greedy(model, 3)
-  failing[where] = () => {
+async function engineOf(workers: FakeWorker[], options: EngineOptions = {}) {
+  return new Engine(await supervised(workers), options)
+}
+
+/** Ids over the whole layout, all of one code. */
+const ofCode = (code: number) => new Int32Array(model.length).fill(model.first + code)
+
+/** A decodable that fails: when its pass is planned, while that is forwarded, or when its logits are there. */
+function broken(where: 'plan' | 'prepare' | 'advance'): Job {
+  const image: Decodable = new Greedy(model, 3)
+  image[where] = () => {
     throw new Error(`broken ${where}`)
   }
-  return { ...job(5), image: failing }
+  return { ...job(5), image }
+}
+
+/** A worker that takes its time, in which images prepare. */
+class SlowWorker extends FakeWorker {
+  override async request<O extends Op>(ask: Ask<O>, tensors?: Tensors): Promise<Answer<O>> {
+    for (let turn = 0; turn < 5; turn += 1) await new Promise(setImmediate)
+    return super.request(ask, tensors)
+  }
 }
 
 /** A worker that answers only when it is let. */
@@ -164,8 +175,8 @@ describe('an image that is cancelled', () => {
 })
 
 describe("one image's failure is its own", () => {
-  test.each(['plan', 'advance'] as const)('where its policy throws in %s', async (where) => {
-    const engine = await engineOf([new FakeWorker()])
+  test.each(['plan', 'prepare', 'advance'] as const)('where it throws in %s', async (where) => {
+    const engine = await engineOf([new SlowWorker()])
     const good = [job(1), job(2, 3)]
     const failed: [Job, unknown][] = []
     const bad = broken(where)
@@ -181,15 +192,31 @@ describe("one image's failure is its own", () => {
     expectRight(good)
   })
 
-  test('where the worker refuses a forward that it is in', async () => {
-    class Choosy extends FakeWorker {
-      override async request<O extends Op>(ask: Ask<O>, tensors?: Tensors): Promise<Answer<O>> {
-        const { lanes } = ask as unknown as Ask<'forward'>
-        if (lanes.some(({ branches }) => branches[0].anchor === 7))
-          throw new WorkerError('bad-token', 'It does not know 7.', 'Send another.')
-        return super.request(ask, tensors)
-      }
+  test('where it plans a pass of nothing', async () => {
+    const engine = await engineOf([new FakeWorker()])
+    const good = job(1)
+    const bad = job(2)
+    const none = { ...bad.image.plan(), tokens: new Int32Array(), positions: new Int32Array() }
+    bad.image.plan = () => ({ ...none, rows: new Int32Array() })
+    const [fails, succeeds] = [engine.submit(bad), engine.submit(good)]
+    await expect(fails.done).rejects.toThrow('a pass without entries')
+    await succeeds.done
+    expectRight(good)
+  })
+
+  /** Refuses passes whose anchor is 7. */
+  class Choosy extends FakeWorker {
+    override async request<O extends Op>(ask: Ask<O>, tensors?: Tensors): Promise<Answer<O>> {
+      const { lanes } = ask as unknown as Ask<'forward'>
+      if (lanes.some(({ branches, rows }) => rows > 0 && branches[0].anchor === 7))
+        throw new WorkerError('bad-token', 'It does not know 7.', 'Send another.')
+      // such images may be tried again only so often
+      if (this.forwards.length > 200) throw new Error('The engine tries for ever.')
+      return super.request(ask, tensors)
     }
+  }
+
+  test('where the worker refuses a forward that it is in', async () => {
     const engine = await engineOf([new Choosy()])
     const good = [job(1), job(2, 3), job(3)]
     const bad = { ...job(4), prompt: { conditional: [7], unconditional: [0], unknown: [] } }
@@ -198,6 +225,33 @@ describe("one image's failure is its own", () => {
     good.forEach(expectRight)
     expect(failed).toEqual([bad])
   })
+
+  test('where the worker refuses its pass, and the prompts are read in several forwards', async () => {
+    const engine = await engineOf([new Choosy({ maxEntries: 4096 })])
+    const long = (last: number) => ({
+      conditional: [...new Array<number>(600).fill(1), last],
+      unconditional: [0],
+      unknown: [],
+    })
+    const good = { ...job(1), prompt: long(3) }
+    const bad = { ...job(2), prompt: long(7) }
+    const failed: [Job, unknown][] = []
+    await engine.run([good, bad], { onFailed: (job, error) => failed.push([job, error]) })
+    expectRight(good)
+    expect(failed).toEqual([[bad, expect.objectContaining({ code: 'bad-token' })]])
+  })
+})
+
+test('a run that is ended early resolves though some of its images are given up', async () => {
+  const engine = await engineOf([new FakeWorker()])
+  const early = new AbortController()
+  const [kept, lost] = [job(1), job(2)]
+  await engine.run([kept, lost], {
+    early: { signal: early.signal, keeps: (job) => job === kept },
+    onStep: () => early.abort(),
+  })
+  expectRight(kept)
+  expect(lost.image.done).toBe(false)
 })
 
 describe('where the memory of the device runs out', () => {
@@ -236,8 +290,7 @@ test('a picture of an unfinished image waits behind the passes that can be forwa
   const worker = new HeldWorker()
   const engine = await engineOf([worker])
   const one = job(1)
-  one.image.preview = () =>
-    Int32Array.from(model.length ? worker.hello.model.layout : [], () => image.first + 4)
+  one.image.preview = () => ofCode(4)
   const submission = engine.submit(one)
   await worker.answer()
   const picture = submission.picture()
@@ -258,4 +311,36 @@ test('a worker that cannot be had any more ends all images, those that wait too'
   const engine = await engineOf([lost(), lost(), lost(), lost(), lost()])
   const submissions = [1, 2].map((number) => engine.submit(job(number)))
   for (const { done } of submissions) await expect(done).rejects.toMatchObject({ code: 'worker-lost' })
+})
+
+test('a picture is rejected, and the program goes on, where the session is closed while it is made', async () => {
+  const closing = new AbortController()
+  /** Its pictures fail some turns of the event loop after the session is closed, as when a process ends. */
+  class Drawing extends FakeWorker {
+    override async request<O extends Op>(ask: Ask<O>, tensors?: Tensors): Promise<Answer<O>> {
+      if (ask.op !== 'decode') return super.request(ask, tensors)
+      while (!closing.signal.aborted) await new Promise(setImmediate)
+      for (let turn = 0; turn < 5; turn += 1) await new Promise(setImmediate)
+      throw new WorkerError('worker-lost', 'The worker was killed.', 'Start it again.')
+    }
+  }
+  const worker = await supervised([new Drawing()], closing.signal)
+  let asked = 0
+  const alive = worker.alive.bind(worker)
+  worker.alive = () => {
+    asked += 1
+    // the event loop would get no turn any more, and this test no end
+    return asked > 100 ? new Promise(() => {}) : alive()
+  }
+  const engine = new Engine(worker)
+  const one = job(1)
+  one.image.preview = () => ofCode(4)
+  const submission = engine.submit(one)
+  const picture = submission.picture()
+  await submission.done
+  await new Promise(setImmediate)
+  closing.abort(new Error('closed'))
+  await expect(engine.submit(job(2)).done).rejects.toThrow('closed')
+  await expect(picture).rejects.toThrow('closed')
+  expect(asked).toBeLessThan(100)
 })

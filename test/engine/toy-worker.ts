@@ -79,8 +79,9 @@ export class ToyWorker implements Worker {
       timesteps: take('timesteps', latents) as Float32Array,
       rows: take('rows', lane.rows) as Int32Array,
       ...(lane.visibility === 'mask' && {
-        mask: take('mask', lane.entries * Math.ceil(lane.entries / 8)) as Uint8Array,
+        mask: take('mask', lane.entries * Math.ceil(((lane.before ?? 0) + lane.entries) / 8)) as Uint8Array,
       }),
+      ...(lane.before && { before: lane.before }),
       ...(lane.keep && { keep: Int32Array.from(lane.keep) }),
     }
     const [conditional, unconditional] = lane.branches.map(({ slot, anchor }) => {

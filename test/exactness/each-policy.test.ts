@@ -15,6 +15,7 @@ import {
   random,
   rowParallel,
   runnersUp,
+  wavefront,
 } from '../../src/index.js'
 import {
   alwaysAccepting,
@@ -27,7 +28,7 @@ import {
 } from '../support/broken.js'
 import { decodeToy, testDistribution } from '../support/exactness.js'
 import { plainSampling } from '../support/fake-pass.js'
-import { byNearest, inGroups, lawOfRows, lawOfWindow } from '../support/own-law.js'
+import { byNearest, inGroups, lawOfRows, lawOfWavefront, lawOfWindow } from '../support/own-law.js'
 import { published } from '../support/published.js'
 import { measureDistance, noiseOf } from '../support/total-variation.js'
 import { conditionalOf, enumerate, type Toy, toy } from '../support/toy-model.js'
@@ -48,7 +49,6 @@ type LawOf = (of: Toy) => Promise<Law>
 const sequential: LawOf = (of) => enumerate(of.model, conditionalOf(of, 1), plainSampling)
 const likeliest: LawOf = (of) =>
   enumerate(of.model, conditionalOf(of, 1), { ...plainSampling, temperature: 0 })
-const always = () => 1
 /** Where the first draft of the first row, drawn evenly, is refused: else the row is complete before the next begins. */
 const whereRefused = (share: number, count: number) => 1 - Math.min(1 / count, share) / share
 
@@ -126,9 +126,9 @@ const cases: Case[] = [
   {
     name: 'zipar',
     overrides: { lag: 1 },
-    of: rows,
-    law: (of) => lawOfRows(of, conditionalOf(of, 1), always),
-    broken: rowParallel({ ...sideBySide, name: 'zipar', lag: 2, window: 0, verify: gumbel, refine: gumbel }),
+    of: toy({ layout: [-1, -1, -1, -1, -1], rowLength: 2, codes: 3, sharpness: 4 }),
+    law: (of) => lawOfWavefront(of, conditionalOf(of, 1)),
+    broken: wavefront({ name: 'zipar', lag: 2, draw: gumbel }),
   },
   {
     name: 'pjd',

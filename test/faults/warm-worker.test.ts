@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
+import { existsSync, mkdirSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -118,6 +118,21 @@ test('a run that is killed frees its slots for one that waits', async () => {
   expect(await leased()).toBe(2)
   killed.kill('SIGKILL')
   await vi.waitFor(() => expect(events).toEqual(['worker-busy', 'worker-ready']), { timeout: 60_000 })
+})
+
+test('a place for sockets whose path is too long is refused, and nothing is left', async () => {
+  const before = process.env.TMPDIR
+  process.env.TMPDIR = join(temporary.folder, 'x'.repeat(90))
+  mkdirSync(process.env.TMPDIR)
+  try {
+    await expect(start({ name: 'deep' })).rejects.toMatchObject({
+      code: 'bad-endpoint',
+      remedy: expect.stringContaining('TMPDIR'),
+    })
+    expect(recordNames()).toEqual([])
+  } finally {
+    process.env.TMPDIR = before
+  }
 })
 
 test('it is not stopped under a run, nor started twice', async () => {

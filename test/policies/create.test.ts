@@ -37,13 +37,14 @@ test('an unknown policy is refused with those there are', () => {
 })
 
 test.each(policyNames)('%s decodes with its own settings', (name) => {
-  const { image, worker } = start(toy({ layout: Array.from({ length: 24 }, () => -1), rowLength: 12 }), {
+  const page = toy({ layout: Array.from({ length: 60 }, () => -1), rowLength: 20 })
+  const { image, worker } = start(page, {
     policy: createPolicy(name, {}, model),
   })
   worker.decode(image)
   expect(image.done).toBe(true)
-  if (name === 'autoregressive') expect(worker.passes).toBe(24)
-  else expect(worker.passes).toBeLessThan(24)
+  if (name === 'autoregressive') expect(worker.passes).toBe(60)
+  else expect(worker.passes).toBeLessThan(60)
 })
 
 describe('overrides', () => {

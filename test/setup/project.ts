@@ -9,7 +9,7 @@ const PYTHON = [
   'echo "python $*" >> "$CALLS"',
   'case "$*" in',
   '  *platform.python_version*) echo "$PYTHON_VERSION" ;;',
-  '  "-m venv .venv") mkdir -p .venv/bin && rm -f .venv/bin/python && cp "$0" .venv/bin/python ;;',
+  '  "-m venv "*) mkdir -p "$3/bin" && rm -f "$3/bin/python" && cp "$0" "$3/bin/python" ;;',
   '  *probe.py*) echo "$PROBE" ;;',
   'esac',
   'case "$*" in $FAIL) echo "no route to host" >&2; exit 1 ;; esac',
@@ -40,6 +40,8 @@ export function fakeProject(env: Record<string, string> = {}): FakeProject {
   mkdirSync(join(root, 'path'))
   script(join(root, 'path', 'python3'), ...PYTHON)
   script(join(root, 'path', 'npm'), ...NPM)
+  write('package.json', '{ "version": "1.0.0" }')
+  write('src/index.ts', '') // a clone
   write('python_worker/pyproject.toml', 'version = 1')
   write('package-lock.json', lockfile({ 'node_modules/a': '1.0.0' }))
   return {

@@ -127,6 +127,16 @@ describe('the Python environment', () => {
     expect(installs()).toHaveLength(3)
   })
 
+  test('of an installed package is the user’s, which the next npm install leaves alone, and links nothing', async () => {
+    project = fakeProject()
+    rmSync(join(project.root, 'src'), { recursive: true })
+    const data = join(project.root, 'home', 'data')
+    expect(await setUp({ XDG_DATA_HOME: data })).toBe(join(data, 'sjd2', 'venv', 'bin', 'python'))
+    expect(installs()).toEqual(['python -m venv home/data/sjd2/venv', torch, `${pip} ./python_worker[hf]`])
+    await setUp({ XDG_DATA_HOME: data })
+    expect(project.calls()).toEqual([])
+  })
+
   test('needs a Python that is new enough', async () => {
     project = fakeProject({ PYTHON_VERSION: '3.9.2' })
     rmSync(join(project.root, 'path', 'npm'))

@@ -1,6 +1,15 @@
 import { ANCHOR, type Decodable, LATENT, type PassPlan } from '../../src/index.js'
 import { type Cell, contentOfLatent, contentOfToken, type Toy } from './toy-model.js'
 
+/** A cell, and those that its entry saw. */
+interface Written {
+  readonly cell: Cell
+  readonly seen: readonly Written[]
+}
+
+const same = (some: readonly Written[], others: readonly Written[]) =>
+  some.length === others.length && some.every((one, i) => one === others[i])
+
 /**
  * Stands in for a worker's slot: cells that hold what an entry made of itself and of all it saw when it was
  * fed. So a cell that was fed a wrong draft, a latent, or a right token behind a wrong one stays wrong until
@@ -9,7 +18,7 @@ import { type Cell, contentOfLatent, contentOfToken, type Toy } from './toy-mode
 export class FakeWorker {
   readonly #toy: Toy
   readonly #anchor: number
-  #cells: Cell[] = []
+  #cells: Written[] = []
   entries = 0
   passes = 0
 
@@ -41,16 +50,31 @@ export class FakeWorker {
             )
           : contentOfToken(id === ANCHOR ? this.#anchor : id, position)
       if (id === LATENT) latents += 1
-      this.#cells.push(this.#toy.absorb(this.#cells[base + lastSeen(plan, i)], content))
+      const seen = seenBy(plan, i).map((cell) => this.#cells[cell])
+      this.#cells.push({ cell: this.#toy.absorb(this.#merged(seen), content), seen })
     })
     this.entries += plan.tokens.length
     this.passes += 1
     const { count } = this.#toy.model.image
     const logits = new Float32Array(plan.rows.length * count)
     plan.rows.forEach((entry, row) => {
-      logits.set(this.#toy.logits(this.#cells[base + entry]), row * count)
+      logits.set(this.#toy.logits(this.#cells[base + entry].cell), row * count)
     })
     return logits
+  }
+
+  /**
+   * What an entry has before it: where it sees a chain (the last cell, and all that this one sees), that last cell; else
+   * something made of all that it sees.
+   */
+  #merged(seen: readonly Written[]): Cell | undefined {
+    const last = seen.at(-1)
+    const isChain = last === undefined || same([...last.seen, last], seen)
+    if (isChain) return last?.cell
+    return seen.reduce(
+      (before: Cell | undefined, { cell }) => this.#toy.absorb(before, [2, cell.seen]),
+      undefined,
+    )
   }
 
   /** Decodes an image to its end. */
@@ -59,15 +83,14 @@ export class FakeWorker {
   }
 }
 
-/** The last entry that an entry sees before itself; -1 for the last valid cell. It must see all that one sees. */
-function lastSeen({ mask, tokens: { length } }: PassPlan, entry: number): number {
-  if (mask === undefined) return entry - 1
-  const stride = Math.ceil(length / 8)
-  const seen = (i: number) =>
-    Array.from({ length }, (_, j) => j).filter((j) => (mask[i * stride + (j >> 3)] >> (j & 7)) & 1)
-  const before = seen(entry).slice(0, -1)
-  const last = before.at(-1) ?? -1
-  if (last >= 0 && seen(last).join() !== before.join())
-    throw new Error('The fake worker knows chains and trees.')
-  return last
+/** The cells that entry `i` sees, itself left out, in their order: those below `base - before`, and those that the mask says. */
+function seenBy({ mask, base, before = 0, tokens }: PassPlan, i: number): number[] {
+  if (mask === undefined) return Array.from({ length: base + i }, (_, cell) => cell)
+  const stride = Math.ceil((before + tokens.length) / 8)
+  const start = base - before
+  return Array.from({ length: base + tokens.length }, (_, cell) => cell).filter((cell) => {
+    const bit = cell - start
+    const seen = bit < 0 || (mask[i * stride + (bit >> 3)] >> (bit & 7)) & 1
+    return seen && cell !== base + i
+  })
 }

@@ -133,3 +133,20 @@ export async function lawOfRows(
   }
   return gather(toy, outcomes)
 }
+
+/**
+ * Of five positions in rows of two, the third row beginning when the second has its first code: the place of that one's
+ * second code is taken by the code above it.
+ */
+export async function lawOfWavefront(toy: Toy, conditional: Conditional): Promise<Law> {
+  const behind = behindIn(toy, conditional)
+  const paths: [number[], number][] = [[[], 1]]
+  for (let drawn = 0; drawn < 5; drawn += 1) {
+    for (const [codes, share] of paths.splice(0)) {
+      const [x, y, z] = codes
+      const p = await (drawn < 4 ? behind(...codes) : behind(x, y, z, y))
+      paths.push(...p.map((next, v): [number[], number] => [[...codes, v], share * next]))
+    }
+  }
+  return gather(toy, paths)
+}

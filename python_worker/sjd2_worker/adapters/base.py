@@ -165,8 +165,11 @@ class Adapter(ABC):
 
     @property
     def prompt_cells(self) -> int:
-        """The most tokens of a prompt that a slot of `cache` has room for."""
-        return self.cache.cells - len(self.card["layout"]) - SPARE_CELLS
+        """The most tokens of a prompt that a slot of `cache` has room for, and the model positions."""
+        positions = self.cache.cells - SPARE_CELLS
+        if self.cache.positions is not None:  # cells are rounded up
+            positions = min(positions, self.cache.positions)
+        return positions - len(self.card["layout"])
 
     @property
     def longest_prompt(self) -> int:
@@ -204,7 +207,9 @@ class Adapter(ABC):
     def codebook(self) -> Tensor:
         """The picture tokenizer's vectors of the image codes, [count, any width]. Raises `RequestError`."""
         message = f"The adapter of {self.card['name']} does not give the codebook of its picture tokenizer."
-        raise RequestError("bad-message", message, "Give it the method `codebook`, or use a policy other than lantern.")
+        raise RequestError(
+            "bad-message", message, "Give it the method `codebook`, or use a policy that does not ask for it."
+        )
 
     def encoder(self) -> Encode:
         """The family's own image tokenizer, loaded when it is asked for. Raises `StartupError`."""

@@ -16,7 +16,7 @@ from transformers import GemmaConfig, GemmaForCausalLM
 from ..checkpoint import hash_files, hash_part, names_of, read_config
 from ..errors import StartupError
 from ..models.vqgan_shapes import read_vqgan_config
-from .base import Adapter, Attend, Encode, Entries, TokenizedPrompt, pixels
+from .base import Adapter, Attend, Encode, Entries, Parts, TokenizedPrompt, pixels
 from .chameleon_pictures import FILE, find_pictures, load_encoder, load_pictures
 from .denoising import check_denoising, read_denoising
 from .library import (
@@ -29,6 +29,7 @@ from .library import (
     read_library_config,
     read_tokenizer,
     special_ids,
+    standard_parts,
     tokenize,
 )
 
@@ -120,3 +121,8 @@ class LiquidAdapter(Adapter):
 
 
 load = LiquidAdapter
+
+
+def parts(folder: Path) -> Parts:
+    """See base.py."""
+    return *standard_parts(folder), lambda: find_pictures(folder, [])

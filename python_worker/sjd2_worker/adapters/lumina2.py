@@ -18,7 +18,7 @@ from transformers import ChameleonConfig
 from ..checkpoint import check_weights, existing, hash_files, hash_part, names_of, read_config, read_json
 from ..errors import StartupError
 from ..models.vqgan_shapes import read_vqgan_config
-from .base import Adapter, Attend, Encode, Entries, TokenizedPrompt, pixels
+from .base import Adapter, Attend, Encode, Entries, Parts, Sizes, TokenizedPrompt, pixels
 from .chameleon_norms import GroupedChameleon, norm_groups
 from .chameleon_pictures import WITHIN
 from .denoising import check_denoising, read_denoising
@@ -32,6 +32,7 @@ from .library import (
     read_library_config,
     read_tokenizer,
     special_ids,
+    standard_parts,
     tokenize,
 )
 from .lumina_sizes import size_ids, was_trained
@@ -77,6 +78,7 @@ class Lumina2Adapter(Adapter):
         if not was_trained(height, width, TRAINED, unit):
             message = f"{name} was trained at {TRAINED} pixels, or other proportions of that area up to 1:4; "
             self.warnings = [f"{message}pictures of {height}x{width} may be poor. Choose another --size."]
+        self.sizes = Sizes((TRAINED, TRAINED), unit)
         self._grid = rows, columns = height // stride, width // stride
         self._tokenizer = read_tokenizer(folder, config.vocab_size)
         layout = _layout(self._tokenizer, self._grid, (height, width), folder / "tokenizer.json")
@@ -137,6 +139,11 @@ class Lumina2Adapter(Adapter):
 
 
 load = Lumina2Adapter
+
+
+def parts(folder: Path) -> Parts:
+    """See base.py."""
+    return *standard_parts(folder), lambda: find_movq(folder)
 
 
 def _layout(tokenizer: Tokenizer, grid: tuple[int, int], size: tuple[int, int], path: Path) -> list[int]:

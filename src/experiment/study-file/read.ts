@@ -1,6 +1,7 @@
 /** Reads a study and finds all that it names, before anything runs. */
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, isAbsolute, join } from 'node:path'
+import { builtInParameters } from '../../policies/index.js'
 import { ExperimentError } from '../error.js'
 import { MOST_IMAGES } from '../images.js'
 import type { ManifestImage } from '../manifest.js'
@@ -8,15 +9,16 @@ import type { MetricChoice } from '../metrics/choice.js'
 import { chooseMetric } from '../metrics/choose.js'
 import { SCENES } from '../metrics/scenes.js'
 import { numbered } from '../numbering.js'
-import { choosePolicies, type PolicyChoice } from '../policy.js'
-import { problemsOf } from '../problems.js'
+import { choosePolicies, type OpenPolicy, openOnce, type PolicyChoice, parametersOf } from '../policy.js'
+import { mustBe, noSuchKey, type Path, problemsOf, typeInWords } from '../problems.js'
 import { listPrompts, type Prompt, promptFault, readPrompts } from '../prompts.js'
 import { randomStream } from '../random.js'
 import { scenePrompts } from '../scene-prompts.js'
+import { readUtf8 } from '../utf8.js'
 import { Finder } from './finder.js'
 import { knownKeys, type PolicyText, type StudyText, studySchema } from './schema.js'
 import { parseYaml } from './source-map.js'
-import { countVariants, MOST_ROWS, variants } from './variants.js'
+import { axes, countVariants, MOST_ROWS, variants } from './variants.js'
 
 /** A study with all that it names. */
 export interface StudyFile
@@ -118,19 +120,51 @@ async function findPolicies(
   folder: string,
 ): Promise<PolicyChoice[]> {
   const choices: PolicyChoice[] = []
+  const open = openOnce()
   for (const [i, entry] of entries.entries()) {
-    for (const choice of await finder.find(
-      ['policies', i],
-      () => choosePolicies(variants(entry), folder),
-      [],
-      'policy',
-    )) {
+    const path = ['policies', i]
+    const find = async () =>
+      (await hasItsKeys(finder, path, entry, folder, open))
+        ? choosePolicies(variants(entry), folder, open)
+        : []
+    for (const choice of await finder.find(path, find, [], 'policy')) {
       if (choices.some(({ spec }) => spec === choice.spec)) {
-        finder.problem(['policies', i], `${choice.spec} is there twice.`)
+        finder.problem(path, `${choice.spec} is there twice.`)
       } else choices.push(choice)
     }
   }
   return choices
+}
+
+/** Whether the policy has the keys of its entry, and each value is of the key's kind; else problems say which. */
+async function hasItsKeys(
+  finder: Finder,
+  path: Path,
+  entry: PolicyText,
+  folder: string,
+  open: OpenPolicy,
+): Promise<boolean> {
+  if (typeof entry === 'string') return true
+  const own = await parametersOf(entry.policy, folder, open)
+  // the policy says itself why it lacks what others have
+  const parameters = { ...builtInParameters, ...own }
+  let right = true
+  const problem = (place: Path, message: string) => {
+    finder.problem([...path, ...place], message)
+    right = false
+  }
+  for (const [key, values] of axes(entry)) {
+    if (!Object.hasOwn(parameters, key)) {
+      problem([key], noSuchKey(key, ['policy', ...Object.keys(own)]))
+      continue
+    }
+    const { kind } = parameters[key]
+    for (const [j, value] of values.entries()) {
+      if (typeof value === kind) continue
+      problem(Array.isArray(entry[key]) ? [key, j] : [key], mustBe(typeInWords(kind), value))
+    }
+  }
+  return right
 }
 
 async function findPrompts(
@@ -154,17 +188,23 @@ async function findPrompts(
 }
 
 function readText(file: string): string {
+  const refuse = (reason: string, cause?: unknown) =>
+    new ExperimentError(
+      'bad-study',
+      `Cannot read the study ${file}: ${reason}.`,
+      'Give a YAML file; examples/study.yaml is one.',
+      { cause },
+    )
+  let bytes: Buffer
   try {
-    return readFileSync(file, 'utf8')
+    bytes = readFileSync(file)
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
-    throw new ExperimentError(
-      'bad-study',
-      `Cannot read the study ${file}: ${code === 'ENOENT' ? 'it does not exist' : message}.`,
-      'Give a YAML file; examples/study.yaml is one.',
-      { cause: error },
-    )
+    throw refuse(code === 'ENOENT' ? 'it does not exist' : message, error)
   }
+  const read = readUtf8(bytes)
+  if ('reason' in read) throw refuse(read.reason)
+  return read.text
 }
 
 const listOf = <T>(value: T | readonly T[]): readonly T[] => (Array.isArray(value) ? value : [value as T])

@@ -2,19 +2,17 @@
 import { z } from 'zod'
 import { DEVICES, DTYPES } from '../../common/model-options.js'
 import { loadingShape } from '../loading.js'
-import { overrideTypes } from '../policy.js'
 
 /** One value, or several to sweep over. */
 const sweep = <T extends z.ZodType>(value: T) => z.union([value, z.array(value).min(1)]).optional()
 
 const text = z.string().trim().min(1)
-const valueTypes = { number: z.number(), string: text, boolean: z.boolean() }
 
-const overrides = Object.fromEntries(
-  Object.entries(overrideTypes).map(([name, type]) => [name, sweep(valueTypes[type])]),
-)
-
-const policy = z.union([text, z.strictObject({ policy: text, ...overrides })])
+/** Which keys a policy's parameters are is known once the policy is found. */
+const policy = z.union([
+  text,
+  z.object({ policy: text }).catchall(sweep(z.union([z.number(), text, z.boolean()]))),
+])
 
 const one = (values: object) => Object.values(values).filter((value) => value !== undefined).length === 1
 
@@ -70,7 +68,6 @@ export type MetricText = StudyText['metrics'][number]
 export const knownKeys: Readonly<Record<string, readonly string[]>> = {
   '': Object.keys(studySchema.shape),
   prompts: ['file', 'scenes'],
-  policies: ['policy', ...Object.keys(overrides)],
   sampling: ['temperature', 'topK', 'topP'],
   metrics: ['name', 'file', 'command'],
 }

@@ -1,8 +1,7 @@
 /** Sweeps: a policy whose parameters have several values stands for all their combinations. */
+import type { Value } from '../../policies/index.js'
 import { formatSpec } from '../policy.js'
 import type { PolicyText } from './schema.js'
-
-type Value = number | string | boolean
 
 /** How many rows a study may have at most. */
 export const MOST_ROWS = 256
@@ -21,7 +20,8 @@ export function variants(entry: PolicyText): string[] {
   return all.map((overrides) => formatSpec(entry.policy, overrides))
 }
 
-function axes({ policy: _, ...overrides }: Exclude<PolicyText, string>): [string, readonly Value[]][] {
+/** The keys that are changed of the policy, each with all its values. */
+export function axes({ policy: _, ...overrides }: Exclude<PolicyText, string>): [string, readonly Value[]][] {
   return Object.entries(overrides as Record<string, Value | Value[] | undefined>).flatMap(([key, value]) =>
     value === undefined ? [] : [[key, Array.isArray(value) ? value : [value]]],
   )

@@ -269,6 +269,14 @@ describe('what is refused, by line and key', () => {
     ).rejects.toThrow(/study\.yaml:1: .*\n.*:2: .*\n.*:3: .*\n.*:4: /)
   })
 
+  test.each([
+    ['Latin-1', Buffer.from('prompts: [a]\npolicies: [sjd]\n# caf\xe9\n', 'latin1'), 'line 3 is not UTF-8'],
+    ['UTF-16', Buffer.from('\ufeffprompts: [a]\npolicies: [sjd]\n', 'utf16le'), 'it is UTF-16'],
+  ])('a file in %s', async (_, bytes, reason) => {
+    writeFileSync(join(folder, 'old.yaml'), bytes)
+    await expect(readStudy(join(folder, 'old.yaml'))).rejects.toThrow(reason)
+  })
+
   test('a file that is not there', async () => {
     await expect(readStudy(join(folder, 'no.yaml'))).rejects.toThrow('it does not exist')
   })
