@@ -2,7 +2,7 @@
 import { type DecodingPolicy, type PassRecord, Trajectory } from '../decoding/index.js'
 import type { Job, JobStatistics, Picture, Session, TokenizedPrompt } from '../engine/index.js'
 import type { Sampling } from '../numerics/index.js'
-import type { Changes } from '../policies/parameter.js'
+import type { Changes } from '../policies/index.js'
 import type { Fields } from './prompts.js'
 import { keyOfPrompt } from './random.js'
 import { MOMENT, type Stopping, type WindDown } from './stopping.js'
