@@ -1,0 +1,180 @@
+"""Teaches noisy entries to read the noise that decides: `python -m sjd2_worker.training.races --data FILE --out DIR`.
+
+The base is frozen, clean entries are computed without gradients, once per sequence; windows of noisy entries begin at
+random places beside it. The noise is drawn so that the true tokens win (objective.posterior_gumbel). A control learns
+from the same batches with the same parameters; its noise is zero.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..adapters.scenes import ScenesAdapter
+from ..models.races import Clean, NoisyStream, Read, Windows, clean_pass
+from ..models.transformer import ScenesConfig, ScenesTransformer
+from .loop import Plan, Schedule, run
+from .objective import posterior_gumbel
+from .race_tables import lines, measure, measure_base
+from .transformer import SceneSequences
+
+HELD_OUT = 512  # scenes, the last ones of the data
+
+
+class Batches:
+    """Clean sequences with their frozen reading, and windows beside them: a function of the seed and the number."""
+
+    def __init__(self, base: ScenesTransformer, sequences: SceneSequences, fronts: int, width: int) -> None:
+        self._base, self._sequences, self._fronts, self._width = base, sequences, fronts, width
+
+    def __call__(self, number: int) -> tuple[Clean, Windows, Tensor]:
+        """Also the codes [B, 576]."""
+        generator = torch.Generator().manual_seed(self._sequences.seed * 1_000_003 + number)
+        ids, positions, codes = self._sequences(number)
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+            clean = clean_pass(self._base, ids, positions)
+        end = codes.shape[1]
+        fronts = torch.randint(-1, end - 4, (len(codes), self._fronts), generator=generator)
+        return clean, windows(self._base.config, clean, codes, fronts, self._width, generator), codes
+
+
+def windows(
+    config: ScenesConfig, clean: Clean, codes: Tensor, fronts: Tensor, width: int, generator: torch.Generator
+) -> Windows:
+    """With noise under which the true codes [B, 576] win."""
+    end = config.image_tokens
+    log_p = clean.logits[:, config.prompt - 1 :].log_softmax(-1)
+    noise = posterior_gumbel(log_p, codes, generator)
+    positions = fronts[:, :, None] + 1 + torch.arange(width)
+    rows = positions.clamp(max=end - 1).flatten(1)[:, :, None].expand(-1, -1, noise.shape[-1])
+    return Windows(fronts, positions, noise.gather(1, rows).unflatten(1, positions.shape[1:]))
+
+
+def loss_of(read: Read, stream: NoisyStream, seen: Windows, codes: Tensor) -> tuple[Tensor, dict[str, float]]:
+    """Bits of the next token, and of the own token at every race with its noise and without."""
+    end = codes.shape[1]
+
+    def at(positions: Tensor) -> tuple[Tensor, Tensor]:
+        inside = positions < end
+        return inside, codes.gather(1, positions.clamp(max=end - 1).flatten(1)).view(positions.shape)[inside]
+
+    inside, following = at(seen.positions + 1)
+    next_token = F.cross_entropy(read.logits[inside], following)
+    here, own = at(seen.positions)
+    alone = [F.cross_entropy(logits[here], own) for logits in read.own]
+    decided = [
+        F.cross_entropy(stream.races[name].sharpness * (logits + seen.noise)[here], own)  # type: ignore[operator]
+        for name, logits in zip(stream.races, read.own, strict=True)
+    ]
+    count = len(read.own)
+    loss = next_token + (sum(alone) + sum(decided)) / (2 * count)
+    bits = {"next": next_token, "own": alone[-1], "race": decided[-1]}
+    return loss, {name: value.item() / math.log(2) for name, value in bits.items()}
+
+
+def rates(streams: dict[str, NoisyStream], rate: float) -> tuple[dict[str, torch.nn.Parameter], list[torch.optim.Optimizer]]:
+    """Parameters by name, and Muon for the matrices inside, AdamW for early heads and the rest."""
+    parameters = {f"{name}.{n}": p for name, stream in streams.items() for n, p in stream.named_parameters()}
+    inside = [p for n, p in parameters.items() if p.ndim == 2 and not n.endswith((".left", ".own"))]
+    others = [p for p in parameters.values() if not any(p is q for q in inside)]
+    return parameters, [
+        torch.optim.Muon(inside, lr=rate * 20 / 3, momentum=0.95, weight_decay=0.0),
+        torch.optim.AdamW(others, lr=rate, betas=(0.9, 0.97), weight_decay=0.0),
+    ]
+
+
+def held_out(batches: Batches, config: ScenesConfig, count: int, width: int) -> list[tuple[Clean, Windows, Tensor]]:
+    """Windows that lie inside the image, always the same."""
+    found = []
+    for number in range(count):
+        clean, _, codes = batches(number)
+        generator = torch.Generator().manual_seed(number)
+        fronts = torch.randint(-1, config.image_tokens - width - 2, (len(codes), 6), generator=generator)
+        found.append((clean, windows(config, clean, codes, fronts, width, generator), codes))
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    add = parser.add_argument
+    add("--model", type=Path, required=True, help="the checkpoint that stays what it is")
+    add("--data", type=Path, required=True, help="what sjd2_worker.training.data wrote")
+    add("--out", type=Path, required=True, help="folder for the state, the record, the tables")
+    add("--steps", type=int, default=2000)
+    add("--batch", type=int, default=8)
+    add("--fronts", type=int, default=8, help="windows of a sequence")
+    add("--width", type=int, default=32, help="entries of a window")
+    add("--rank", type=int, default=64)
+    add("--depths", type=int, nargs="*", default=[2, 3, 4, 5, 6], help="blocks before each race")
+    add("--sweeps", type=int, default=1, help="of each race")
+    add("--rate", type=float, default=1.5e-3)
+    add("--decay", type=float, default=0.5)
+    add("--every", type=int, default=50, help="steps between two states")
+    add("--measure", type=int, default=150, help="steps between two tables")
+    add("--without-control", action="store_true")
+    arguments = parser.parse_args()
+    torch.manual_seed(7)
+    adapter = ScenesAdapter(arguments.model, torch.device("cpu"), torch.float32)
+    base = adapter.trained["transformer."]
+    assert isinstance(base, ScenesTransformer)
+    base.requires_grad_(False)
+    config = base.config
+    with torch.no_grad():
+        pure = adapter.noisy(torch.randn(4096, config.width), torch.ones(4096))
+        embed = base.embedding.weight[config.first_code :]
+    sequences = SceneSequences(arguments.data, config, arguments.batch, 11)
+    last = SceneSequences(arguments.data, config, 16, 12)
+    last.codes, last.prompts = sequences.codes[-HELD_OUT:], sequences.prompts[-HELD_OUT:]
+    sequences.codes, sequences.prompts = sequences.codes[:-HELD_OUT], sequences.prompts[:-HELD_OUT]
+    batches = Batches(base, sequences, arguments.fronts, arguments.width)
+    checks = held_out(Batches(base, last, 1, 2), config, 6, 33)
+
+    def stream(depths: tuple[int, ...]) -> NoisyStream:
+        torch.manual_seed(8)
+        return NoisyStream(base, pure.mean(0), arguments.rank, depths, arguments.sweeps)
+
+    streams = {"main": stream(tuple(arguments.depths))}
+    if not arguments.without_control:
+        streams["control"] = stream(tuple(arguments.depths))
+    heard = {"main": True, "control": False}
+    parameters, group = rates(streams, arguments.rate)
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    print(lines(measure_base(stream(()), pure, embed, checks, 4)), flush=True)
+
+    def loss(number: int) -> tuple[Tensor, dict[str, float]]:
+        clean, seen, codes = batches(number)
+        total, numbers = torch.zeros(()), {}
+        for name, own in streams.items():
+            given = seen if heard[name] else seen._replace(noise=torch.zeros_like(seen.noise))
+            with torch.autocast("cpu", torch.bfloat16):
+                read = own(given, clean)
+            value, bits = loss_of(read, own, given, codes)
+            value.backward()
+            numbers |= {f"{name}_{n}": v for n, v in bits.items()}
+        return total.requires_grad_(), numbers
+
+    def saved(step: int) -> dict[str, float]:
+        if step % arguments.measure == 0 or step == arguments.steps:
+            tables = lines(measure(streams, checks, heard))
+            print(f"step {step}\n{tables}", flush=True)
+            (arguments.out / f"table-{step}.txt").write_text(tables + "\n")
+        return {}
+
+    said = {n: getattr(arguments, n) for n in ("batch", "fronts", "width", "rank", "depths", "sweeps", "rate")}
+    plan = Plan(
+        "races",
+        Schedule(arguments.steps, arguments.decay),
+        arguments.out / "state.safetensors",
+        arguments.every,
+        settings=said,
+    )
+    run(plan, parameters, group, loss, saved)
+
+
+if __name__ == "__main__":
+    main()
