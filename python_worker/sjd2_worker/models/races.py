@@ -26,8 +26,8 @@ from .transformer import ScenesTransformer, rms, rotate
 class Clean:
     """What the frozen base computed of the clean entries, one item per block."""
 
-    keys: list[Tensor]  # [B, T, heads, head_width] each
-    values: list[Tensor]
+    keys: list[Tensor]  # [B, heads, head_width, T] each
+    values: list[Tensor]  # [B, heads, T, head_width] each
     hidden: list[Tensor]  # [B, T, width]: the entries after the block
     logits: Tensor  # f32 [B, T, codes]
 
@@ -52,9 +52,9 @@ def clean_pass(base: ScenesTransformer, ids: Tensor, positions: Tensor) -> Clean
     keys, values, hidden = [], [], []
 
     def attend(layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        keys.append(k)
-        values.append(v)
         q, k, v = (x.transpose(1, 2) for x in (q, k, v))
+        keys.append(k.transpose(2, 3).contiguous())
+        values.append(v.contiguous())
         return F.scaled_dot_product_attention(q, k, v, is_causal=True).transpose(1, 2)
 
     x = base.embedding(ids) + base.place(positions)
@@ -135,7 +135,7 @@ class NoisyStream(nn.Module):
         x = (self.blank if entries is None else entries) + base.place(flat).view(batch, fronts, width, -1)
         rotary = base.rotary(flat, torch.bfloat16 if torch.is_autocast_enabled("cpu") else x.dtype)
         last = windows.fronts + base.config.prompt  # of the clean entries that a window sees, by number
-        beyond = torch.arange(clean.keys[0].shape[1]) > last[:, :, None]  # [B, F, T]
+        beyond = torch.arange(clean.keys[0].shape[-1]) > last[:, :, None]  # [B, F, T]
         later = torch.ones(width, width).triu(1).bool()
         hidden = torch.cat(
             (beyond[:, :, None].expand(-1, -1, width, -1), later.expand(batch, fronts, -1, -1)), -1
@@ -159,14 +159,14 @@ class NoisyStream(nn.Module):
         q = rotate(rms(linear["q"](h).view(shape)) * sharp.to(h.dtype), *rotary[:2])
         k = rotate(rms(linear["k"](h).view(shape)), *rotary[2:])
         v = linear["v"](h).view(shape)
-        q = q * q.shape[-1] ** -0.5
-        per = (batch, fronts, width, heads, -1)
-        on_clean = torch.einsum("bqhd,bthd->bhqt", q, clean.keys[layer].to(q.dtype)).unflatten(2, (fronts, width))
-        on_own = torch.einsum("bfqhd,bfkhd->bhfqk", q.view(per), k.view(per))
+        q = (q * q.shape[-1] ** -0.5).transpose(1, 2)  # [B, heads, F * W, head_width]
+        k, v = (y.transpose(1, 2).unflatten(2, (fronts, width)) for y in (k, v))
+        known, held = clean.keys[layer], clean.values[layer]
+        on_clean = (q @ known.to(q.dtype)).unflatten(2, (fronts, width))
+        on_own = q.unflatten(2, (fronts, width)) @ k.transpose(-1, -2)
         scores = torch.cat((on_clean, on_own), -1).masked_fill(hidden[:, None], float("-inf"))
         weights = torch.softmax(scores, -1).to(v.dtype)
-        known = clean.keys[layer].shape[1]
-        seen = torch.einsum("bhqt,bthd->bqhd", weights[..., :known].flatten(2, 3), clean.values[layer].to(v.dtype))
-        seen = seen + torch.einsum("bhfqk,bfkhd->bfqhd", weights[..., known:], v.view(per)).reshape(seen.shape)
+        seen = weights[..., : known.shape[-1]].flatten(2, 3) @ held.to(v.dtype)
+        seen = (seen + (weights[..., known.shape[-1] :] @ v).flatten(2, 3)).transpose(1, 2)
         x = x + linear["o"](seen.reshape(x.shape))
         return x + linear["down"](F.relu(linear["up"](rms(x))).square())

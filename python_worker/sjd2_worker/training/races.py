@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..adapters.scenes import ScenesAdapter
-from ..models.races import Clean, NoisyStream, Read, Windows, clean_pass
+from ..models.races import Clean, NoisyStream, Windows, clean_pass
 from ..models.transformer import ScenesConfig, ScenesTransformer
 from .loop import Plan, Schedule, run
 from .objective import posterior_gumbel
@@ -29,15 +29,16 @@ HELD_OUT = 512  # scenes, the last ones of the data
 class Batches:
     """Clean sequences with their frozen reading, and windows beside them: a function of the seed and the number."""
 
-    def __init__(self, base: ScenesTransformer, sequences: SceneSequences, fronts: int, width: int) -> None:
+    def __init__(self, base: ScenesTransformer, sequences: SceneSequences, fronts: int, width: int, compiled: bool) -> None:
         self._base, self._sequences, self._fronts, self._width = base, sequences, fronts, width
+        self._read = torch.compile(clean_pass) if compiled else clean_pass
 
     def __call__(self, number: int) -> tuple[Clean, Windows, Tensor]:
         """Also the codes [B, 576]."""
         generator = torch.Generator().manual_seed(self._sequences.seed * 1_000_003 + number)
         ids, positions, codes = self._sequences(number)
         with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-            clean = clean_pass(self._base, ids, positions)
+            clean = self._read(self._base, ids, positions)
         end = codes.shape[1]
         fronts = torch.randint(-1, end - 4, (len(codes), self._fronts), generator=generator)
         return clean, windows(self._base.config, clean, codes, fronts, self._width, generator), codes
@@ -55,26 +56,22 @@ def windows(
     return Windows(fronts, positions, noise.gather(1, rows).unflatten(1, positions.shape[1:]))
 
 
-def loss_of(read: Read, stream: NoisyStream, seen: Windows, codes: Tensor) -> tuple[Tensor, dict[str, float]]:
-    """Bits of the next token, and of the own token at every race with its noise and without."""
-    end = codes.shape[1]
+def loss_of(stream: NoisyStream, seen: Windows, clean: Clean, codes: Tensor) -> tuple[Tensor, Tensor]:
+    """The loss; in bits, of the next token, of the own token at the last race without its noise, and with it."""
+    read, end = stream(seen, clean), codes.shape[1]
 
-    def at(positions: Tensor) -> tuple[Tensor, Tensor]:
-        inside = positions < end
-        return inside, codes.gather(1, positions.clamp(max=end - 1).flatten(1)).view(positions.shape)[inside]
+    def entropy(logits: Tensor, positions: Tensor) -> Tensor:
+        held = codes.gather(1, positions.clamp(max=end - 1).flatten(1)).view(positions.shape)
+        return F.cross_entropy(logits.flatten(0, 2), held.masked_fill(positions >= end, -100).flatten())
 
-    inside, following = at(seen.positions + 1)
-    next_token = F.cross_entropy(read.logits[inside], following)
-    here, own = at(seen.positions)
-    alone = [F.cross_entropy(logits[here], own) for logits in read.own]
+    following = entropy(read.logits, seen.positions + 1)
+    alone = [entropy(logits, seen.positions) for logits in read.own]
     decided = [
-        F.cross_entropy(stream.races[name].sharpness * (logits + seen.noise)[here], own)  # type: ignore[operator]
-        for name, logits in zip(stream.races, read.own, strict=True)
+        entropy(race.sharpness * (logits + seen.noise), seen.positions)
+        for race, logits in zip(stream.races.values(), read.own, strict=True)
     ]
-    count = len(read.own)
-    loss = next_token + (sum(alone) + sum(decided)) / (2 * count)
-    bits = {"next": next_token, "own": alone[-1], "race": decided[-1]}
-    return loss, {name: value.item() / math.log(2) for name, value in bits.items()}
+    loss = following + (sum(alone) + sum(decided)) / (2 * len(read.own))
+    return loss, torch.stack((following, alone[-1], decided[-1])).detach() / math.log(2)
 
 
 def rates(streams: dict[str, NoisyStream], rate: float) -> tuple[dict[str, torch.nn.Parameter], list[torch.optim.Optimizer]]:
@@ -116,6 +113,7 @@ def main() -> None:
     add("--decay", type=float, default=0.5)
     add("--every", type=int, default=50, help="steps between two states")
     add("--measure", type=int, default=150, help="steps between two tables")
+    add("--compile", action="store_true", help="torch.compile")
     add("--without-control", action="store_true")
     arguments = parser.parse_args()
     torch.manual_seed(7)
@@ -131,8 +129,8 @@ def main() -> None:
     last = SceneSequences(arguments.data, config, 16, 12)
     last.codes, last.prompts = sequences.codes[-HELD_OUT:], sequences.prompts[-HELD_OUT:]
     sequences.codes, sequences.prompts = sequences.codes[:-HELD_OUT], sequences.prompts[:-HELD_OUT]
-    batches = Batches(base, sequences, arguments.fronts, arguments.width)
-    checks = held_out(Batches(base, last, 1, 2), config, 6, 33)
+    batches = Batches(base, sequences, arguments.fronts, arguments.width, arguments.compile)
+    checks = held_out(Batches(base, last, 1, 2, False), config, 6, 33)
 
     def stream(depths: tuple[int, ...]) -> NoisyStream:
         torch.manual_seed(8)
@@ -144,19 +142,22 @@ def main() -> None:
     heard = {"main": True, "control": False}
     parameters, group = rates(streams, arguments.rate)
     arguments.out.mkdir(parents=True, exist_ok=True)
-    print(lines(measure_base(stream(()), pure, embed, checks, 4)), flush=True)
+    of_base = arguments.out / "table-base.txt"
+    if not of_base.exists():
+        of_base.write_text(lines(measure_base(stream(()), pure, embed, checks, 4)) + "\n")
+
+    compute = torch.compile(loss_of) if arguments.compile else loss_of
 
     def loss(number: int) -> tuple[Tensor, dict[str, float]]:
         clean, seen, codes = batches(number)
-        total, numbers = torch.zeros(()), {}
+        numbers = {}
         for name, own in streams.items():
             given = seen if heard[name] else seen._replace(noise=torch.zeros_like(seen.noise))
             with torch.autocast("cpu", torch.bfloat16):
-                read = own(given, clean)
-            value, bits = loss_of(read, own, given, codes)
+                value, bits = compute(own, given, clean, codes)
             value.backward()
-            numbers |= {f"{name}_{n}": v for n, v in bits.items()}
-        return total.requires_grad_(), numbers
+            numbers |= {f"{name}_{n}": float(v) for n, v in zip(("next", "own", "race"), bits, strict=True)}
+        return torch.zeros((), requires_grad=True), numbers  # each stream's memory is free before the next one's
 
     def saved(step: int) -> dict[str, float]:
         if step % arguments.measure == 0 or step == arguments.steps:
