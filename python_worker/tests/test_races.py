@@ -9,7 +9,7 @@ from torch import Tensor
 from sjd2_worker.adapters.scenes import ScenesAdapter
 from sjd2_worker.models.races import Clean, NoisyStream, Race, Windows, clean_pass
 from sjd2_worker.models.transformer import ScenesTransformer, causal
-from sjd2_worker.training.races import windows
+from sjd2_worker.training.races import carried, true_noise, windows
 
 
 @pytest.fixture
@@ -29,9 +29,14 @@ def _read(base: ScenesTransformer) -> tuple[Clean, Tensor, Tensor, Tensor]:
         return clean_pass(base, ids, positions), ids, positions, codes
 
 
-def _stream(base: ScenesTransformer, depths: tuple[int, ...], sweeps: int = 1) -> NoisyStream:
+def _stream(base: ScenesTransformer, *depths: int, sweeps: int = 1) -> NoisyStream:
     torch.manual_seed(3)
-    return NoisyStream(base, torch.randn(base.config.width), 2, depths, sweeps)
+    return NoisyStream(base, torch.randn(base.config.width), 2, dict.fromkeys(depths, sweeps))
+
+
+def _windows(base: ScenesTransformer, clean: Clean, codes: Tensor, earlier: int = 0) -> Windows:
+    noise = true_noise(base.config, clean, codes, torch.Generator().manual_seed(2))
+    return windows(noise, torch.tensor([[0, 3], [5, 8]]) - earlier, 4)
 
 
 def test_clean_entries_are_the_base_s(base: ScenesTransformer) -> None:
@@ -45,10 +50,10 @@ def test_untrained_additions_change_nothing(base: ScenesTransformer) -> None:
     """Windows that hold the true codes say what the clean rows say: their attention is decoding's."""
     clean, _, _, codes = _read(base)
     config = base.config
-    seen = windows(config, clean, codes, torch.tensor([[-1, 3], [5, 8]]), 4, torch.Generator())
+    seen = _windows(base, clean, codes)
     held = codes.gather(1, seen.positions.flatten(1)).view(seen.positions.shape)
     with torch.no_grad():
-        read = _stream(base, ())(seen, clean, base.embedding(held + config.first_code))
+        read = _stream(base)(seen, clean, base.embedding(held + config.first_code))
     rows = (seen.positions + config.prompt).flatten(1)[:, :, None].expand(-1, -1, config.codes)
     expected = clean.logits.gather(1, rows).view(read.logits.shape)
     torch.testing.assert_close(read.logits, expected, rtol=1e-4, atol=1e-4)
@@ -57,10 +62,10 @@ def test_untrained_additions_change_nothing(base: ScenesTransformer) -> None:
 def test_noise_reaches_later_entries_only(base: ScenesTransformer) -> None:
     """The noise of one position changes its own entry and those after it in its own window, and nothing else."""
     clean, _, _, codes = _read(base)
-    seen = windows(base.config, clean, codes, torch.tensor([[-1, 3], [5, 8]]), 4, torch.Generator().manual_seed(2))
+    seen = _windows(base, clean, codes)
     other = seen.noise.clone()
     other[0, 1, 2] = other[0, 1, 2].flip(0)
-    stream = _stream(base, (1, 2), sweeps=2)
+    stream = _stream(base, 1, 2, sweeps=2)
     with torch.no_grad():
         differs = stream(seen, clean).logits != stream(Windows(*seen[:2], other), clean).logits
     expected = torch.zeros(2, 2, 4, dtype=torch.bool)
@@ -85,8 +90,20 @@ def test_a_race_tells_the_winner(base: ScenesTransformer) -> None:
 def test_posterior_noise_lets_the_truth_win(base: ScenesTransformer) -> None:
     """The windows' noise is the positions' own: added to what the base says it gives the true codes."""
     clean, _, _, codes = _read(base)
-    seen = windows(base.config, clean, codes, torch.tensor([[-1, 3], [5, 8]]), 4, torch.Generator().manual_seed(2))
+    seen = _windows(base, clean, codes)
     rows = (seen.positions + base.config.prompt - 1).flatten(1)[:, :, None].expand(-1, -1, base.config.codes)
     law = clean.logits.gather(1, rows).view(seen.noise.shape)
     truth = codes.gather(1, seen.positions.flatten(1)).view(seen.positions.shape)
     assert torch.equal((law + seen.noise).argmax(-1), truth)
+
+
+def test_windows_carry_the_drafts_of_an_earlier_pass(base: ScenesTransformer) -> None:
+    """Where the earlier window predicted them: `argmax logits + noise` of the entry before; elsewhere none."""
+    clean, _, _, codes = _read(base)
+    seen, earlier = _windows(base, clean, codes), _windows(base, clean, codes, 1)
+    stream = _stream(base, 1)
+    with torch.no_grad():
+        drafts = (stream(earlier, clean).logits[:, :, :3] + earlier.noise[:, :, 1:]).argmax(-1)
+    held = carried(stream, True, clean, seen, earlier)
+    assert torch.equal(held[:, :, :3], drafts)
+    assert bool((held[:, :, 3] == -1).all())

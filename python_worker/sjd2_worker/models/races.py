@@ -12,6 +12,7 @@ noisy entries read its keys and values.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -65,6 +66,16 @@ def clean_pass(base: ScenesTransformer, ids: Tensor, positions: Tensor) -> Clean
     return Clean(keys, values, hidden, base.head(rms(x)).float())
 
 
+def early_heads(base: ScenesTransformer, clean: Clean) -> dict[int, Tensor]:
+    """Heads [codes, width] by the number of blocks before them: what a linear map finds of the last block's entries in
+    those of an earlier one (a tuned lens, arXiv 2303.08112, by least squares), then the model's own head.
+    """
+    known = [rms(hidden[:, base.config.prompt - 1 :].float()).flatten(0, 1) for hidden in clean.hidden]
+    ridge = 0.1 * torch.eye(base.config.width)
+    maps = [torch.linalg.solve(x.T @ x + ridge, x.T @ known[-1]) for x in known]
+    return {depth: base.head.weight @ matrix.T for depth, matrix in enumerate(maps, 1)}
+
+
 class LowRank(nn.Module):
     """`W x + B A x` for the noisy entries; W is the base's and stays. B starts as zero."""
 
@@ -81,17 +92,19 @@ class LowRank(nn.Module):
 class Race(nn.Module):
     """Decides the entries' own positions, and tells the entries.
 
-    A sweep lets each entry see what the one to its left has decided in the sweep before, without attention.
+    A sweep lets each entry see what the one to its left has become in the sweep before, without attention: so many
+    positions one race can follow.
     """
 
     def __init__(self, head: Tensor, width: int, sweeps: int) -> None:
-        """`head`: the model's own, [codes, width]; the early head starts as it."""
+        """`head`: what the early head starts as, [codes, width]."""
         super().__init__()
         self.sweeps = sweeps
         self.left = nn.Parameter(head.detach().clone())
         self.own = nn.Parameter(torch.zeros_like(head))
         self.sharpness = nn.Parameter(torch.ones(()))
         self.back = nn.Parameter(torch.eye(width))
+        self.across = nn.Parameter(torch.zeros(width, width))
         self.up = nn.Parameter(torch.randn(2 * width, width) * width**-0.5)
         self.down = nn.Parameter(torch.zeros(width, 2 * width))
 
@@ -99,10 +112,10 @@ class Race(nn.Module):
         """Entries [B, F, W, width] and the clean ones before them [B, F, width], to entries and own logits."""
         own, state = F.linear(rms(x), self.own), x
         for _ in range(self.sweeps):
-            left = torch.cat((front[:, :, None], state[:, :, :-1]), 2)
-            logits = (F.linear(rms(left), self.left) + own).float()
+            left = rms(torch.cat((front[:, :, None], state[:, :, :-1]), 2))
+            logits = (F.linear(left, self.left) + own).float()
             winner = torch.softmax(self.sharpness * (logits + noise), -1).to(table.dtype) @ table
-            told = x + F.linear(winner, self.back)
+            told = x + F.linear(winner, self.back) + F.linear(left, self.across)
             state = told + F.linear(F.relu(F.linear(rms(told), self.up)).square(), self.down)
         return state, logits
 
@@ -110,22 +123,40 @@ class Race(nn.Module):
 class NoisyStream(nn.Module):
     """Noisy entries through a frozen base, with additions of their own. At first it computes what the base does."""
 
-    def __init__(self, base: ScenesTransformer, blank: Tensor, rank: int, depths: tuple[int, ...], sweeps: int) -> None:
-        """`blank` [width]: what an undecided entry holds to begin with. `depths`: blocks before each race."""
+    def __init__(
+        self,
+        base: ScenesTransformer,
+        blank: Tensor,
+        rank: int,
+        sweeps: Mapping[int, int],
+        heads: Mapping[int, Tensor] | None = None,
+    ) -> None:
+        """`blank` [width]: what an undecided entry holds to begin with. `sweeps`: of the races, by the number of blocks
+        before them. `heads`: what the early heads start as, by the same number; as the model's own where there is none.
+        """
         super().__init__()
         self._base = [base]
         config = base.config
         table = base.embedding.weight[config.first_code :].detach().float()
         self.register_buffer("table", table - table.mean(0), persistent=False)
         self.blank = nn.Parameter(blank.detach().clone())
+        self.told = nn.Parameter(torch.zeros(config.width, config.width))
         names = ("q", "k", "v", "o", "up", "down")
         self.blocks = nn.ModuleList(
             nn.ModuleDict({name: LowRank(getattr(block, name), rank) for name in names}) for block in base.blocks
         )
-        races = {str(depth): Race(base.head.weight, config.width, sweeps) for depth in depths}
+        races = {
+            str(depth): Race((heads or {}).get(depth, base.head.weight), config.width, count)
+            for depth, count in sweeps.items()
+        }
         self.races = nn.ModuleDict(races)
 
     table: Tensor
+
+    def entries(self, drafts: Tensor) -> Tensor:
+        """What entries hold that carry the drafts [B, F, W] of an earlier pass, -1 where there is none."""
+        told = F.linear(self.table[drafts.clamp(min=0)], self.told)
+        return self.blank + told * (drafts >= 0)[..., None]
 
     def forward(self, windows: Windows, clean: Clean, entries: Tensor | None = None) -> Read:
         """`entries` [B, F, W, width]: what the entries hold instead of the blank."""

@@ -8,7 +8,7 @@ own: the last race decides the entry's own token rightly; bits: of the token aft
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -54,52 +54,32 @@ class Counts:
 
 
 def measure(
-    streams: Mapping[str, NoisyStream],
+    stream: NoisyStream,
     batches: Sequence[tuple[Clean, Windows, Tensor]],
-    heard: Mapping[str, bool],
+    heard: bool,
+    entries: Callable[[Tensor], Tensor],
+    passes: int,
 ) -> dict[str, Table]:
-    """One table per stream. `heard`: whether it is given the noise; drafts are drawn by it in any case."""
-    counts = {name: Counts() for name in streams}
+    """A table for each pass; the front stays where it is. `heard`: whether the stream is given the noise; drafts are
+    drawn by it in any case. `entries`: of drafts [B, F, W], -1 where there is none; none at all in the first pass.
+    """
+    counts = [Counts() for _ in range(passes)]
     for clean, seen, codes in batches:
         truth = true_codes(seen, codes)
-        for name, stream in streams.items():
+        given = seen if heard else seen._replace(noise=torch.zeros_like(seen.noise))
+        held = torch.full_like(seen.positions, -1)
+        for count in counts:
             with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-                given = seen if heard[name] else seen._replace(noise=torch.zeros_like(seen.noise))
-                read = stream(given, clean)
-            counts[name].add(read, seen, truth, read.own[-1] if read.own else None)
-    return {name: count.table() for name, count in counts.items()}
+                read = stream(given, clean, entries(held))
+            drafts = count.add(read, seen, truth, read.own[-1] if read.own else None)
+            held = torch.cat((truth[:, :, :1], drafts[:, :, :-1]), 2)
+    return {f"pass {number}": count.table() for number, count in enumerate(counts, 1)}
 
 
 def true_codes(seen: Windows, codes: Tensor) -> Tensor:
     """Of the windows' positions and one beyond, [B, F, W + 1]; all inside the image."""
     positions = torch.cat((seen.positions, seen.positions[:, :, -1:] + 1), 2)
     return codes.gather(1, positions.flatten(1)).view(positions.shape)
-
-
-def measure_base(
-    base: NoisyStream,
-    noisy: Tensor,
-    embed: Tensor,
-    batches: Sequence[tuple[Clean, Windows, Tensor]],
-    passes: int,
-) -> dict[str, Table]:
-    """What the base says of pure noise (pass 1), then of its own drafts, pass by pass; the front stays where it is.
-
-    `noisy` [count, width]: entries of pure noise to draw from; `embed` [codes, width]: the codes as entries.
-    """
-    counts = [Counts() for _ in range(passes)]
-    for clean, seen, codes in batches:
-        truth = true_codes(seen, codes)
-        generator = torch.Generator().manual_seed(len(codes))
-        chosen = torch.randint(len(noisy), seen.positions.shape, generator=generator)
-        entries = noisy[chosen]
-        for count in counts:
-            with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-                read = base(seen, clean, entries)
-            drafts = count.add(read, seen, truth, None)
-            held = torch.cat((truth[:, :, :1], drafts[:, :, :-1]), 2)
-            entries = embed[held]
-    return {f"base, pass {number}": count.table() for number, count in enumerate(counts, 1)}
 
 
 def lines(tables: Mapping[str, Table]) -> str:
