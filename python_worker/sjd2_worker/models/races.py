@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .transformer import ScenesTransformer, rms, rotate
+from .transformer import Block, ScenesTransformer, rms, rotate
 
 
 @dataclass(frozen=True)
@@ -89,6 +89,16 @@ class LowRank(nn.Module):
         return F.linear(x, self._base[0].weight + self.b @ self.a)
 
 
+class _Additions(nn.Module):
+    """Those of one block."""
+
+    def __init__(self, block: Block, rank: int) -> None:
+        super().__init__()
+        self.q, self.k, self.v, self.o, self.up, self.down = (
+            LowRank(linear, rank) for linear in (block.q, block.k, block.v, block.o, block.up, block.down)
+        )
+
+
 class Race(nn.Module):
     """Decides the entries' own positions, and tells the entries.
 
@@ -141,10 +151,7 @@ class NoisyStream(nn.Module):
         self.register_buffer("table", table - table.mean(0), persistent=False)
         self.blank = nn.Parameter(blank.detach().clone())
         self.told = nn.Parameter(torch.zeros(config.width, config.width))
-        names = ("q", "k", "v", "o", "up", "down")
-        self.blocks = nn.ModuleList(
-            nn.ModuleDict({name: LowRank(getattr(block, name), rank) for name in names}) for block in base.blocks
-        )
+        self.blocks = nn.ModuleList(_Additions(block, rank) for block in _blocks(base))
         races = {
             str(depth): Race((heads or {}).get(depth, base.head.weight), config.width, count)
             for depth, count in sweeps.items()
@@ -172,8 +179,9 @@ class NoisyStream(nn.Module):
             (beyond[:, :, None].expand(-1, -1, width, -1), later.expand(batch, fronts, -1, -1)), -1
         )  # [B, F, W, T + W]
         own: list[Tensor] = []
-        for layer, block in enumerate(base.blocks):
-            x = self._block(x, layer, block.heads, block.sharpness, rotary, clean, hidden)
+        for layer, (block, own_block) in enumerate(zip(_blocks(base), self.blocks, strict=True)):
+            assert isinstance(own_block, _Additions)
+            x = _through(x, own_block, block, rotary, clean.keys[layer], clean.values[layer], hidden)
             if str(layer + 1) in self.races:
                 rows = last[:, :, None].expand(-1, -1, x.shape[-1])
                 front = clean.hidden[layer].gather(1, rows)
@@ -181,23 +189,28 @@ class NoisyStream(nn.Module):
                 own.append(logits)
         return Read(base.head(rms(x)).float(), own)
 
-    def _block(
-        self, x: Tensor, layer: int, heads: int, sharp: Tensor, rotary: tuple[Tensor, ...], clean: Clean, hidden: Tensor
-    ) -> Tensor:
-        linear, h = self.blocks[layer], rms(x)
-        batch, fronts, width, _ = x.shape
-        shape = (batch, fronts * width, heads, -1)
-        q = rotate(rms(linear["q"](h).view(shape)) * sharp.to(h.dtype), *rotary[:2])
-        k = rotate(rms(linear["k"](h).view(shape)), *rotary[2:])
-        v = linear["v"](h).view(shape)
-        q = (q * q.shape[-1] ** -0.5).transpose(1, 2)  # [B, heads, F * W, head_width]
-        k, v = (y.transpose(1, 2).unflatten(2, (fronts, width)) for y in (k, v))
-        known, held = clean.keys[layer], clean.values[layer]
-        on_clean = (q @ known.to(q.dtype)).unflatten(2, (fronts, width))
-        on_own = q.unflatten(2, (fronts, width)) @ k.transpose(-1, -2)
-        scores = torch.cat((on_clean, on_own), -1).masked_fill(hidden[:, None], float("-inf"))
-        weights = torch.softmax(scores, -1).to(v.dtype)
-        seen = weights[..., : known.shape[-1]].flatten(2, 3) @ held.to(v.dtype)
-        seen = (seen + (weights[..., known.shape[-1] :] @ v).flatten(2, 3)).transpose(1, 2)
-        x = x + linear["o"](seen.reshape(x.shape))
-        return x + linear["down"](F.relu(linear["up"](rms(x))).square())
+
+def _blocks(base: ScenesTransformer) -> list[Block]:
+    return [block for block in base.blocks if isinstance(block, Block)]
+
+
+def _through(
+    x: Tensor, linear: _Additions, base: Block, rotary: tuple[Tensor, ...], known: Tensor, held: Tensor, hidden: Tensor
+) -> Tensor:
+    """Noisy entries [B, F, W, width] through one block; `known` and `held`: the clean entries' keys and values."""
+    h, heads = rms(x), base.heads
+    batch, fronts, width, _ = x.shape
+    shape = (batch, fronts * width, heads, -1)
+    q = rotate(rms(linear.q(h).view(shape)) * base.sharpness.to(h.dtype), *rotary[:2])
+    k = rotate(rms(linear.k(h).view(shape)), *rotary[2:])
+    v = linear.v(h).view(shape)
+    q = (q * q.shape[-1] ** -0.5).transpose(1, 2)  # [B, heads, F * W, head_width]
+    k, v = (y.transpose(1, 2).unflatten(2, (fronts, width)) for y in (k, v))
+    on_clean = (q @ known.to(q.dtype)).unflatten(2, (fronts, width))
+    on_own = q.unflatten(2, (fronts, width)) @ k.transpose(-1, -2)
+    scores = torch.cat((on_clean, on_own), -1).masked_fill(hidden[:, None], float("-inf"))
+    weights = torch.softmax(scores, -1).to(v.dtype)
+    seen = weights[..., : known.shape[-1]].flatten(2, 3) @ held.to(v.dtype)
+    seen = (seen + (weights[..., known.shape[-1] :] @ v).flatten(2, 3)).transpose(1, 2)
+    x = x + linear.o(seen.reshape(x.shape))
+    return x + linear.down(F.relu(linear.up(rms(x))).square())

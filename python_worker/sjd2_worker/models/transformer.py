@@ -92,7 +92,7 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     return torch.cat((a * cos - b * sin, a * sin + b * cos), -1)
 
 
-class _Block(nn.Module):
+class Block(nn.Module):
     def __init__(self, config: ScenesConfig) -> None:
         super().__init__()
         width = config.width
@@ -132,7 +132,7 @@ class ScenesTransformer(nn.Module):
         self.embedding = nn.Embedding(config.vocabulary, config.width)
         self.row = nn.Embedding(config.rows + 1, config.width)
         self.column = nn.Embedding(config.columns, config.width)
-        self.blocks = nn.ModuleList(_Block(config) for _ in range(config.layers))
+        self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
         self.head = nn.Linear(config.width, config.codes, bias=False)
         nn.init.normal_(self.embedding.weight, std=0.5)
         nn.init.normal_(self.row.weight, std=0.1)

@@ -29,7 +29,9 @@ HELD_OUT = 512  # scenes, the last ones of the data
 class Batches:
     """Clean sequences with their frozen reading, and windows beside them: a function of the seed and the number."""
 
-    def __init__(self, base: ScenesTransformer, sequences: SceneSequences, fronts: int, width: int, compiled: bool) -> None:
+    def __init__(
+        self, base: ScenesTransformer, sequences: SceneSequences, fronts: int, width: int, compiled: bool
+    ) -> None:
         self._base, self._sequences, self._fronts, self._width = base, sequences, fronts, width
         self._read = torch.compile(clean_pass) if compiled else clean_pass
 
@@ -92,7 +94,9 @@ def loss_of(
     return loss, torch.stack((following, alone[-1], decided[-1])).detach() / math.log(2)
 
 
-def rates(streams: dict[str, NoisyStream], rate: float) -> tuple[dict[str, torch.nn.Parameter], list[torch.optim.Optimizer]]:
+def rates(
+    streams: dict[str, NoisyStream], rate: float
+) -> tuple[dict[str, torch.nn.Parameter], list[torch.optim.Optimizer]]:
     """Parameters by name, and Muon for the matrices inside, AdamW for early heads and the rest."""
     parameters = {f"{name}.{n}": p for name, stream in streams.items() for n, p in stream.named_parameters()}
     inside = [p for n, p in parameters.items() if p.ndim == 2 and not n.endswith((".left", ".own"))]
@@ -180,7 +184,7 @@ def main() -> None:
     def loss(number: int) -> tuple[Tensor, dict[str, float]]:
         clean, seen, earlier, codes = batches(number)
         carries = number >= arguments.carry_from and number % 2 == 1
-        numbers = {}
+        numbers: dict[str, float] = {}
         for name, own in streams.items():
             given = seen if heard[name] else seen._replace(noise=torch.zeros_like(seen.noise))
             with torch.autocast("cpu", torch.bfloat16):
