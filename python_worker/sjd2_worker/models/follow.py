@@ -1,0 +1,140 @@
+"""Follow heads: what a pass would say of a window once more, after its drafts have changed, without another pass.
+
+A pass predicts every position from the codes that were fed. Where a draft changes, all predictions behind it are of a
+past that no longer holds. A follow head reads what the pass left behind (the hidden states of its entries), the codes
+that were fed and the codes that are held now, and corrects the last hidden states. The model's own head makes logits of
+them, the position's own Gumbel noise makes a draft. Drafts may come from anywhere: verification stays the model's.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .transformer import Block, ScenesConfig, ScenesTransformer, rms
+
+
+class Held(NamedTuple):
+    """Entries of an image after a pass, one after the other: L of them, some committed, then the window.
+
+    The entry at position j holds the code of j and predicts that of j + 1.
+    """
+
+    positions: Tensor  # int64 [B, L], -1: begin-of-image, less: there is no such entry
+    fed: Tensor  # int64 [B, L]: the code that was fed last, -1: noise, or nothing yet
+    now: Tensor  # int64 [B, L]: the code that is held now, -1: not known
+    states: Tensor  # f32 [B, L, S, width]: of the last pass that fed the entry, 0 where none has
+    guided: Tensor  # f32 [B, L, width]: its last states of both branches, mixed as guidance mixes logits
+
+
+STATES = 4  # of an entry: after the last block and after a middle one, of both branches
+
+
+class FollowHead(nn.Module):
+    """`forward(held)`: what the codes that are held mean for the last states, [B, L, width]."""
+
+    def __init__(self, base: ScenesTransformer, inside: int) -> None:
+        super().__init__()
+        self.base = [base]  # in a list: not a module of this one, so that it is neither trained nor saved here
+        self.out = nn.Linear(inside, base.config.width, bias=False)
+        self.sharpness = nn.Parameter(torch.ones(()))  # of logits, where noise is added
+        nn.init.zeros_(self.out.weight)
+
+    def codes(self, codes: Tensor) -> Tensor:
+        """Embeddings, 0 where there is no code."""
+        base = self.base[0]
+        return base.embedding(codes.clamp(min=0) + base.config.first_code) * (codes >= 0)[..., None]
+
+
+class AttentionFollow(FollowHead):
+    """Blocks that begin as the model's last ones, over the entries, which attend to each other causally."""
+
+    def __init__(self, base: ScenesTransformer, depth: int = 1) -> None:
+        config = base.config
+        super().__init__(base, config.width)
+        self.now = nn.Linear(config.width, config.width, bias=False)
+        self.change = nn.Linear(config.width, config.width, bias=False)
+        self.read = nn.Linear(STATES * config.width, config.width, bias=False)
+        self.unknown = nn.Parameter(torch.zeros(2, config.width))  # no code now; none was fed
+        self.blocks = nn.ModuleList(Block(config) for _ in range(depth))
+        for own, last in zip(self.blocks, base.blocks[-depth:], strict=True):
+            own.load_state_dict(last.state_dict())
+        with torch.no_grad():  # begins as the base's last blocks on the middle states
+            self.read.weight.zero_()[:, 2 * config.width : 3 * config.width] = 3 * torch.eye(config.width)
+
+    def forward(self, held: Held) -> Tensor:
+        base = self.base[0]
+        now, fed = self.codes(held.now), self.codes(held.fed)
+        x = self.now(now) + self.change(now - fed) + self.read(held.states.flatten(2))
+        missing = torch.stack((held.now < 0, held.fed < 0), -1).to(x.dtype)
+        x = x + missing @ self.unknown + base.place(held.positions.clamp(min=-1))
+        length = x.shape[1]
+        hidden = torch.ones(length, length).triu(1).bool() | (held.positions < -1)[:, None, :]
+        hidden = (hidden & ~torch.eye(length).bool())[:, None]
+        rotary = base.rotary(held.positions, torch.bfloat16 if torch.is_autocast_enabled("cpu") else x.dtype)
+
+        def attend(layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+            q, k, v = (y.transpose(1, 2) for y in (q, k, v))
+            scores = ((q * q.shape[-1] ** -0.5) @ k.transpose(2, 3)).masked_fill(hidden, float("-inf"))
+            return (torch.softmax(scores, -1).to(v.dtype) @ v).transpose(1, 2)
+
+        for layer, block in enumerate(self.blocks):
+            x = block(x, layer, rotary, attend)
+        return self.out(rms(x))
+
+
+class LocalFollow(FollowHead):
+    """A small network over an entry's state and the codes to the left and in the row above, before and now."""
+
+    def __init__(self, base: ScenesTransformer, hidden: int = 256) -> None:
+        config = base.config
+        super().__init__(base, hidden)
+        self.back = neighbours(config)
+        inputs = (STATES + 2 * len(self.back)) * config.width
+        self.first = nn.Linear(inputs, hidden)
+        self.second = nn.Linear(hidden, hidden)
+
+    def forward(self, held: Held) -> Tensor:
+        now, fed = self.codes(held.now), self.codes(held.fed)
+        both = torch.cat((now, now - fed), -1)
+        near = [F.pad(both, (0, 0, back, 0))[:, : both.shape[1]] for back in self.back]
+        x = F.relu(self.first(torch.cat((held.states.flatten(2), *near), -1))).square()
+        x = x + F.relu(self.second(rms(x))).square()
+        return self.out(rms(x))
+
+
+def neighbours(config: ScenesConfig) -> tuple[int, ...]:
+    """How many entries before the one that predicts j the others stand: left of j, and about it in the row above."""
+    return (0, 1, 2, *(config.columns - 1 + shift for shift in (-2, -1, 0, 1)))
+
+
+def fed_says(head: FollowHead, held: Held) -> Tensor:
+    """What the codes that were fed mean, [B, L, width]; 0 where nothing was fed, for there is nothing to take back."""
+    fed = (held.states != 0).any(-1).any(-1)[..., None]
+    return head(held._replace(now=held.fed)) * fed
+
+
+def corrected(head: FollowHead, held: Held, before: Tensor) -> Tensor:
+    """Logits f32 [B, L, codes] of the position after each entry: the pass's own where no code before has changed."""
+    return head.base[0].head(held.guided + head(held) - before).float()
+
+
+def follow(head: FollowHead, held: Held, noise: Tensor, sweeps: int, first: int) -> Tensor:
+    """What the entries hold after so many sweeps, int64 [B, L]: each draws all drafts by what the last one drew.
+
+    `noise` f32 [B, L, codes]: that decides the entries' own positions. `first`: the first entry that may change.
+    """
+    free = torch.arange(held.now.shape[1]) >= first
+    before = fed_says(head, held)
+    for _ in range(sweeps):
+        logits = corrected(head, held, before)
+        drawn = (head.sharpness * logits[:, :-1] + noise[:, 1:]).argmax(-1)
+        drawn = torch.cat((held.now[:, :1], drawn), 1)
+        now = torch.where(free, drawn, held.now)
+        if torch.equal(now, held.now):
+            break
+        held = held._replace(now=now)
+    return held.now
