@@ -41,6 +41,7 @@ class FollowHead(nn.Module):
         self.base = [base]  # in a list: not a module of this one, so that it is neither trained nor saved here
         self.out = nn.Linear(inside, base.config.width, bias=False)
         self.sharpness = nn.Parameter(torch.ones(()))  # of logits, where noise is added
+        self.stay = nn.Parameter(torch.ones(()))  # what is added for the code that the pass has drawn
         nn.init.zeros_(self.out.weight)
 
     def codes(self, codes: Tensor) -> Tensor:
@@ -122,16 +123,24 @@ def corrected(head: FollowHead, held: Held, before: Tensor) -> Tensor:
     return head.base[0].head(held.guided + head(held) - before).float()
 
 
+def race(head: FollowHead, logits: Tensor, noise: Tensor, drawn: Tensor) -> Tensor:
+    """Scores [B, L, codes], the highest wins: for logits and noise of the same positions, and the codes int64 [B, L]
+    that the pass has drawn there, -1 where none. Most of these are right: a head that is not sure should leave them.
+    """
+    stays = (head.stay * (drawn >= 0))[..., None]
+    return (head.sharpness * logits + noise).scatter_add(2, drawn.clamp(min=0)[..., None], stays)
+
+
 def follow(head: FollowHead, held: Held, noise: Tensor, sweeps: int, first: int) -> Tensor:
     """What the entries hold after so many sweeps, int64 [B, L]: each draws all drafts by what the last one drew.
 
     `noise` f32 [B, L, codes]: that decides the entries' own positions. `first`: the first entry that may change.
     """
     free = torch.arange(held.now.shape[1]) >= first
-    before = fed_says(head, held)
+    before, by_pass = fed_says(head, held), held.now[:, 1:]
     for _ in range(sweeps):
         logits = corrected(head, held, before)
-        drawn = (head.sharpness * logits[:, :-1] + noise[:, 1:]).argmax(-1)
+        drawn = race(head, logits[:, :-1], noise[:, 1:], by_pass).argmax(-1)
         drawn = torch.cat((held.now[:, :1], drawn), 1)
         now = torch.where(free, drawn, held.now)
         if torch.equal(now, held.now):

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..adapters.scenes import ScenesAdapter
-from ..models.follow import AttentionFollow, FollowHead, Held, LocalFollow, corrected, fed_says, follow
+from ..models.follow import AttentionFollow, FollowHead, Held, LocalFollow, corrected, fed_says, follow, race
 from ..models.transformer import ScenesTransformer
 from .follow_passes import CONTEXT, Images, Recorded, decode, gumbel, load, view
 from .loop import Plan, Schedule, run
@@ -75,10 +75,11 @@ def loss_of(head: FollowHead, batch: Batch, source: Tensor) -> tuple[Tensor, dic
             now[own] = follow(head, Held(*(part[own] for part in held)), batch.noise[own], 1, CONTEXT)
     logits = corrected(head, held._replace(now=now), fed_says(head, held))
     learnt = batch.learnt[:, :-1]
+    scores = race(head, logits[:, :-1], batch.noise[:, 1:], held.now[:, 1:])[learnt]
     logits, target, truth = (x[:, :-1][learnt] for x in (logits, batch.target, batch.truth))
     divergence = F.kl_div(logits.log_softmax(-1), target, log_target=True, reduction="batchmean")
-    race = F.cross_entropy(head.sharpness * logits + batch.noise[:, 1:][learnt], truth)
-    return divergence + race, {"divergence": divergence.item() / math.log(2), "race": race.item() / math.log(2)}
+    won = F.cross_entropy(scores, truth)
+    return divergence + won, {"divergence": divergence.item() / math.log(2), "race": won.item() / math.log(2)}
 
 
 class Correction:
@@ -109,7 +110,7 @@ def measure(head: FollowHead, batches: Sequence[Batch]) -> str:
         true_left = corrected(head, held._replace(now=batch.true_now()), fed_says(head, held))
         says = {
             "held": held.now[:, 1:],
-            "true left": (head.sharpness * true_left[:, :-1] + batch.noise[:, 1:]).argmax(-1),
+            "true left": race(head, true_left[:, :-1], batch.noise[:, 1:], held.now[:, 1:]).argmax(-1),
         }
         says |= {f"sweeps {k}": follow(head, held, batch.noise, k, CONTEXT)[:, 1:] for k in SWEEPS}
         for name, codes in says.items():
@@ -120,8 +121,8 @@ def measure(head: FollowHead, batches: Sequence[Batch]) -> str:
             F.cross_entropy(logits[changed], truth, reduction="sum") / math.log(2)
             for logits in (before, true_left, batch.target)
         ]
-        right = [((says[n] == batch.truth[:, :-1]) & changed[:, :-1]).sum() for n in ("held", "true left")]
-        behind += torch.stack([changed.sum(), *right, *bits])
+        hits = [((says[n] == batch.truth[:, :-1]) & changed[:, :-1]).sum() for n in ("held", "true left")]
+        behind += torch.stack([changed.sum(), *hits, *bits])
     text = [f"{'distance':>12}" + "".join(f"{d:7d}" for d in DISTANCES) + "    run"]
     for name, rows in found.items():
         right, learnt = (torch.cat(part) for part in zip(*rows, strict=True))
@@ -130,8 +131,8 @@ def measure(head: FollowHead, batches: Sequence[Batch]) -> str:
         text.append(f"{name:>12}" + "".join(f"{share:7.3f}" for share in shares) + f"{run_of:7.2f}")
     count, *rest = behind.tolist()
     names = ("held right", "true left right", "held bits", "true left bits", "bits at best")
-    shares = ", ".join(f"{name} {value / count:.3f}" for name, value in zip(names, rest, strict=True))
-    return "\n".join([*text, f"behind a left code that has changed ({count:.0f}): {shares}"])
+    numbers = ", ".join(f"{name} {value / count:.3f}" for name, value in zip(names, rest, strict=True))
+    return "\n".join([*text, f"behind a left code that has changed ({count:.0f}): {numbers}"])
 
 
 def optimisers(head: FollowHead, rate: float) -> list[torch.optim.Optimizer]:
@@ -177,7 +178,7 @@ def main() -> None:
         taken, image = going[torch.randint(len(going), (arguments.batch,), generator=generator)].T
         return batch_of(base, shards[shard], noises[shard], taken, image, arguments.window, arguments.guidance)
 
-    checks = [draw(10**6 + number, range(HELD_OUT)) for number in range(10)]
+    checks = [draw(10**6 + number, range(HELD_OUT)) for number in range(20)]
 
     def loss(number: int) -> tuple[Tensor, dict[str, float]]:
         source = torch.arange(arguments.batch) * 4 // arguments.batch - 1  # half of them the truth

@@ -49,9 +49,8 @@ def view(now: Tensor, fed: Tensor, states: Tensor, places: Tensor, guidance: flo
     rows = inside[:, :, None, None].expand(-1, -1, *states.shape[2:])
     found = states.gather(1, rows).float() * seen[:, :, None, None]
     guided = (1 - guidance) * found[:, :, 1] + guidance * found[:, :, 0]
-    return Held(torch.where(places <= last, places - 1, last - 1), *reversed(codes), found, guided)._replace(
-        now=codes[0], fed=codes[1]
-    )
+    positions = torch.where(places <= last, places - 1, last - 1)
+    return Held(positions, codes[1], codes[0], found, guided)
 
 
 class Taken(NamedTuple):
@@ -157,7 +156,7 @@ def decode(
 
 
 class Recorded(NamedTuple):
-    """Decoded images with all their passes. P: passes of the slowest image; the others stand still at the end."""
+    """Decoded images with their passes, or some. P: those of the slowest image; the others stand still at the end."""
 
     seed: int  # of the noise
     prompts: Tensor  # int64 [B, prompt]
@@ -180,13 +179,17 @@ class Recorded(NamedTuple):
         return view(now, fed, states, front - CONTEXT + 1 + torch.arange(CONTEXT + window), guidance)
 
 
-def record(adapter: ScenesAdapter, prompts: Tensor, seed: int, window: int, guidance: float) -> Recorded:
-    """Decodes, and keeps all passes."""
-    config = adapter.trained["transformer."].config
+def record(
+    adapter: ScenesAdapter, prompts: Tensor, seed: int, window: int, guidance: float, every: int = 1
+) -> Recorded:
+    """Decodes, and keeps every so many passes."""
+    base = adapter.trained["transformer."]
+    assert isinstance(base, ScenesTransformer)
+    config = base.config
     noise = gumbel(seed, len(prompts), config.image_tokens, config.codes)
     passes: list[Taken] = []
     images, _ = decode(adapter, prompts, noise, window, guidance, record=passes.append)
-    stacked = Taken(*(torch.stack(part) for part in zip(*passes, strict=True)))
+    stacked = Taken(*(torch.stack(part) for part in zip(*passes[::every], strict=True)))
     return Recorded(seed, prompts, images.now[:, 1:], images.states.half(), stacked)
 
 
@@ -201,6 +204,7 @@ def load(folder: Path) -> list[Recorded]:
 
 
 def main() -> None:
+    """Records shards of decoded images, which `sjd2_worker.training.follow` reads."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     add = parser.add_argument
     add("--model", type=Path, required=True)
@@ -210,6 +214,7 @@ def main() -> None:
     add("--images", type=int, default=16, help="of a shard")
     add("--window", type=int, default=48)
     add("--guidance", type=float, default=3.0)
+    add("--every", type=int, default=3, help="keep one of so many passes")
     arguments = parser.parse_args()
     adapter = ScenesAdapter(arguments.model, torch.device("cpu"), torch.float32)
     prompts = torch.from_numpy(np.load(arguments.data)["prompts"]).split(arguments.images)
@@ -218,13 +223,14 @@ def main() -> None:
         file = arguments.out / f"{shard + FIRST_SEED}.safetensors"
         if file.exists():
             continue
-        made = record(adapter, prompts[shard], shard + FIRST_SEED, arguments.window, arguments.guidance)
+        made = record(
+            adapter, prompts[shard], shard + FIRST_SEED, arguments.window, arguments.guidance, arguments.every
+        )
         tensors = {"prompts": made.prompts, "codes": made.codes, "final": made.final, **made.passes._asdict()}
         part = file.with_suffix(".part")
         save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, part)
         part.replace(file)
-        passes = 1 + (made.passes.front < made.codes.shape[1]).sum(0).float().mean()
-        print(f"{file.name}: {passes:.1f} passes an image", flush=True)
+        print(f"{file.name}: {len(prompts[shard])} images", flush=True)
 
 
 if __name__ == "__main__":
