@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from sjd2_worker.adapters.scenes import ScenesAdapter
-from sjd2_worker.models.follow import AttentionFollow, FollowHead, Held, LocalFollow, corrected, fed_says, follow
+from sjd2_worker.models.follow import FollowHead, Held, corrected, fed_says, follow
 from sjd2_worker.models.transformer import ScenesTransformer
 from sjd2_worker.training.follow import Correction, batch_of
 from sjd2_worker.training.follow_passes import CONTEXT, Images, decode, gumbel, record
@@ -28,11 +28,11 @@ def prompts(base: ScenesTransformer) -> Tensor:
     return torch.cat((words, torch.ones(IMAGES, 1, dtype=torch.int64)), 1)
 
 
-@pytest.fixture(params=[AttentionFollow, LocalFollow])
+@pytest.fixture(params=[1, 2])
 def head(base: ScenesTransformer, request: pytest.FixtureRequest) -> FollowHead:
     """Untrained, but not silent."""
     torch.manual_seed(1)
-    made: FollowHead = request.param(base)
+    made = FollowHead(base, request.param)
     with torch.no_grad():
         for parameter in made.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.2)

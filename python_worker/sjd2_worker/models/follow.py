@@ -12,9 +12,8 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from .transformer import Block, ScenesConfig, ScenesTransformer, rms
+from .transformer import Block, ScenesTransformer, rms
 
 
 class Held(NamedTuple):
@@ -34,28 +33,12 @@ STATES = 4  # of an entry: after the last block and after a middle one, of both 
 
 
 class FollowHead(nn.Module):
-    """`forward(held)`: what the codes that are held mean for the last states, [B, L, width]."""
-
-    def __init__(self, base: ScenesTransformer, inside: int) -> None:
-        super().__init__()
-        self.base = [base]  # in a list: not a module of this one, so that it is neither trained nor saved here
-        self.out = nn.Linear(inside, base.config.width, bias=False)
-        self.sharpness = nn.Parameter(torch.ones(()))  # of logits, where noise is added
-        self.stay = nn.Parameter(torch.ones(()))  # what is added for the code that the pass has drawn
-        nn.init.zeros_(self.out.weight)
-
-    def codes(self, codes: Tensor) -> Tensor:
-        """Embeddings, 0 where there is no code."""
-        base = self.base[0]
-        return base.embedding(codes.clamp(min=0) + base.config.first_code) * (codes >= 0)[..., None]
-
-
-class AttentionFollow(FollowHead):
-    """Blocks that begin as the model's last ones, over the entries, which attend to each other causally."""
+    """What the codes that are held mean for the last states: blocks like the model's over the entries of a window."""
 
     def __init__(self, base: ScenesTransformer, depth: int = 1) -> None:
+        super().__init__()
         config = base.config
-        super().__init__(base, config.width)
+        self.base = [base]  # in a list: not a module of this one, so that it is neither trained nor saved here
         self.now = nn.Linear(config.width, config.width, bias=False)
         self.change = nn.Linear(config.width, config.width, bias=False)
         self.read = nn.Linear(STATES * config.width, config.width, bias=False)
@@ -63,10 +46,15 @@ class AttentionFollow(FollowHead):
         self.blocks = nn.ModuleList(Block(config) for _ in range(depth))
         for own, last in zip(self.blocks, base.blocks[-depth:], strict=True):
             own.load_state_dict(last.state_dict())
+        self.out = nn.Linear(config.width, config.width, bias=False)
+        self.sharpness = nn.Parameter(torch.ones(()))  # of logits, where noise is added
+        self.stay = nn.Parameter(torch.ones(()))  # what is added for the code that the pass has drawn
+        nn.init.zeros_(self.out.weight)
         with torch.no_grad():  # begins as the base's last blocks on the middle states
             self.read.weight.zero_()[:, 2 * config.width : 3 * config.width] = 3 * torch.eye(config.width)
 
     def forward(self, held: Held) -> Tensor:
+        """[B, L, width]. Entries attend causally."""
         base = self.base[0]
         now, fed = self.codes(held.now), self.codes(held.fed)
         x = self.now(now) + self.change(now - fed) + self.read(held.states.flatten(2))
@@ -86,30 +74,10 @@ class AttentionFollow(FollowHead):
             x = block(x, layer, rotary, attend)
         return self.out(rms(x))
 
-
-class LocalFollow(FollowHead):
-    """A small network over an entry's state and the codes to the left and in the row above, before and now."""
-
-    def __init__(self, base: ScenesTransformer, hidden: int = 256) -> None:
-        config = base.config
-        super().__init__(base, hidden)
-        self.back = neighbours(config)
-        inputs = (STATES + 2 * len(self.back)) * config.width
-        self.first = nn.Linear(inputs, hidden)
-        self.second = nn.Linear(hidden, hidden)
-
-    def forward(self, held: Held) -> Tensor:
-        now, fed = self.codes(held.now), self.codes(held.fed)
-        both = torch.cat((now, now - fed), -1)
-        near = [F.pad(both, (0, 0, back, 0))[:, : both.shape[1]] for back in self.back]
-        x = F.relu(self.first(torch.cat((held.states.flatten(2), *near), -1))).square()
-        x = x + F.relu(self.second(rms(x))).square()
-        return self.out(rms(x))
-
-
-def neighbours(config: ScenesConfig) -> tuple[int, ...]:
-    """How many entries before the one that predicts j the others stand: left of j, and about it in the row above."""
-    return (0, 1, 2, *(config.columns - 1 + shift for shift in (-2, -1, 0, 1)))
+    def codes(self, codes: Tensor) -> Tensor:
+        """Embeddings, 0 where there is no code."""
+        base = self.base[0]
+        return base.embedding(codes.clamp(min=0) + base.config.first_code) * (codes >= 0)[..., None]
 
 
 def fed_says(head: FollowHead, held: Held) -> Tensor:

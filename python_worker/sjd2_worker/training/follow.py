@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..adapters.scenes import ScenesAdapter
-from ..models.follow import AttentionFollow, FollowHead, Held, LocalFollow, corrected, fed_says, follow, race
+from ..models.follow import FollowHead, Held, corrected, fed_says, follow, race
 from ..models.transformer import ScenesTransformer
 from .follow_passes import CONTEXT, Images, Recorded, decode, gumbel, load, view
 from .loop import Plan, Schedule, run
@@ -83,17 +83,15 @@ def loss_of(head: FollowHead, batch: Batch, source: Tensor) -> tuple[Tensor, dic
 
 
 class Correction:
-    """A follow head between the passes of `decode`."""
+    """A follow head between the passes of `decode`. Positions that no pass has fed get drafts, too, instead of noise."""
 
-    def __init__(self, head: FollowHead, window: int, sweeps: int, enters: bool = False) -> None:
-        """`enters`: positions that no pass has fed get drafts, too, instead of noise."""
-        self._head, self._window, self._sweeps, self._enters = head, window, sweeps, enters
+    def __init__(self, head: FollowHead, window: int, sweeps: int) -> None:
+        self._head, self._window, self._sweeps = head, window, sweeps
 
     def __call__(self, images: Images, noise: Tensor) -> Tensor:
         held = images.held(self._window)
         own = held.positions.clamp(0, noise.shape[1] - 1)[:, :, None].expand(-1, -1, noise.shape[2])
         now = follow(self._head, held, noise.gather(1, own), self._sweeps, CONTEXT)
-        now = now if self._enters else now.where(held.now >= 0, -1)
         last = images.now.shape[1]
         places = images.front[:, None] - CONTEXT + 1 + torch.arange(now.shape[1])
         places = places.where((places > images.front[:, None]) & (places < last), last)
@@ -151,8 +149,7 @@ def main() -> None:
     add("--model", type=Path, required=True, help="the checkpoint that stays what it is")
     add("--passes", type=Path, required=True, help="what sjd2_worker.training.follow_passes wrote")
     add("--out", type=Path, required=True, help="folder for the state, the record, the tables")
-    add("--kind", choices=("attention", "local"), default="attention")
-    add("--depth", type=int, default=1, help="blocks of an attention head")
+    add("--depth", type=int, default=1, help="blocks of the head")
     add("--window", type=int, default=48)
     add("--guidance", type=float, default=3.0, help="that the passes were recorded with")
     add("--steps", type=int, default=1000)
@@ -167,7 +164,7 @@ def main() -> None:
     base = adapter.trained["transformer."]
     assert isinstance(base, ScenesTransformer)
     base.requires_grad_(False)
-    head = AttentionFollow(base, arguments.depth) if arguments.kind == "attention" else LocalFollow(base)
+    head = FollowHead(base, arguments.depth)
     shards, config = load(arguments.passes), base.config
     noises = [gumbel(shard.seed, len(shard.codes), config.image_tokens, config.codes) for shard in shards]
 
@@ -192,7 +189,7 @@ def main() -> None:
         return {}
 
     arguments.out.mkdir(parents=True, exist_ok=True)
-    said = {name: getattr(arguments, name) for name in ("kind", "depth", "window", "guidance", "batch", "rate")}
+    said = {name: getattr(arguments, name) for name in ("depth", "window", "guidance", "batch", "rate")}
     schedule = Schedule(arguments.steps, arguments.decay)
     plan = Plan("follow", schedule, arguments.out / "state.safetensors", arguments.measure, settings=said)
     run(plan, dict(head.named_parameters()), optimisers(head, arguments.rate), loss, saved)
