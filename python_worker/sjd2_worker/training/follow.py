@@ -83,7 +83,7 @@ def loss_of(head: FollowHead, batch: Batch, source: Tensor) -> tuple[Tensor, dic
 
 
 class Correction:
-    """A follow head between the passes of `decode`. Positions that no pass has fed get drafts, too, instead of noise."""
+    """A follow head between the passes of `decode`. Positions that no pass has fed get drafts, too, not noise."""
 
     def __init__(self, head: FollowHead, window: int, sweeps: int) -> None:
         self._head, self._window, self._sweeps = head, window, sweeps
