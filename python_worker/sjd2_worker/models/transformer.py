@@ -83,16 +83,16 @@ def encode_caption(config: ScenesConfig, caption: str) -> Caption:
     return Caption([*ids, BEGIN], [w for w in words if w not in config.words], known[config.caption :])
 
 
-def _rms(x: Tensor) -> Tensor:
+def rms(x: Tensor) -> Tensor:
     return F.rms_norm(x, (x.shape[-1],))
 
 
-def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     a, b = x.chunk(2, -1)
     return torch.cat((a * cos - b * sin, a * sin + b * cos), -1)
 
 
-class _Block(nn.Module):
+class Block(nn.Module):
     def __init__(self, config: ScenesConfig) -> None:
         super().__init__()
         width = config.width
@@ -108,12 +108,12 @@ class _Block(nn.Module):
         nn.init.zeros_(self.down.weight)
 
     def forward(self, x: Tensor, layer: int, rotary: tuple[Tensor, ...], attend: Attend) -> Tensor:
-        h = _rms(x)
+        h = rms(x)
         shape = (*x.shape[:2], self.heads, -1)
-        q = _rotate(_rms(self.q(h).view(shape)) * self.sharpness.to(h.dtype), *rotary[:2])
-        k = _rotate(_rms(self.k(h).view(shape)), *rotary[2:])
+        q = rotate(rms(self.q(h).view(shape)) * self.sharpness.to(h.dtype), *rotary[:2])
+        k = rotate(rms(self.k(h).view(shape)), *rotary[2:])
         x = x + self.o(attend(layer, q, k, self.v(h).view(shape)).reshape(x.shape))
-        return x + self.down(F.relu(self.up(_rms(x))).square())
+        return x + self.down(F.relu(self.up(rms(x))).square())
 
 
 class ScenesTransformer(nn.Module):
@@ -132,7 +132,7 @@ class ScenesTransformer(nn.Module):
         self.embedding = nn.Embedding(config.vocabulary, config.width)
         self.row = nn.Embedding(config.rows + 1, config.width)
         self.column = nn.Embedding(config.columns, config.width)
-        self.blocks = nn.ModuleList(_Block(config) for _ in range(config.layers))
+        self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
         self.head = nn.Linear(config.width, config.codes, bias=False)
         nn.init.normal_(self.embedding.weight, std=0.5)
         nn.init.normal_(self.row.weight, std=0.1)
@@ -173,7 +173,7 @@ class ScenesTransformer(nn.Module):
             x = block(x, layer, rotary, attend)
         if rows is not None:
             x = x[:, rows]
-        return self.head(_rms(x))
+        return self.head(rms(x))
 
 
 class TimestepEmbedding(nn.Module):
