@@ -8,6 +8,8 @@ import type { Expected } from './expected.js'
 const root = fileURLToPath(new URL('../..', import.meta.url))
 /** This library's folder: `src/` in a clone, `dist/`, with declarations, in an installed package. */
 const library = fileURLToPath(new URL('..', import.meta.url))
+/** What of this project a user's file reaches through 'sjd2': the library, and what it asks of set-up. */
+const ours = [library, join(root, 'setup/')]
 const entry = [join(library, 'index.ts'), join(library, 'index.d.ts')].find(existsSync) as string
 /** npm installs packages beside this one or in it. */
 const nodeTypes = createRequire(import.meta.url).resolve('@types/node/package.json')
@@ -33,7 +35,7 @@ export function typeCheck(
     .getSourceFiles()
     .filter(
       ({ isDeclarationFile, fileName }) =>
-        !isDeclarationFile && (fileName === file || !fileName.startsWith(library)),
+        !isDeclarationFile && (fileName === file || !ours.some((folder) => fileName.startsWith(folder))),
     )
   const errors = sources.flatMap((source) => [
     ...program.getSyntacticDiagnostics(source),
