@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from sjd2_worker.adapters.scenes import ScenesAdapter
-from sjd2_worker.models.follow import FollowHead, Held, corrected, fed_says, follow
 from sjd2_worker.models.transformer import ScenesTransformer
 from sjd2_worker.training.follow import Correction, batch_of
+from sjd2_worker.training.follow_head import FollowHead, Held, corrected, fed_says, follow
 from sjd2_worker.training.follow_passes import CONTEXT, Images, decode, gumbel, record
 
 SEED, IMAGES, WINDOW, GUIDANCE = 5, 3, 5, 2.0

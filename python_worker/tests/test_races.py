@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from sjd2_worker.adapters.scenes import ScenesAdapter
-from sjd2_worker.models.races import Clean, NoisyStream, Race, Windows, clean_pass
 from sjd2_worker.models.transformer import ScenesTransformer, causal
+from sjd2_worker.training.race_layers import Clean, NoisyStream, Race, Windows, clean_pass
 from sjd2_worker.training.races import carried, true_noise, windows
 
 

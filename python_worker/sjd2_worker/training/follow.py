@@ -18,8 +18,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..adapters.scenes import ScenesAdapter
-from ..models.follow import FollowHead, Held, corrected, fed_says, follow, race
 from ..models.transformer import ScenesTransformer
+from .follow_head import FollowHead, Held, corrected, fed_says, follow, race
 from .follow_passes import CONTEXT, Images, Recorded, decode, gumbel, load, view
 from .loop import Plan, Schedule, run
 

@@ -16,8 +16,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..adapters.scenes import ScenesAdapter
-from ..models.follow import Held
 from ..models.transformer import PADDING, ScenesTransformer, rms
+from .follow_head import Held
 
 CONTEXT = 26  # committed entries that a follow head sees before the window: a row and two
 FIRST_SEED = 1000  # of a shard's noise, and its name

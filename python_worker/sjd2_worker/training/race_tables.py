@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..models.races import Clean, NoisyStream, Read, Windows
+from .race_layers import Clean, NoisyStream, Read, Windows
 
 DISTANCES = (0, 1, 2, 4, 8, 16, 32)
 

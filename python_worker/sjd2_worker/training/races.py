@@ -16,10 +16,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..adapters.scenes import ScenesAdapter
-from ..models.races import Clean, NoisyStream, Windows, clean_pass, early_heads
 from ..models.transformer import ScenesConfig, ScenesTransformer
 from .loop import Plan, Schedule, run
 from .objective import posterior_gumbel
+from .race_layers import Clean, NoisyStream, Windows, clean_pass, early_heads
 from .race_tables import lines, measure
 from .transformer import SceneSequences
 

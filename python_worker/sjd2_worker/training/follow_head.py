@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from .transformer import Block, ScenesTransformer, rms
+from ..models.transformer import Block, ScenesTransformer, rms
 
 
 class Held(NamedTuple):

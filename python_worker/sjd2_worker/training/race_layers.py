@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .transformer import Block, ScenesTransformer, rms, rotate
+from ..models.transformer import Block, ScenesTransformer, rms, rotate
 
 
 @dataclass(frozen=True)
