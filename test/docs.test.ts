@@ -95,11 +95,7 @@ describe('what reads the pages', () => {
     ['a value that an option refuses', 'generate --seed seven', [expect.stringContaining('whole number')]],
     ['a missing argument', 'replay', [MISSING]],
     ['a policy that there is not', 'compare sjd3', [expect.stringContaining('no policy "sjd3"')]],
-    [
-      'a setting that a policy has not',
-      'generate --policy sjd:windw=3',
-      [expect.stringContaining('windw')],
-    ],
+    ['a setting that a policy has not', 'generate --policy sjd:windw=3', [expect.stringContaining('windw')]],
     ['a line that is right', 'compare sjd:window=32 sjd2 --scenes 8', []],
   ])('sees %s', async (_, line, faults) => {
     expect(await misunderstood(line)).toEqual(faults)
