@@ -73,7 +73,7 @@ export function collect(
   for (const image of images) {
     if (taken >= wanted || (image.alone && members.length > 0)) break
     const step = image.next(worker, maxEntries)
-    const weight = weightOfNext(image, capacity)
+    const weight = sum(step.map(weightOf))
     if (taken + weight > maxEntries) break
     taken += weight
     lanes.push(...step)

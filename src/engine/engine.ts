@@ -185,7 +185,7 @@ export class Engine implements TicketOffice {
   }
 
   #finish(images: readonly RunningImage[]): void {
-    for (const { ticket, job, statistics } of images) if (job.image.done) ticket.finish(statistics)
+    for (const image of images) if (image.job.image.done) image.ticket.finish(image.statistics)
   }
 
   #tell(timing: ForwardTiming): void {

@@ -42,7 +42,7 @@ export class Pipeline {
   }
 
   has(image: RunningImage): boolean {
-    return this.batches.some(({ members }) => members.some((member) => member.image === image))
+    return this.#forwards.some(({ batch }) => batch.members.some((member) => member.image === image))
   }
 
   /** Asks for a forward of the first of these images, of `wanted` entries or a few more; returns those that are in it. */
