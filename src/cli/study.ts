@@ -18,6 +18,7 @@ import {
   type ManifestImage,
   type MetricChoice,
   type NewRun,
+  named,
   openFolder,
   type PolicyChoice,
   type Prompt,
@@ -114,22 +115,17 @@ export async function conduct(plan: Plan, options: WorkerOptions, conducting: Co
   })
 }
 
-/** Failed images that are named; of the rest, the number is told. */
-const NAMED = 10
-
 function someFailed({ records, failed }: Outcome): ExperimentError {
-  const lines = failed.slice(0, NAMED).map(({ request, error }) => {
+  const lines = failed.map(({ request, error }) => {
     const { spec, guidance, seed, index, prompt } = request
     const reason = error instanceof Error ? error.message : String(error)
-    return `  ${spec} g=${guidance} seed ${seed} index ${index} ${JSON.stringify(prompt)}: ${reason}`
+    return `${spec} g=${guidance} seed ${seed} index ${index} ${JSON.stringify(prompt)}: ${reason}`
   })
-  const more = failed.length > NAMED ? [`  and ${failed.length - NAMED} more`] : []
   return new ExperimentError(
     'failed-images',
     [
       `${failed.length} of ${records.length + failed.length} images failed; the others are kept.`,
-      ...lines,
-      ...more,
+      ...named(lines).map((line) => `  ${line}`),
     ].join('\n'),
     'Mend what failed and give the same command again: it makes what is missing.',
   )

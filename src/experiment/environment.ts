@@ -1,9 +1,9 @@
 /** What a run depends on besides its own settings. */
 import { execFileSync } from 'node:child_process'
-import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { z } from 'zod'
 import { gitState, version } from '../common/project.js'
+import { sha256 } from '../common/sha256.js'
 import type { HelloReply } from '../engine/index.js'
 
 export const environmentSchema = z.strictObject({
@@ -55,7 +55,7 @@ export async function describeEnvironment(
     protocol,
     device,
     dtype,
-    ...(adapter !== undefined && { adapter: await sha256(adapter) }),
+    ...(adapter !== undefined && { adapter: sha256(await readFile(adapter)) }),
     model: {
       family: model.family,
       name: model.name,
@@ -64,8 +64,3 @@ export async function describeEnvironment(
     },
   }
 }
-
-const sha256 = async (file: string): Promise<string> =>
-  createHash('sha256')
-    .update(await readFile(file))
-    .digest('hex')

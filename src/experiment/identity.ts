@@ -1,5 +1,5 @@
 /** What tells pictures apart: hashes of all that decides them. */
-import { createHash } from 'node:crypto'
+import { sha256 } from '../common/sha256.js'
 import { decidingOf } from './loading.js'
 import type { ManifestRow, ManifestRun } from './manifest.js'
 
@@ -37,5 +37,3 @@ const DIGITS = 12
 /** The part of a file's name that no two prompts and no two settings share. */
 export const shortHash = (settings: string, prompt: string): string =>
   sha256(`${settings}\n${prompt}`).slice(0, DIGITS)
-
-const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex')

@@ -19,29 +19,8 @@ import {
 } from '../../src/index.js'
 import { plainSampling, start } from '../support/fake-pass.js'
 import { FakeWorker } from '../support/fake-worker.js'
+import { lined, NEWLINE, plain, ragged, START } from '../support/rows.js'
 import { contentOfToken, type Toy, toy } from '../support/toy-model.js'
-
-const START = 4
-const NEWLINE = 7
-const END = 9
-
-function plain(rows: number, columns: number): Toy {
-  return toy({ layout: Array.from({ length: rows * columns }, () => -1), rowLength: columns, codes: 4 })
-}
-
-/** Two forced tokens, rows that end in a new line, an end. */
-function lined(rows: number, columns: number): Toy {
-  const row = [...Array.from({ length: columns }, () => -1), NEWLINE]
-  const layout = [START, START, ...Array.from({ length: rows }, () => row).flat(), END]
-  return toy({ layout, rowLength: columns + 1, codes: 4 })
-}
-
-/** Forced within rows too, and rows of 2, 2, 2 and 3 codes; 11 is an image code elsewhere. */
-const ragged = toy({
-  layout: [4, 5, -1, -1, 0, -1, 11, -1, 0, -1, -1, -1, -1, -1, 7],
-  rowLength: 3,
-  codes: 2,
-})
 
 const row = (free: number) => Array.from({ length: 9 }, (_, column) => (column < free ? -1 : NEWLINE))
 

@@ -11,29 +11,9 @@ import {
 } from '../../src/index.js'
 import { start } from '../support/fake-pass.js'
 import { FakeWorker } from '../support/fake-worker.js'
+import { lined, NEWLINE, plain, ragged } from '../support/rows.js'
 import { type Toy, toy } from '../support/toy-model.js'
 
-const START = 4
-const NEWLINE = 7
-const END = 9
-
-function plain(rows: number, columns: number): Toy {
-  return toy({ layout: Array.from({ length: rows * columns }, () => -1), rowLength: columns, codes: 4 })
-}
-
-/** Two forced tokens, rows that end in a new line, an end. */
-function lined(rows: number, columns: number): Toy {
-  const row = [...Array.from({ length: columns }, () => -1), NEWLINE]
-  const layout = [START, START, ...Array.from({ length: rows }, () => row).flat(), END]
-  return toy({ layout, rowLength: columns + 1, codes: 4 })
-}
-
-/** Forced within rows too, and rows of 2, 2, 2 and 3 codes; 11 is an image code elsewhere. */
-const ragged = toy({
-  layout: [4, 5, -1, -1, 0, -1, 11, -1, 0, -1, -1, -1, -1, -1, 7],
-  rowLength: 3,
-  codes: 2,
-})
 const rowOf = (free: number) => Array.from({ length: 10 }, (_, column) => (column < free ? -1 : NEWLINE))
 /** Rows of 9, 2, no and 9 codes: the short one is complete long before the first. */
 const uneven = toy({ layout: [9, 2, 0, 9].flatMap(rowOf), rowLength: 10, codes: 4 })
